@@ -1,0 +1,1 @@
+"""Alembic migrations; the wheel ships them as ``sparkify_dwh.migrations``."""

@@ -1,0 +1,61 @@
+"""Alembic's environment: the URL and everything else come from the settings.
+
+``alembic -x database_url=…`` overrides the setting for one command.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from alembic import context
+
+import sparkify_dwh.dialects  # noqa: F401  (registers the dialects before an engine is made)
+from sparkify_dwh.config import Settings
+from sparkify_dwh.dialects import load_engine
+from sparkify_dwh.models import Base
+
+config = context.config
+settings: Settings = config.attributes.get("settings") or Settings(
+    database_url=context.get_x_argument(as_dictionary=True).get("database_url")
+)
+SCHEMAS = {table.schema for table in Base.metadata.tables.values()}
+
+
+def include_name(name: str | None, kind: str, parents: Any) -> bool:
+    """Only the warehouse's own schemas are compared."""
+    return name in SCHEMAS if kind == "schema" else True
+
+
+def include_object(item: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
+    """An engine without foreign keys in its DDL has none to compare."""
+    return kind != "foreign_key_constraint" or getattr(
+        context.get_context().dialect, "emits_keys", True
+    )
+
+
+OPTIONS: dict[str, Any] = {
+    "target_metadata": Base.metadata,
+    "include_schemas": True,
+    "include_name": include_name,
+    "include_object": include_object,
+    "compare_type": True,
+}
+
+if context.is_offline_mode():
+    context.configure(
+        dialect=load_engine(settings).create().dialect,
+        literal_binds=True,
+        dialect_opts={"paramstyle": "named"},
+        **OPTIONS,
+    )
+    with context.begin_transaction():
+        context.run_migrations()
+elif (given := config.attributes.get("connection")) is not None:
+    context.configure(connection=given, **OPTIONS)
+    with context.begin_transaction():
+        context.run_migrations()
+else:
+    with load_engine(settings).session() as connection:
+        context.configure(connection=connection, **OPTIONS)
+        with context.begin_transaction():
+            context.run_migrations()

@@ -1,0 +1,1 @@
+"""An S3-to-Redshift warehouse as code."""

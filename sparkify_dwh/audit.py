@@ -1,0 +1,238 @@
+"""The run log and the ledger: what is written about a load, and read back."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import secrets
+import socket
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from .declare import Source
+from .executor import Executor, Step
+from .merge import Account
+from .models.audit import (
+    STARTED,
+    LoadBook,
+    LoadFile,
+    LoadRun,
+    LoadStep,
+    QualityResult,
+    RejectedRow,
+)
+from .quality import Measure
+from .version import __version__
+
+RUN, FILE, STEP = LoadRun.__table__, LoadFile.__table__, LoadStep.__table__
+BOOK, RESULT, REJECTED = LoadBook.__table__, QualityResult.__table__, RejectedRow.__table__
+MAX_REASON = 4096
+
+
+def utc_now() -> datetime:
+    """Now in UTC without a zone, as the database keeps it."""
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+def new_run_id(at: datetime) -> str:
+    """An id that sorts by time and is unique among loaders."""
+    return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03d}-{secrets.token_hex(3)}"
+
+
+@dataclass(frozen=True)
+class Loader:
+    """Who loads: written to every row of the run log."""
+
+    run_id: str
+    engine: str
+    host: str = field(default_factory=socket.gethostname)
+    pid: int = field(default_factory=os.getpid)
+    db_user: str = field(default_factory=lambda: _os_user())
+
+    def event(self, event: str, reason: str | None = None) -> sa.Insert:
+        """Appends an event of this run to the run log."""
+        return sa.insert(RUN).values(
+            run_id=self.run_id,
+            event=event,
+            at=utc_now(),
+            host=self.host,
+            pid=self.pid,
+            db_user=self.db_user,
+            engine=self.engine,
+            version=__version__,
+            reason=cut(reason) if reason else None,
+        )
+
+
+def _os_user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
+
+
+def cut(text: str, octets: int = MAX_REASON) -> str:
+    """A text of at most so many bytes, cut between characters."""
+    return text.encode("utf-8", "backslashreplace")[:octets].decode("utf-8", "ignore")
+
+
+def ledger(ex: Executor, source: Source) -> set[tuple[str, str, int]]:
+    """(key, version, size) of every object of a source that is in the star."""
+    columns = (FILE.c.key, FILE.c.version, FILE.c.size)
+    found = ex.rows(
+        sa.select(*columns).where(FILE.c.source == source.name),
+        step="discover",
+        target=source.name,
+    )
+    return {(key, version, size) for key, version, size in found}
+
+
+def ledger_size(ex: Executor) -> int:
+    """Rows of the ledger: another number than before tells that another load came between."""
+    return ex.numbers(sa.select(sa.func.count().label("n")).select_from(FILE), step="discover")["n"]
+
+
+@dataclass(frozen=True)
+class OpenRun:
+    """A run that started and has no end on record."""
+
+    run_id: str
+    at: datetime
+    host: str
+    pid: int
+
+    @property
+    def alive(self) -> bool:
+        """Whether its loader may still be at work: known for this host only."""
+        if self.host != socket.gethostname():
+            return True
+        try:
+            os.kill(self.pid, 0)
+        except ProcessLookupError:
+            return False
+        except PermissionError:
+            return True
+        return True
+
+
+def open_runs(connection: sa.Connection) -> list[OpenRun]:
+    """Runs without an end, newest first."""
+    ended = sa.select(RUN.c.run_id).where(RUN.c.event != STARTED)
+    found = connection.execute(
+        sa.select(RUN.c.run_id, RUN.c.at, RUN.c.host, RUN.c.pid)
+        .where(RUN.c.event == STARTED, RUN.c.run_id.not_in(ended))
+        .order_by(RUN.c.at.desc())
+    )
+    return [OpenRun(*row) for row in found]
+
+
+def file_rows(
+    run_id: str,
+    source: Source,
+    objects: Iterable[Any],
+    counts: Mapping[str, Mapping[str, int]],
+) -> Iterator[dict[str, Any]]:
+    """Rows of the ledger for the objects of a source."""
+    for each in objects:
+        yield {
+            "run_id": run_id,
+            "source": source.name,
+            "key": each.key,
+            "version": each.version,
+            "size": each.size,
+            "rows_read": counts["read"].get(each.key, 0),
+            "rows_staged": counts["staged"].get(each.key, 0),
+            "rows_refused": counts["refused"].get(each.key, 0),
+        }
+
+
+def step_rows(run_id: str, steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
+    """Rows of ``load_step``."""
+    for position, step in enumerate(steps, 1):
+        yield {
+            "run_id": run_id,
+            "position": position,
+            "step": step.step,
+            "target": step.target,
+            "rows": step.rows,
+            "seconds": round(step.seconds, 6),
+        }
+
+
+def measure_rows(run_id: str, measures: Iterable[Measure]) -> Iterator[dict[str, Any]]:
+    """Rows of ``quality_result``."""
+    for m in measures:
+        yield {
+            "run_id": run_id,
+            "rule": m.rule,
+            "target": m.target,
+            "severity": m.severity,
+            "value": m.value,
+            "limit_value": m.limit_value,
+            "passed": m.passed,
+        }
+
+
+@dataclass
+class SourceBook:
+    """What became of a source's records before the merges."""
+
+    source: str
+    objects: int = 0
+    skipped: int = 0
+    known: int = 0
+    changed: int = 0
+    read: int = 0
+    staged: int = 0
+    refused_by_parser: int = 0
+    refused_by_rule: int = 0
+
+    @property
+    def balanced(self) -> bool:
+        """read = staged + refused by the parser; read is counted without a look at staging."""
+        return self.read == self.staged + self.refused_by_parser
+
+    @property
+    def refused(self) -> int:
+        """Records refused by the parser or by a rule."""
+        return self.refused_by_parser + self.refused_by_rule
+
+
+SOURCE_ACCOUNTS = ("objects", "read", "staged", "refused_by_parser", "refused_by_rule")
+TARGET_ACCOUNTS = (
+    "staged",
+    "refused",
+    "out_of_scope",
+    "duplicate",
+    "stale",
+    "merged",
+    "replaced",
+    "recomputed",
+    "resolved_again",
+)
+
+
+def book_rows(
+    run_id: str, sources: Iterable[SourceBook], accounts: Iterable[Account]
+) -> Iterator[dict[str, Any]]:
+    """Rows of ``load_book``: sources as ``source:<name>``, targets by their name."""
+    for book in sources:
+        for name in SOURCE_ACCOUNTS:
+            yield {
+                "run_id": run_id,
+                "target": f"source:{book.source}",
+                "account": name,
+                "rows": getattr(book, name),
+            }
+    for account in accounts:
+        for name in TARGET_ACCOUNTS:
+            yield {
+                "run_id": run_id,
+                "target": account.target,
+                "account": name,
+                "rows": getattr(account, name),
+            }

@@ -1,0 +1,205 @@
+"""Settings: command line, environment, ``sparkify.toml``, defaults, in this order of strength."""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from .errors import SettingsError
+
+CONFIG_FILE = "sparkify.toml"
+ENV_PREFIX = "SPARKIFY_"
+#: Settings that may come from the environment only.
+ENV_ONLY = frozenset({"database_password"})
+
+
+class Settings(BaseSettings):
+    """Everything a command needs to know.
+
+    Each field may be given as keyword, as ``SPARKIFY_<NAME>`` in the environment or in
+    ``sparkify.toml``; the first of these that names it wins.
+
+    :raises SettingsError: for an unknown name, a value of the wrong type or a password in the file.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+
+    database_url: str = Field(
+        "duckdb:///sparkify.duckdb",
+        description="SQLAlchemy URL of the warehouse; a DuckDB file by default, "
+        "`redshift+redshift_connector://user@host:5439/db` for a cluster or workgroup.",
+    )
+    auth: Literal["password", "secret", "iam", "serverless"] = Field(
+        "password", description="How to log in to Redshift."
+    )
+    database_password: SecretStr | None = Field(
+        None, description="Only from the environment; never in the file."
+    )
+    secret_arn: str | None = Field(
+        None, description="Secrets Manager secret with user and password, for `auth = secret`."
+    )
+    cluster_identifier: str | None = Field(
+        None, description="Provisioned cluster, for `auth = iam`."
+    )
+    workgroup: str | None = Field(
+        None, description="Serverless workgroup, for `auth = serverless`."
+    )
+    db_user: str | None = Field(
+        None, description="Database user to ask credentials for, for `auth = iam`."
+    )
+    log_data: str | None = Field(
+        None, description="Event logs: a folder, one file or `s3://bucket/prefix/`."
+    )
+    song_data: str | None = Field(
+        None, description="Song files: a folder, one file or `s3://bucket/prefix/`."
+    )
+    sources: dict[str, str] = Field(
+        default_factory=dict, description="Where the sources of extensions are, by source name."
+    )
+    extensions: list[str] = Field(
+        default_factory=list,
+        description="Python modules that declare further sources and targets (docs/extend.md).",
+    )
+    log_jsonpaths: str | None = Field(
+        None, description="A jsonpaths file for the logs, local or on S3."
+    )
+    work_prefix: str | None = Field(
+        None, description="`s3://bucket/prefix/` that may be written: manifests, mappings."
+    )
+    iam_role: str = Field("default", description="Role that Redshift reads S3 with.")
+    aws_region: str | None = Field(None, description="Region of the buckets and the cluster.")
+    aws_endpoint_url: str | None = Field(None, description="Another endpoint than AWS's own.")
+    max_reject_ratio: float = Field(
+        0.01, ge=0, le=1, description="A load fails above this share of refused rows of a source."
+    )
+    reject_floor: int = Field(
+        10, ge=0, description="Up to this many refused rows of a source never fail a load."
+    )
+    max_rejects: int | None = Field(
+        None, ge=0, description="A load fails above this many refused rows of a source."
+    )
+    lock_timeout: float = Field(
+        60, ge=0, description="Seconds to wait for another loader before giving up."
+    )
+    statement_timeout: float | None = Field(
+        None, gt=0, description="Seconds one statement may take (Redshift)."
+    )
+    memory_limit: str | None = Field(
+        None, description="DuckDB's memory limit, such as `2GiB`; also bounds the spooling."
+    )
+    webhook_url: SecretStr | None = Field(
+        None, description="Gets one JSON message for a failed or refused load."
+    )
+    infra: dict[str, Any] = Field(
+        default_factory=dict, description="The `[infra]` table: the cluster and all it needs."
+    )
+
+    def __init__(self, *, config: str | os.PathLike[str] | None = None, **values: Any) -> None:
+        given = {name: value for name, value in values.items() if value is not None}
+        file = read_config_file(config or os.environ.get(ENV_PREFIX + "CONFIG"))
+        # pydantic-settings puts keywords above the environment: the file's values join the
+        # keywords only where neither of the stronger places names the setting.
+        kept = {k: v for k, v in file.items() if k not in given and not _in_environment(k)}
+        try:
+            super().__init__(**kept, **given)
+        except ValidationError as error:
+            raise SettingsError(*_explain(error)) from None
+
+    @field_validator("database_url")
+    @classmethod
+    def _url(cls, value: str) -> str:
+        try:
+            url = make_url(value)
+            backend = url.get_backend_name()
+        except ArgumentError:
+            raise ValueError("it is no SQLAlchemy URL such as duckdb:///file.duckdb") from None
+        from .dialects import ENGINES
+
+        if backend not in ENGINES:
+            raise ValueError(f"no engine named {backend!r}; there are: {', '.join(ENGINES)}")
+        return value
+
+    @field_validator("work_prefix")
+    @classmethod
+    def _prefix(cls, value: str | None) -> str | None:
+        if value is not None and not (value.startswith("s3://") and value.endswith("/")):
+            raise ValueError("it must look like s3://bucket/prefix/ and end with a slash")
+        return value
+
+    def location(self, source: str, setting: str) -> str | None:
+        """Where the source is, or None: the setting of its own, or its entry in ``sources``."""
+        own = getattr(self, setting, None) if setting in type(self).model_fields else None
+        return own or self.sources.get(source)
+
+    def shown(self) -> dict[str, Any]:
+        """Every setting with secrets masked, passwords inside URLs included."""
+        values = {name: getattr(self, name) for name in type(self).model_fields}
+        values["database_url"] = make_url(self.database_url).render_as_string(hide_password=True)
+        return {k: "***" if isinstance(v, SecretStr) else v for k, v in values.items()}
+
+
+def _in_environment(name: str) -> bool:
+    return any(key.upper() == ENV_PREFIX + name.upper() for key in os.environ)
+
+
+def read_config_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
+    """The values of the config file; ``{}`` where the default file does not exist.
+
+    :raises SettingsError: when a named file is missing, is no TOML or holds a password.
+    """
+    file = Path(path or CONFIG_FILE)
+    if path is None and not file.is_file():
+        return {}
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise SettingsError(
+            f"config file {file} does not exist", "sparkify init writes one"
+        ) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"config file {file} cannot be read: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"config file {file} is no valid TOML: {error}") from None
+    for name in ENV_ONLY & values.keys():
+        raise SettingsError(
+            f"{name} is set in {file}, where others can read it",
+            f"remove it there and set {ENV_PREFIX}{name.upper()} in the environment",
+        )
+    return values
+
+
+def origins(config: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> dict[str, str]:
+    """Where each setting's value comes from: ``option``, ``environment``, ``file`` or ``default``."""
+    file = read_config_file(config or os.environ.get(ENV_PREFIX + "CONFIG"))
+    result = {}
+    for name in Settings.model_fields:
+        if given.get(name) is not None:
+            result[name] = "option"
+        elif _in_environment(name):
+            result[name] = "environment"
+        elif name in file:
+            result[name] = "file"
+        else:
+            result[name] = "default"
+    return result
+
+
+def _explain(error: ValidationError) -> tuple[str, str]:
+    first = error.errors(include_url=False, include_input=False)[0]
+    name = ".".join(str(part) for part in first["loc"]) or "settings"
+    if first["type"] == "extra_forbidden":
+        import difflib
+
+        near = difflib.get_close_matches(name, Settings.model_fields, n=1)
+        hint = f"did you mean {near[0]}?" if near else "sparkify config lists all settings"
+        return f"there is no setting named {name}", hint
+    message = first["msg"].removeprefix("Value error, ")
+    return f"setting {name}: {message}", "sparkify config shows where each value comes from"

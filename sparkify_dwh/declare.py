@@ -1,0 +1,197 @@
+"""What a warehouse consists of, as data: sources, their fields and rules, targets, look-ups.
+
+The steps of a load read these declarations and know nothing else of songs or plays. Predicates and
+expressions are functions of *rows*: the typed rows of a source, with one column for each field and
+
+* ``given_<field>``: whether a number or time was given at all (not NULL, not ''),
+* ``fits_<field>``: whether a text is within its width in bytes after repair and trim.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from .errors import UsageError
+
+Rows = sa.FromClause
+Predicate = Callable[[Rows], sa.ColumnElement[bool]]
+Severity = Literal["reject", "warn", "fail"]
+
+
+@dataclass(frozen=True)
+class Field:
+    """One value of a staged row: a staging column read as a type.
+
+    :param name: name among the typed rows.
+    :param column: staging column it is read from.
+    :param kind: ``text`` (trimmed, '' is NULL), ``integer`` (BIGINT), ``number`` (DOUBLE) or
+        ``time`` (milliseconds since 1970 as TIMESTAMP, NULL outside 2000..2100).
+    :param width: bytes of UTF-8 a text may have after repair and trim.
+    :param repaired: whether a text was encoded twice too often and is mended first.
+    """
+
+    name: str
+    column: str
+    kind: Literal["text", "integer", "number", "time"] = "text"
+    width: int | None = None
+    repaired: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule each staged row of a source is judged by; a predicate that is NULL counts as broken."""
+
+    name: str
+    predicate: Predicate
+    reason: str
+    severity: Severity = "reject"
+
+
+@dataclass(frozen=True)
+class Source:
+    """Files of one kind: where their rows are staged, how they are typed and judged.
+
+    The staging table's columns carry the key of the file's JSON in ``info["key"]``.
+    """
+
+    name: str
+    setting: str
+    staging: sa.Table
+    fields: tuple[Field, ...]
+    rules: tuple[Rule, ...]
+
+    @property
+    def columns(self) -> tuple[sa.Column[Any], ...]:
+        """The staging columns that hold what a file says, in the table's order."""
+        return tuple(c for c in self.staging.columns if "key" in c.info)
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """Staging column by JSON key."""
+        return {c.info["key"]: c.name for c in self.columns}
+
+
+@dataclass(frozen=True)
+class Lookup:
+    """One way to find foreign keys: equal columns, the columns it gives, the order of preference.
+
+    :param on: column of the fact: column of the reference.
+    :param gives: column of the fact: column of the reference.
+    :param prefer: order of several hits over the reference's columns: (name, "greatest" or "least").
+    """
+
+    name: str
+    on: Mapping[str, str]
+    gives: Mapping[str, str]
+    prefer: tuple[tuple[str, Literal["greatest", "least"]], ...]
+
+
+@dataclass(frozen=True)
+class Resolution:
+    """How a fact finds rows of a reference table, earlier look-ups first.
+
+    A change of the reference touches the facts that share the value of ``link``
+    (column of the fact, column of the reference); they are resolved again.
+    """
+
+    reference: sa.Table
+    link: tuple[str, str]
+    lookups: tuple[Lookup, ...]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns of the fact that look-ups fill, in order."""
+        return tuple(dict.fromkeys(name for look in self.lookups for name in look.gives))
+
+
+@dataclass(frozen=True)
+class Derivation:
+    """A target whose rows are computed from other tables for the keys that a load touches.
+
+    :param follows: the table whose staged and replaced rows touch keys of this one.
+    :param key: column of ``follows`` that holds the touched key.
+    :param rows: select of full new rows, given ``Derived`` (keys, staged rows, own table).
+    """
+
+    follows: sa.Table
+    key: str
+    rows: Callable[[Derived], sa.Select[Any]]
+
+
+@dataclass(frozen=True)
+class Derived:
+    """What a derivation may read: touched keys, typed rows of the load, the target itself."""
+
+    keys: sa.FromClause
+    rows: Rows
+    target: sa.Table
+
+
+@dataclass(frozen=True)
+class Target:
+    """A table of the star and how it is fed.
+
+    :param table: the table; its primary key is the natural key, its foreign keys are checked.
+    :param source: the source whose rows feed it.
+    :param columns: expression of each staged column over the typed rows.
+    :param scope: which rows belong here; None: all.
+    :param rank: what decides among several rows of one key in a load, before the columns
+        in the table's order: names of staged columns or whole numbers; greatest wins.
+    :param newest_wins: whether a stored row that ranks higher stays (and the staged row is stale).
+    :param resolution: foreign keys found by look-up.
+    :param derivation: rows computed from other tables instead of inserted as staged.
+    :param checks: predicates every row must fulfil when the load ends.
+    """
+
+    table: sa.Table
+    source: str
+    columns: Mapping[str, Callable[[Rows], sa.ColumnElement[Any]]]
+    scope: Predicate | None = None
+    rank: tuple[str | Callable[[Rows], sa.ColumnElement[int]], ...] = ()
+    newest_wins: bool = False
+    resolution: Resolution | None = None
+    derivation: Derivation | None = None
+    checks: tuple[Rule, ...] = ()
+
+    @property
+    def name(self) -> str:
+        return self.table.name
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """Names of the natural key's columns."""
+        return tuple(c.name for c in self.table.primary_key.columns)
+
+
+@dataclass(frozen=True)
+class Declarations:
+    """All sources and targets of a warehouse, in the order in which they are loaded."""
+
+    sources: tuple[Source, ...] = ()
+    targets: tuple[Target, ...] = ()
+    version_locations: tuple[str, ...] = field(default=())
+
+    def source(self, name: str) -> Source:
+        """:raises UsageError: when no source has that name."""
+        for source in self.sources:
+            if source.name == name:
+                return source
+        names = ", ".join(source.name for source in self.sources)
+        raise UsageError(f"there is no source named {name}", f"declared sources: {names}")
+
+    def extended(
+        self,
+        sources: Iterable[Source] = (),
+        targets: Iterable[Target] = (),
+        version_locations: Iterable[str] = (),
+    ) -> Declarations:
+        """These declarations and further ones, for a warehouse with tables of its own."""
+        return Declarations(
+            self.sources + tuple(sources),
+            self.targets + tuple(targets),
+            self.version_locations + tuple(version_locations),
+        )

@@ -1,0 +1,34 @@
+"""Everything that differs between engines; this package alone knows their names."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from sqlalchemy.dialects import registry
+from sqlalchemy.engine import make_url
+
+if TYPE_CHECKING:
+    from ..config import Settings
+    from .base import Engine
+
+#: Module and class of each engine, by the backend name of its URL.
+ENGINES = {
+    "duckdb": ("sparkify_dwh.dialects.duckdb", "DuckDBEngine"),
+    "redshift": ("sparkify_dwh.dialects.redshift", "RedshiftEngine"),
+}
+
+# Before any engine is made: one made earlier keeps the stock dialect with its traps.
+registry.register("duckdb", "sparkify_dwh.dialects.duckdb", "DuckDBDialect")
+registry.register("duckdb.duckdb", "sparkify_dwh.dialects.duckdb", "DuckDBDialect")
+registry.register("redshift", "sparkify_dwh.dialects.redshift", "RedshiftDialect")
+registry.register(
+    "redshift.redshift_connector", "sparkify_dwh.dialects.redshift", "RedshiftDialect"
+)
+
+
+def load_engine(settings: Settings, name: str | None = None) -> Engine:
+    """The engine of ``database_url``, or the named one (for plans, which connect to none)."""
+    module, cls = ENGINES[name or make_url(settings.database_url).get_backend_name()]
+    engine: Engine = getattr(import_module(module), cls)(settings)
+    return engine

@@ -1,0 +1,132 @@
+"""What an engine must offer to the steps of a load."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..config import Settings
+from ..declare import Source
+from ..discover import Object
+from ..executor import Executor
+from ..quarantine import Quarantine
+
+
+@dataclass
+class Reading:
+    """What was read of a source, counted without a look at the staged rows.
+
+    :param read: records counted in each object, by key.
+    :param changed: keys of objects that changed or vanished since they were listed.
+    """
+
+    read: dict[str, int] = field(default_factory=dict)
+    changed: set[str] = field(default_factory=set)
+
+
+class Engine(ABC):
+    """One database engine: how to connect to it and what it does in its own way."""
+
+    #: Backend name, as in the URL.
+    name: str
+    #: Whether rows are read and judged in temporary tables before the load's transaction begins.
+    reads_first: bool
+    #: Whether a missing database is created and migrated by a load.
+    embedded: bool
+    #: Dialect whose names of binds a plan shows.
+    plan_dialect: sa.Dialect
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+
+    @abstractmethod
+    def exists(self) -> bool:
+        """Whether there is a database to connect to; looks at nothing remote."""
+
+    @abstractmethod
+    def create(self, read_only: bool = False) -> sa.Engine:
+        """The only ``create_engine`` of the library; its connections are closed after use."""
+
+    @abstractmethod
+    def connect(
+        self, read_only: bool = False, wait: Callable[[str], None] | None = None
+    ) -> sa.Connection:
+        """A connection; waits up to ``lock_timeout`` for a database that another process holds.
+
+        :raises LockError: when the holder stays, naming it.
+        :raises DatabaseError: when the database cannot be opened.
+        """
+
+    @abstractmethod
+    def explain(self, error: BaseException) -> Exception:
+        """A driver's error as one of ours, with what to do about it."""
+
+    @abstractmethod
+    def is_conflict(self, error: BaseException) -> bool:
+        """Whether another loader got in the way and the transaction may be tried again."""
+
+    @abstractmethod
+    def lock(self, ex: Executor) -> None:
+        """Makes this transaction the only one that loads; its first statement."""
+
+    @abstractmethod
+    def raw_table(self, source: Source) -> sa.Table:
+        """The table whose rows are judged and typed."""
+
+    @abstractmethod
+    def place(self, raw: sa.Table) -> sa.ColumnElement[Any]:
+        """Where the engine finds a row of ``raw`` again."""
+
+    @abstractmethod
+    def read(
+        self, ex: Executor, source: Source, objects: Sequence[Object], quarantine: Quarantine
+    ) -> Reading:
+        """Brings the objects' rows into ``raw_table``; refused records go to the quarantine."""
+
+    @abstractmethod
+    def stage(self, ex: Executor, source: Source) -> None:
+        """Makes staging hold the accepted rows that were read."""
+
+    @abstractmethod
+    def staged_counts(self, ex: Executor, source: Source) -> dict[str, int]:
+        """Rows brought into ``raw_table`` by object key, before any rule refused one."""
+
+    @abstractmethod
+    def quarantine_rows(
+        self, ex: Executor, source: Source, violations: sa.Table, quarantine: Quarantine
+    ) -> None:
+        """Sends the rows that broke a rule to the quarantine, with object, line and raw text."""
+
+    @abstractmethod
+    def fill(
+        self,
+        ex: Executor,
+        table: sa.Table,
+        rows: Iterable[Mapping[str, Any]] | Path,
+        *,
+        step: str,
+        target: str | None = None,
+    ) -> int:
+        """Inserts many rows made by the client, or a file of them, one JSON object a line."""
+
+    def housekeep(self, connection: sa.Connection) -> list[str]:
+        """What the engine needs after a load; returns warnings, never fails."""
+        return []
+
+    def close(self) -> None:
+        """Removes what the engine left outside the database."""
+
+    @contextmanager
+    def session(self, read_only: bool = False) -> Iterator[sa.Connection]:
+        """A connection for one command, closed at its end; driver errors become ours."""
+        try:
+            with self.connect(read_only) as connection:
+                yield connection
+        except sa.exc.DBAPIError as error:
+            raise self.explain(error) from error

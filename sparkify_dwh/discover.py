@@ -1,0 +1,125 @@
+"""Listing what a source holds, and telling new objects from known ones."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from .errors import SourceError
+
+SUFFIXES = (".json", ".json.gz")
+
+
+@dataclass(frozen=True)
+class Object:
+    """One file or S3 object in the version that was listed.
+
+    :param key: absolute path, or ``s3://bucket/key``.
+    :param version: mtime in ns of a file, etag of an S3 object.
+    :param size: bytes.
+    :param path: where a local file is (its key may show bytes that are no text in another way).
+    """
+
+    key: str
+    version: str
+    size: int
+    path: str = ""
+
+
+@dataclass
+class Listing:
+    """The objects of a source, sorted by key, and how many names were passed over."""
+
+    objects: list[Object] = field(default_factory=list)
+    skipped: int = 0
+
+
+def list_folder(location: str) -> Listing:
+    """Lists a folder, all levels, or one file.
+
+    Names that start with ``.`` or ``_`` or end with ``~``, and files that are neither ``.json``
+    nor ``.json.gz``, are skipped and counted; so are symbolic links that lead out of the folder.
+
+    :raises SourceError: when it does not exist or cannot be read.
+    """
+    root = os.path.abspath(Path(location).expanduser())
+    try:
+        if not Path(root).is_dir():
+            return Listing([_object(root, os.stat(root))])
+        listing = Listing()
+        _walk(root, os.path.realpath(root), listing)
+    except FileNotFoundError as error:
+        raise SourceError(
+            f"source {location} does not exist" if error.filename == root else f"{error}",
+            "name a folder, a file or s3://bucket/prefix/",
+        ) from None
+    except OSError as error:
+        raise SourceError(
+            f"source {error.filename or location} cannot be read: {error.strerror}",
+            "give this user the right to read it",
+        ) from None
+    listing.objects.sort(key=lambda found: found.key)
+    return listing
+
+
+def _walk(folder: str, root: str, listing: Listing) -> None:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.startswith((".", "_")) or entry.name.endswith("~"):
+                listing.skipped += 1
+            elif entry.is_symlink() and not _inside(entry.path, root):
+                listing.skipped += 1
+            elif entry.is_dir():
+                _walk(entry.path, root, listing)
+            elif entry.name.endswith(SUFFIXES) and entry.is_file():
+                listing.objects.append(_object(entry.path, entry.stat()))
+            else:
+                listing.skipped += 1
+
+
+def _inside(path: str, root: str) -> bool:
+    # A link to a folder could lead back to a parent and never end: only links to files count.
+    real = os.path.realpath(path)
+    return real.startswith(root + os.sep) and os.path.isfile(real)
+
+
+def _object(path: str, stat: os.stat_result) -> Object:
+    return Object(shown_path(path), str(stat.st_mtime_ns), stat.st_size, path)
+
+
+def shown_path(path: str) -> str:
+    """A path as text: bytes that are no UTF-8 become ``\\xNN``."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
+
+
+def new_objects(
+    objects: Iterable[Object],
+    known: Collection[tuple[str, str, int]],
+    reload: bool,
+    waiting: Collection[str],
+) -> list[Object]:
+    """The objects to load: those that the ledger does not hold in this version.
+
+    :param known: (key, version, size) of loaded objects.
+    :param reload: take the known ones too.
+    :param waiting: keys that changed while an earlier attempt read them.
+    """
+    return [
+        each
+        for each in objects
+        if each.key not in waiting and (reload or (each.key, each.version, each.size) not in known)
+    ]
+
+
+def look_again(objects: Iterable[Object], stat: Callable[[str], os.stat_result]) -> set[str]:
+    """Keys of local files that changed or vanished since they were listed."""
+    changed = set()
+    for each in objects:
+        try:
+            if _object(each.path, stat(each.path)) != each:
+                changed.add(each.key)
+        except OSError:
+            changed.add(each.key)
+    return changed

@@ -1,0 +1,145 @@
+"""The ``audit`` schema: what was loaded, from which object version, with which counts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.orm import Mapped, mapped_column
+
+from .base import ID_WIDTH, MAX_WIDTH, Base, key_column
+
+SCHEMA = "audit"
+#: Events of a run, in the order in which they may follow each other.
+STARTED, LOADED, NOTHING_NEW, ROLLED_BACK, REFUSED = (
+    "started",
+    "loaded",
+    "nothing new",
+    "rolled back",
+    "refused",
+)
+
+
+def _args(comment: str, *sortkey: str) -> tuple[dict[str, object]]:
+    # EVEN: appended and scanned, never joined with the star; sorted by how each is asked for.
+    options: dict[str, object] = {
+        "schema": SCHEMA,
+        "comment": comment,
+        "redshift_diststyle": "EVEN",
+    }
+    if sortkey:
+        options["redshift_sortkey"] = sortkey
+    return (options,)
+
+
+class LoadRun(Base):
+    """Append-only: one row when a run starts, one when it ends."""
+
+    __tablename__ = "load_run"
+    __table_args__ = _args("Starts and ends of loads, append-only", "at")
+
+    run_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Run; sorts by time")
+    event: Mapped[str] = key_column(
+        sa.String(16), "started, loaded, nothing new, rolled back or refused"
+    )
+    at: Mapped[datetime] = mapped_column(sa.DateTime, comment="When, UTC")
+    host: Mapped[str] = mapped_column(sa.String(255), comment="Machine of the loader")
+    pid: Mapped[int] = mapped_column(sa.BigInteger, comment="Process of the loader")
+    db_user: Mapped[str] = mapped_column(sa.String(128), comment="User at the database")
+    engine: Mapped[str] = mapped_column(sa.String(32), comment="duckdb or redshift")
+    version: Mapped[str] = mapped_column(sa.String(32), comment="Version of this library")
+    reason: Mapped[str | None] = mapped_column(
+        sa.String(4096), comment="Why the run ended as it did"
+    )
+
+
+class LoadFile(Base):
+    """The ledger: an object version that is in the star."""
+
+    __tablename__ = "load_file"
+    __table_args__ = _args("Ledger of loaded object versions", "source", "key")
+
+    run_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Run that loaded it")
+    source: Mapped[str] = key_column(sa.String(ID_WIDTH), "Source, such as events")
+    key: Mapped[str] = key_column(sa.String(4096), "Absolute path, or s3:// address")
+    version: Mapped[str] = mapped_column(sa.String(128), comment="mtime in ns, or etag")
+    size: Mapped[int] = mapped_column(sa.BigInteger, comment="Bytes")
+    rows_read: Mapped[int] = mapped_column(sa.BigInteger, comment="Records counted in the object")
+    rows_staged: Mapped[int] = mapped_column(sa.BigInteger, comment="Records staged")
+    rows_refused: Mapped[int] = mapped_column(
+        sa.BigInteger, comment="Records refused by the parser or by a rule"
+    )
+
+
+class LoadStep(Base):
+    """What a step of a run did, and how long it took."""
+
+    __tablename__ = "load_step"
+    __table_args__ = _args("Steps of loads with rows and seconds", "run_id")
+
+    run_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Run")
+    position: Mapped[int] = key_column(sa.Integer, "Order within the run")
+    step: Mapped[str] = mapped_column(sa.String(64), comment="Step, such as stage or merge")
+    target: Mapped[str | None] = mapped_column(sa.String(128), comment="Source or table")
+    rows: Mapped[int | None] = mapped_column(sa.BigInteger, comment="Rows it touched")
+    seconds: Mapped[float] = mapped_column(sa.Double, comment="Seconds it took")
+
+
+class LoadBook(Base):
+    """One account of a run's books."""
+
+    __tablename__ = "load_book"
+    __table_args__ = _args("Books of loads: what became of every row", "run_id")
+
+    run_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Run")
+    target: Mapped[str] = key_column(sa.String(128), "Source or table")
+    account: Mapped[str] = key_column(sa.String(64), "Account, such as read, staged, merged")
+    rows: Mapped[int] = mapped_column(sa.BigInteger, comment="Rows")
+
+
+class QualityResult(Base):
+    """The measured value of a rule in a run, also on a pass."""
+
+    __tablename__ = "quality_result"
+    __table_args__ = _args("Measured values of all rules of loads", "run_id")
+
+    run_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Run")
+    rule: Mapped[str] = key_column(sa.String(64), "Rule")
+    target: Mapped[str] = key_column(sa.String(128), "Source or table it guards")
+    severity: Mapped[str] = mapped_column(sa.String(16), comment="reject, warn or fail")
+    value: Mapped[float] = mapped_column(sa.Double, comment="Rows that broke it, or a ratio")
+    limit_value: Mapped[float | None] = mapped_column(
+        sa.Double, comment="Most that passes; NULL when the rule only refuses rows"
+    )
+    passed: Mapped[bool] = mapped_column(sa.Boolean, comment="Whether the run may go on")
+
+
+class RejectedRow(Base):
+    """The quarantine: one row a refused record."""
+
+    __tablename__ = "rejected_row"
+    __table_args__ = _args("Refused records with rule, reason, place and text", "run_id")
+
+    run_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Run")
+    position: Mapped[int] = key_column(sa.BigInteger, "Order within the run")
+    source: Mapped[str] = mapped_column(sa.String(ID_WIDTH), comment="Source, such as events")
+    rule: Mapped[str] = mapped_column(sa.String(64), comment="First rule it broke")
+    reason: Mapped[str] = mapped_column(sa.String(1024), comment="What the rule demands")
+    key: Mapped[str | None] = mapped_column(sa.String(4096), comment="Object it stands in")
+    line: Mapped[int | None] = mapped_column(
+        sa.BigInteger, comment="Line it starts in; 0: the object as a whole"
+    )
+    raw: Mapped[str | None] = mapped_column(
+        sa.String(MAX_WIDTH), comment="The record, cut at 65,535 bytes; no text as \\xNN"
+    )
+    raw_bytes: Mapped[int] = mapped_column(sa.BigInteger, comment="True size of the record")
+    at: Mapped[datetime] = mapped_column(sa.DateTime, comment="When, UTC")
+
+
+class LoadLock(Base):
+    """The row, and on Redshift the table, that a loader locks."""
+
+    __tablename__ = "load_lock"
+    __table_args__ = _args("Locked by the loader at work")
+
+    id: Mapped[int] = key_column(sa.Integer, "Always 1")

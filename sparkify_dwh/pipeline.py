@@ -1,0 +1,353 @@
+"""One load = one transaction: the steps in their order, and the only owner of the transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from . import audit, quality
+from .audit import Loader, SourceBook
+from .config import Settings
+from .declare import Declarations, Rows, Source, Target
+from .dialects.base import Engine
+from .discover import Listing, Object, look_again, new_objects
+from .errors import BooksError, CheckError
+from .executor import Executor
+from .merge import Account, Work, merge, merge_derived, prepare
+from .models.audit import LOADED
+from .quality import Measure
+from .quarantine import Quarantine
+from .resolve import Lookups
+from .transform import in_scope, repair, repair_table, suspects, typed
+
+
+class ObjectsChanged(Exception):
+    """Objects changed or vanished while they were read; the load goes on without them."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        super().__init__(f"{len(keys)} objects changed while they were read")
+        self.keys = set(keys)
+
+
+class LedgerMoved(Exception):
+    """Another load was committed between listing and locking."""
+
+
+@dataclass
+class Batch:
+    """What one source brings into a load."""
+
+    source: Source
+    listing: Listing
+    objects: list[Object]
+    book: SourceBook
+    raw: sa.Table
+    rows: Rows | None = None
+    counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
+
+
+@dataclass
+class Load:
+    """The state of one attempt: what was read, judged and merged so far."""
+
+    engine: Engine
+    declarations: Declarations
+    settings: Settings
+    loader: Loader
+    quarantine: Quarantine
+    batches: list[Batch] = field(default_factory=list)
+    works: dict[str, Work] = field(default_factory=dict)
+    touched: dict[str, Account] = field(default_factory=dict)
+    measures: list[Measure] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+
+    @property
+    def accounts(self) -> list[Account]:
+        """Of the targets in their order: those that were fed, and those only resolved again."""
+        fed = {name: work.account for name, work in self.works.items()}
+        found = {**self.touched, **fed}
+        return [found[t.name] for t in self.declarations.targets if t.name in found]
+
+
+def discover(
+    ex: Executor,
+    load: Load,
+    listings: Mapping[str, Listing],
+    reload: bool,
+    waiting: Collection[str],
+) -> bool:
+    """Finds what is new of each source that has a place; whether there is anything to load."""
+    for source in load.declarations.sources:
+        listing = listings.get(source.name)
+        if listing is None:
+            continue
+        known = audit.ledger(ex, source)
+        objects = new_objects(listing.objects, known, reload, waiting)
+        keys = {key for key, _, _ in known}
+        book = SourceBook(
+            source.name,
+            objects=len(objects),
+            skipped=listing.skipped,
+            known=len(listing.objects) - len(objects),
+            changed=sum(1 for o in objects if o.key in keys and not reload),
+        )
+        raw = load.engine.raw_table(source)
+        load.batches.append(Batch(source, listing, objects, book, raw))
+    return any(batch.objects for batch in load.batches)
+
+
+def read(ex: Executor, load: Load) -> None:
+    """Reads, judges and keys the rows of every source; writes temporary tables only."""
+    repairs = repair_table()
+    ex.create(repairs, step="repair")
+    for batch in load.batches:
+        if batch.objects or ex.planning:
+            _read_source(ex, load, batch, repairs)
+    for target in load.declarations.targets:
+        batch = _batch_of(load, target)
+        if batch is not None and batch.rows is not None:
+            load.works[target.name] = prepare(ex, target, batch.rows)
+    for batch in load.batches:
+        if batch.rows is not None:
+            _count_scopes(ex, load, batch)
+
+
+def _batch_of(load: Load, target: Target) -> Batch | None:
+    return next((b for b in load.batches if b.source.name == target.source), None)
+
+
+def _read_source(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
+    engine, source, book = load.engine, batch.source, batch.book
+    reading = engine.read(ex, source, batch.objects, load.quarantine)
+    if reading.changed:
+        raise ObjectsChanged(reading.changed)
+    staged = engine.staged_counts(ex, source)
+    book.read = sum(reading.read.values())
+    book.staged = sum(staged.values())
+    book.refused_by_parser = load.quarantine.by_parser[source.name]
+    batch.counts = {"read": reading.read, "staged": staged}
+    _mend(ex, load, batch, repairs)
+    batch.rows = typed(source, batch.raw, repairs)
+    _judge(ex, load, batch, repairs)
+
+
+def _mend(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
+    """Fills the mapping of damaged texts: over distinct values, not row by row."""
+    statement = suspects(batch.source, batch.raw)
+    if statement is None:
+        return
+    found = ex.rows(statement, step="repair", target=batch.source.name)
+    mended = [
+        {"value": value, "repaired": better}
+        for (value,) in found
+        if (better := repair(value)) != value
+    ]
+    with ex.when("texts are damaged", mended) as wanted:
+        if wanted:
+            known = sa.select(repairs.c.value)
+            already = {v for (v,) in ex.rows(known, step="repair", target=batch.source.name)}
+            fresh = [row for row in mended if row["value"] not in already]
+            load.engine.fill(ex, repairs, fresh, step="repair", target=batch.source.name)
+
+
+def _judge(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
+    """Judges all rows in one scan; refused ones leave the raw table for the quarantine."""
+    source, raw, engine = batch.source, batch.raw, load.engine
+    step: dict[str, Any] = {"step": "judge", "target": source.name}
+    violations = quality.violations_table(source, raw)
+    ex.create(violations, **step)
+    rows = typed(source, raw, repairs, engine.place(raw))
+    judged = quality.judged(source, rows, raw)
+    names = [c.name for c in violations.columns]
+    ordered = [judged.selected_columns[name] for name in names]
+    ex.change(sa.insert(violations).from_select(names, judged.with_only_columns(*ordered)), **step)
+    counts = ex.numbers(quality.rule_counts(source, violations), **step)
+    batch.book.refused_by_rule = counts["refused"]
+    load.measures += quality.row_measures(source, counts)
+    with ex.when("rules refused rows", counts["refused"]) as wanted:
+        if wanted:
+            engine.quarantine_rows(ex, source, violations, load.quarantine)
+            refused = sa.select(violations.c.place).where(
+                quality.HasBit(violations.c.mask, quality.reject_bits(source))
+            )
+            ex.change(sa.delete(raw).where(engine.place(raw).in_(refused)), **step)
+    if ex.planning:
+        return
+    batch.counts["refused"] = {
+        key or "": n for (name, key), n in load.quarantine.by_key.items() if name == source.name
+    }
+    measures = quality.reject_measures(
+        load.settings, source.name, batch.book.read, batch.book.refused
+    )
+    load.measures += measures
+    if not all(measure.passed for measure in measures):
+        quality.refuse_load(
+            source.name, batch.book.read, batch.book.refused, load.quarantine.worst(source.name)
+        )
+
+
+def _count_scopes(ex: Executor, load: Load, batch: Batch) -> None:
+    """Counts the accepted rows that belong to none of a target's rows, for all targets at once."""
+    rows = batch.rows
+    assert rows is not None
+    fed = [t for t in load.declarations.targets if t.source == batch.source.name and t.scope]
+    if fed:
+        columns = [sa.func.sum(sa.case((in_scope(t, rows), 0), else_=1)).label(t.name) for t in fed]
+        counts = ex.numbers(sa.select(*columns), step="dedupe", target=batch.source.name)
+        for target in fed:
+            load.works[target.name].account.out_of_scope = counts[target.name]
+    for name, work in load.works.items():
+        if work.target.source == batch.source.name:
+            load.works[name].account.staged = batch.book.staged
+            load.works[name].account.refused = batch.book.refused_by_rule
+
+
+def write(ex: Executor, load: Load) -> None:
+    """Stages, merges, checks, balances and records, all in the caller's transaction."""
+    for source in load.declarations.sources:
+        ex.change(sa.delete(source.staging), step="stage", target=source.name)
+    for batch in load.batches:
+        if batch.rows is not None:
+            load.engine.stage(ex, batch.source)
+    lookups = {t.name: Lookups(t) for t in load.declarations.targets if t.resolution is not None}
+    for target in load.declarations.targets:
+        _merge_target(ex, load, target, lookups)
+    _check(ex, load)
+    _balance(load)
+    _record(ex, load)
+
+
+def _merge_target(ex: Executor, load: Load, target: Target, lookups: Mapping[str, Lookups]) -> None:
+    work = load.works.get(target.name)
+    found = lookups.get(target.name)
+    changed = found is not None and _reference_work(load, found) is not None
+    if found is not None and (work is not None or changed):
+        found.fill(ex, work.rows if work else None, changed)
+    if work is not None:
+        if target.derivation is not None:
+            follows = next(
+                w for w in load.works.values() if w.target.table is target.derivation.follows
+            )
+            merge_derived(ex, work, follows)
+        else:
+            merge(ex, work, found, _is_followed(load, target))
+    if found is not None and changed:
+        again = found.resolve_again(ex)
+        account = work.account if work is not None else Account(target.name)
+        account.resolved_again = again
+        load.touched[target.name] = account
+    if work is not None:
+        for other in lookups.values():
+            if other.resolution.reference is target.table:
+                assert work.stage is not None and work.replaced is not None
+                other.note_changes(ex, work.stage, work.replaced)
+
+
+def _reference_work(load: Load, found: Lookups) -> Work | None:
+    return next(
+        (w for w in load.works.values() if w.target.table is found.resolution.reference), None
+    )
+
+
+def _is_followed(load: Load, target: Target) -> bool:
+    return any(
+        (t.derivation is not None and t.derivation.follows is target.table)
+        or (t.resolution is not None and t.resolution.reference is target.table)
+        for t in load.declarations.targets
+    )
+
+
+def _check(ex: Executor, load: Load) -> None:
+    """Keys unique, foreign keys resolve, checks hold, for the rows that this load touched."""
+    failed = []
+    for name, work in load.works.items():
+        found = check_target(ex, work.target, work.keys)
+        load.measures += found
+        failed += [f"{name}: {m.rule} broken by {m.value:,.0f} rows" for m in found if not m.passed]
+    if failed:
+        raise CheckError("; ".join(failed), "the load was rolled back; sparkify check looks deeper")
+
+
+def check_target(ex: Executor, target: Target, keys: sa.Table | None) -> list[Measure]:
+    """Measures the checks of a target: of the rows whose keys are given, or of all."""
+    check = quality.star_check(target, keys)
+    step: dict[str, Any] = {"step": "check", "target": target.name}
+    counts = {**ex.numbers(check.duplicates, **step), **ex.numbers(check.broken, **step)}
+    return [
+        Measure(name, target.name, "fail", float(counts[name]), 0.0, counts[name] == 0)
+        for name in ("key_unique", *check.names)
+    ]
+
+
+def _balance(load: Load) -> None:
+    """:raises BooksError: when a source or target does not balance."""
+    wrong = [
+        f"{b.book.source}: read {b.book.read:,} is not staged {b.book.staged:,}"
+        f" + refused by the parser {b.book.refused_by_parser:,}"
+        for b in load.batches
+        if not b.book.balanced
+    ]
+    wrong += [
+        f"{a.target}: staged {a.staged:,} is not refused {a.refused:,} + out of scope"
+        f" {a.out_of_scope:,} + duplicate {a.duplicate:,} + stale {a.stale:,} + merged {a.merged:,}"
+        for a in load.accounts
+        if not a.balanced
+    ]
+    if wrong:
+        raise BooksError(
+            "the books do not balance: " + "; ".join(wrong),
+            "the load was rolled back; please report this with the output of sparkify load -v",
+        )
+
+
+def _record(ex: Executor, load: Load) -> None:
+    """The ledger, counts, values of all rules; the other audit tables come last."""
+    engine, run_id = load.engine, load.loader.run_id
+    with ex.when("rows were refused", load.quarantine.count) as wanted:
+        if wanted:
+            engine.fill(ex, audit.REJECTED, load.quarantine.ready(), step="record")
+    for batch in load.batches:
+        if batch.objects or ex.planning:
+            counts = {"read": {}, "staged": {}, "refused": {}, **batch.counts}
+            rows = audit.file_rows(run_id, batch.source, batch.objects, counts)
+            engine.fill(ex, audit.FILE, rows, step="record", target=batch.source.name)
+    books = [batch.book for batch in load.batches]
+    engine.fill(ex, audit.BOOK, audit.book_rows(run_id, books, load.accounts), step="record")
+    engine.fill(ex, audit.RESULT, audit.measure_rows(run_id, load.measures), step="record")
+    steps = audit.step_rows(run_id, list(ex.steps.values()))
+    engine.fill(ex, audit.STEP, steps, step="record")
+    ex.change(load.loader.event(LOADED), step="record")
+
+
+def unchanged(load: Load, look: Callable[[Source, list[Object]], set[str]]) -> None:
+    """:raises ObjectsChanged: when an object that was read has another version now, or is gone."""
+    gone: set[str] = set()
+    for batch in load.batches:
+        gone |= look(batch.source, batch.objects)
+    if gone:
+        raise ObjectsChanged(gone)
+
+
+@contextmanager
+def transaction(ex: Executor, load: Load, ledger_rows: int) -> Iterator[None]:
+    """Locks first; the caller commits."""
+    load.engine.lock(ex)
+    if audit.ledger_size(ex) != ledger_rows and not ex.planning:
+        raise LedgerMoved
+    yield
+
+
+__all__ = [
+    "Batch",
+    "Load",
+    "LedgerMoved",
+    "ObjectsChanged",
+    "discover",
+    "look_again",
+    "read",
+    "write",
+]

@@ -1,0 +1,193 @@
+"""Judging staged rows by declared rules, and the star by its keys and checks. Builders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from .config import Settings
+from .declare import Rows, Rule, Source, Target
+from .errors import RejectLimitError
+from .sql import HasBit, join_on
+from .transform import RAW, copied, temporary
+
+
+@dataclass(frozen=True)
+class Measure:
+    """The measured value of a rule; stored also when it passed."""
+
+    rule: str
+    target: str
+    severity: str
+    value: float
+    limit_value: float | None
+    passed: bool
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refused record: first rule it broke, place, text (bytes as they were) and true size."""
+
+    source: str
+    rule: str
+    reason: str
+    key: str | None
+    line: int | None
+    raw: bytes
+    raw_bytes: int
+
+
+#: Reasons of the reader, before any rule: a record that is not staged.
+PARSER_RULES = {
+    "undecodable_object": "the object is no UTF-8 text and no gzip of one",
+    "unreadable_object": "the object cannot be read",
+    "record_too_large": "a record may have 4 MiB",
+    "malformed_json": "the record is no complete JSON value",
+    "invalid_utf8": "the record holds bytes that are no UTF-8",
+    "not_an_object": "a record must be a JSON object",
+    "nul_character": "a text must not hold U+0000",
+    "lone_surrogate": "a text must not hold half of a surrogate pair",
+    "nested_value": "an object or array stands where a text or number belongs",
+}
+
+
+def violations_table(source: Source, raw: sa.Table) -> sa.Table:
+    """Staged rows that broke a rule: the row as it is, and one bit for each rule broken."""
+    return temporary(
+        f"violations_{source.name}",
+        *copied(raw.columns),
+        sa.Column("place", sa.BigInteger),
+        sa.Column("mask", sa.BigInteger, nullable=False),
+    )
+
+
+def mask(rules: Sequence[Rule], rows: Rows) -> sa.ColumnElement[int]:
+    """One bit for each rule a row breaks; a predicate that is NULL counts as broken."""
+    total: sa.ColumnElement[Any] = sa.literal_column("0", sa.BigInteger)
+    for position, rule in enumerate(rules):
+        bit = sa.literal_column(str(1 << position), sa.BigInteger)
+        total = total + sa.case((rule.predicate(rows), sa.literal_column("0")), else_=bit)
+    return total
+
+
+def reject_bits(source: Source) -> int:
+    """The bits of the rules that refuse a row; the others only warn."""
+    return sum(1 << i for i, rule in enumerate(source.rules) if rule.severity == "reject")
+
+
+def judged(source: Source, rows: Rows, raw: sa.Table) -> sa.Select[Any]:
+    """All rules in one scan: the rows that break any, with their masks."""
+    inner = sa.select(
+        *(rows.c[RAW + c.name].label(c.name) for c in raw.columns),
+        rows.c.place,
+        mask(source.rules, rows).label("mask"),
+    ).subquery("judged")
+    return sa.select(inner).where(inner.c.mask != 0)
+
+
+def rule_counts(source: Source, violations: sa.Table) -> sa.Select[Any]:
+    """Rows that broke each rule, each counted by itself, and rows refused."""
+    columns = [
+        sa.func.sum(sa.case((HasBit(violations.c.mask, 1 << i), 1), else_=0)).label(rule.name)
+        for i, rule in enumerate(source.rules)
+    ]
+    refused = HasBit(violations.c.mask, reject_bits(source))
+    return sa.select(sa.func.sum(sa.case((refused, 1), else_=0)).label("refused"), *columns)
+
+
+def first_rule(source: Source, broken: int) -> Rule:
+    """The first rule in declared order that refuses a row with this mask."""
+    broken &= reject_bits(source)
+    return source.rules[(broken & -broken).bit_length() - 1]
+
+
+def row_measures(source: Source, counts: Any) -> list[Measure]:
+    """The values of a source's row rules: they refuse or warn, and fail nothing by themselves."""
+    return [
+        Measure(rule.name, source.name, rule.severity, float(counts[rule.name]), None, True)
+        for rule in source.rules
+    ]
+
+
+def reject_measures(settings: Settings, source: str, read: int, refused: int) -> list[Measure]:
+    """The limits of refused rows of a source; equal passes.
+
+    A load fails when more than ``reject_floor`` rows and more than ``max_reject_ratio`` of the
+    rows read are refused, or more than ``max_rejects``.
+    """
+    ratio = refused / read if read else 0.0
+    within = refused <= settings.reject_floor or refused <= settings.max_reject_ratio * read
+    measures = [Measure("reject_ratio", source, "fail", ratio, settings.max_reject_ratio, within)]
+    if settings.max_rejects is not None:
+        limit = settings.max_rejects
+        measures.append(Measure("max_rejects", source, "fail", refused, limit, refused <= limit))
+    return measures
+
+
+def refuse_load(
+    source: str, read: int, refused: int, worst: Sequence[tuple[str, int, Sequence[Refusal]]]
+) -> None:
+    """Ends a load that refused too much.
+
+    :param worst: rules with their counts and sample rows, most refusals first.
+    :raises RejectLimitError: always, with the worst rules and three sample rows.
+    """
+    rules = ", ".join(f"{rule} {count:,}" for rule, count, _ in worst[:3])
+    samples = [kept[0] for _, _, kept in worst] + [s for _, _, kept in worst for s in kept[1:]]
+    shown = [
+        f"  {s.key}:{s.line} {s.rule}: {s.raw[:120].decode('utf-8', 'backslashreplace')}"
+        for s in samples[:3]
+    ]
+    summary = f"{source}: {refused:,} of {read:,} rows refused, more than allowed ({rules})"
+    raise RejectLimitError(
+        "\n".join([summary, *shown]),
+        "see all: sparkify rejects; allow more: --max-reject-ratio or --reject-floor",
+    )
+
+
+@dataclass(frozen=True)
+class StarCheck:
+    """Two queries over a target: keys that stand more than once, and rows that break a check."""
+
+    duplicates: sa.Select[Any]
+    broken: sa.Select[Any]
+    names: tuple[str, ...]
+
+
+def star_check(target: Target, keys: sa.FromClause | None = None) -> StarCheck:
+    """Keys unique, foreign keys resolve, declared checks hold.
+
+    :param keys: only rows whose key stands there; None: the whole table.
+    """
+    table: sa.FromClause = target.table
+    limited = table if keys is None else table.join(keys, join_on(table, keys, target.key))
+    key = [target.table.c[name] for name in target.key]
+    repeated = (
+        sa.select(*key)
+        .select_from(limited)
+        .group_by(*key)
+        .having(sa.func.count() > 1)
+        .subquery("repeated")
+    )
+    origin = limited
+    columns: list[sa.ColumnElement[Any]] = []
+    names = []
+    for fk in sorted(target.table.foreign_keys, key=lambda f: f.parent.name):
+        parent = fk.column.table.alias(f"{fk.parent.name}_of")
+        origin = origin.outerjoin(parent, parent.c[fk.column.name] == fk.parent)
+        missing = sa.and_(fk.parent.is_not(None), parent.c[fk.column.name].is_(None))
+        names.append(f"{fk.parent.name}_resolves")
+        columns.append(sa.func.sum(sa.case((missing, 1), else_=0)).label(names[-1]))
+    for rule in target.checks:
+        names.append(rule.name)
+        holds = rule.predicate(target.table)
+        columns.append(sa.func.sum(sa.case((holds, 0), else_=1)).label(rule.name))
+    columns.append(sa.func.count().label("rows"))
+    return StarCheck(
+        sa.select(sa.func.count().label("key_unique")).select_from(repeated),
+        sa.select(*columns).select_from(origin),
+        tuple(names),
+    )

@@ -1,0 +1,91 @@
+"""Refused records on their way to ``audit.rejected_row``: kept in a file, counted in memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from .quality import PARSER_RULES, Refusal
+
+MAX_RAW = 65_535
+
+
+class Quarantine:
+    """Refused records of one run.
+
+    :param path: file that takes the rows, one JSON object a line, ready for a bulk insert; it
+        outlives a rollback, so a failed load can still show what it refused.
+    """
+
+    def __init__(self, path: Path, run_id: str, at: datetime) -> None:
+        self.path, self.run_id, self.at = path, run_id, at
+        self.count = 0
+        self.by_rule: Counter[tuple[str, str]] = Counter()
+        self.by_parser: Counter[str] = Counter()
+        self.by_key: Counter[tuple[str, str | None]] = Counter()
+        self.samples: dict[tuple[str, str], list[Refusal]] = {}
+        self._file = path.open("w", encoding="ascii")
+
+    def add(
+        self, source: str, rule: str, reason: str, key: str | None, line: int | None, raw: bytes
+    ) -> None:
+        """Refuses one record."""
+        refusal = Refusal(source, rule, reason, key, line, raw[:512], len(raw))
+        self.count += 1
+        self.by_rule[source, rule] += 1
+        self.by_key[source, key] += 1
+        kept = self.samples.setdefault((source, rule), [])
+        if len(kept) < 3:
+            kept.append(refusal)
+        row: Mapping[str, Any] = {
+            "run_id": self.run_id,
+            "position": self.count,
+            "source": source,
+            "rule": rule,
+            "reason": reason,
+            "key": key,
+            "line": line,
+            "raw": shown_raw(raw),
+            "raw_bytes": len(raw),
+            "at": self.at.isoformat(sep=" "),
+        }
+        self._file.write(json.dumps(row) + "\n")
+
+    def add_unread(self, source: str, rule: str, key: str, line: int, raw: bytes) -> None:
+        """Refuses a record that the reader could not stage."""
+        self.by_parser[source] += 1
+        self.add(source, rule, PARSER_RULES[rule], key, line, raw)
+
+    def refused(self, source: str) -> int:
+        """Records of a source refused by the parser or a rule."""
+        return sum(n for (name, _), n in self.by_rule.items() if name == source)
+
+    def worst(self, source: str) -> list[tuple[str, int, list[Refusal]]]:
+        """Rules of a source with counts and samples, most refusals first."""
+        found = [
+            (rule, n, self.samples[name, rule])
+            for (name, rule), n in self.by_rule.items()
+            if name == source
+        ]
+        return sorted(found, key=lambda item: (-item[1], item[0]))
+
+    def ready(self) -> Path:
+        """The file, complete so far."""
+        self._file.flush()
+        return self.path
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def shown_raw(raw: bytes) -> str:
+    """Bytes as text of at most 65,535 bytes, cut between characters; no text becomes ``\\xNN``."""
+    text = raw[: MAX_RAW + 4].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    encoded = text.encode()
+    if len(encoded) <= MAX_RAW and len(raw) <= MAX_RAW:
+        return text
+    return encoded[:MAX_RAW].decode("utf-8", "ignore")

@@ -1,0 +1,220 @@
+"""Looking without changing: plans, queries, the run log, refused rows, checks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from . import audit, loading, pipeline, schema
+from .audit import BOOK, FILE, REJECTED, RESULT, RUN, STEP, Loader
+from .config import Settings
+from .declare import Declarations
+from .dialects import ENGINES, load_engine
+from .dialects.base import Engine
+from .discover import Listing
+from .errors import UsageError
+from .executor import Executor, Planner
+from .models.audit import STARTED
+from .pipeline import Load
+from .quarantine import Quarantine
+from .results import CheckResult, Plan, Table
+
+
+def plan(settings: Settings, declarations: Declarations, name: str | None, *, reload: bool) -> Plan:
+    """See ``Warehouse.plan``."""
+    if name is not None and name not in ENGINES:
+        raise UsageError(f"there is no engine {name}", f"there are: {', '.join(ENGINES)}")
+    engine = load_engine(settings, name)
+    load = Load(
+        engine,
+        declarations,
+        settings,
+        Loader("run", engine.name, "host", 0, "user"),
+        Quarantine(Path("/dev/null"), "run", audit.utc_now()),
+    )
+    ex = Planner(dialect=engine.plan_dialect)
+    objects: dict[str, int] | None = None
+    try:
+        if name is None:
+            objects = _pending(engine, load, settings, reload)
+        else:
+            empty = {source.name: Listing() for source in declarations.sources}
+            pipeline.discover(ex, load, empty, reload, ())
+            ex.statements.clear()
+        _write_down(ex, load, engine, bool(objects is None or sum(objects.values())))
+    finally:
+        load.quarantine.close()
+        engine.close()
+    return Plan(ex.statements, objects)
+
+
+def _pending(engine: Engine, load: Load, settings: Settings, reload: bool) -> dict[str, int]:
+    listings = loading.list_sources(loading.locations(settings, load.declarations))
+    if engine.exists():
+        config = schema.alembic_config(settings, load.declarations)
+        with engine.session(read_only=True) as connection:
+            found = schema.status(connection, config)
+            if found.state != "missing":
+                schema.require_current(found)
+                pipeline.discover(Executor(connection), load, listings, reload, ())
+    if not load.batches:
+        none = Planner(dialect=engine.plan_dialect)
+        pipeline.discover(none, load, listings, True, ())
+    objects = {batch.source.name: len(batch.objects) for batch in load.batches}
+    load.batches = [batch for batch in load.batches if batch.objects]
+    return objects
+
+
+def _write_down(ex: Planner, load: Load, engine: Engine, pending: bool) -> None:
+    ex.note("BEGIN")
+    ex.change(load.loader.event(STARTED), step="record")
+    ex.note("COMMIT")
+    audit.ledger_size(ex)
+    for source in load.declarations.sources:
+        if any(batch.source is source for batch in load.batches):
+            audit.ledger(ex, source)
+    if not pending:
+        ex.note("-- nothing new to load")
+        return
+    if engine.reads_first:
+        ex.note("-- before the transaction: temporary tables only")
+        pipeline.read(ex, load)
+    ex.note("BEGIN")
+    engine.lock(ex)
+    audit.ledger_size(ex)
+    if not engine.reads_first:
+        pipeline.read(ex, load)
+    pipeline.write(ex, load)
+    ex.note("COMMIT")
+
+
+def _table(connection: sa.Connection, statement: sa.Select[Any]) -> Table:
+    result = connection.execute(statement)
+    return Table(tuple(result.keys()), [tuple(row) for row in result])
+
+
+def query(engine: Engine, sql: str, limit: int | None) -> Table:
+    """See ``Warehouse.query``."""
+    if not sql.strip():
+        raise UsageError("the query is empty", "give one SELECT")
+    with engine.session(read_only=True) as connection:
+        try:
+            result = connection.exec_driver_sql(sql)
+            if not result.returns_rows:
+                raise UsageError("the statement returns no rows", "only queries are answered")
+            rows = result.fetchall() if limit is None else result.fetchmany(limit)
+            return Table(tuple(result.keys()), [tuple(row) for row in rows])
+        except (sa.exc.ProgrammingError, sa.exc.NotSupportedError, sa.exc.DataError) as error:
+            first = str(error.orig).strip().splitlines()[0]
+            raise UsageError(f"the query failed: {first}") from error
+        finally:
+            connection.rollback()
+
+
+def runs(engine: Engine) -> Table:
+    """See ``Warehouse.runs``: newest first; a run without an end is running or died."""
+    ended = RUN.alias("ended")
+    read = _total("read")
+    refused = _total("refused_by_parser") + _total("refused_by_rule")
+    statement = (
+        sa.select(
+            RUN.c.run_id,
+            ended.c.event,
+            RUN.c.at.label("started"),
+            ended.c.at.label("ended"),
+            read.label("rows_read"),
+            refused.label("rows_refused"),
+            RUN.c.host,
+            RUN.c.pid,
+            RUN.c.engine,
+            RUN.c.version,
+            ended.c.reason,
+        )
+        .select_from(
+            RUN.outerjoin(ended, sa.and_(ended.c.run_id == RUN.c.run_id, ended.c.event != STARTED))
+        )
+        .where(RUN.c.event == STARTED)
+        .order_by(RUN.c.at.desc())
+    )
+    with engine.session(read_only=True) as connection:
+        table = _table(connection, statement)
+        alive = {r.run_id for r in audit.open_runs(connection) if r.alive and not engine.embedded}
+    rows = []
+    for row in table.rows:
+        state = row[1] or ("running" if row[0] in alive or row[0] in loading.ACTIVE else "died")
+        rows.append((row[0], state, *row[2:]))
+    return Table(table.columns, rows)
+
+
+def _total(account: str) -> Any:
+    return (
+        sa.select(sa.func.coalesce(sa.func.sum(BOOK.c.rows), 0))
+        .where(
+            BOOK.c.run_id == RUN.c.run_id,
+            BOOK.c.account == account,
+            BOOK.c.target.like("source:%"),
+        )
+        .scalar_subquery()
+    )
+
+
+def run_detail(engine: Engine, run_id: str) -> dict[str, Table]:
+    """Events, files, steps, books and rule values of one run.
+
+    :raises UsageError: when no run has this id.
+    """
+    parts = {
+        "events": (RUN, (RUN.c.at,)),
+        "files": (FILE, (FILE.c.source, FILE.c.key)),
+        "steps": (STEP, (STEP.c.position,)),
+        "books": (BOOK, (BOOK.c.target, BOOK.c.account)),
+        "rules": (RESULT, (RESULT.c.target, RESULT.c.rule)),
+    }
+    with engine.session(read_only=True) as connection:
+        found = {
+            name: _table(
+                connection,
+                sa.select(*(c for c in table.c if c.name != "run_id"))
+                .where(table.c.run_id == run_id)
+                .order_by(*order),
+            )
+            for name, (table, order) in parts.items()
+        }
+    if not found["events"].rows:
+        raise UsageError(f"there is no run {run_id}", "sparkify runs lists them")
+    return found
+
+
+def rejects(engine: Engine, run_id: str | None) -> Table:
+    """See ``Warehouse.rejects``."""
+    columns = [c for c in REJECTED.c if c.name != "position"]
+    statement = sa.select(*columns).order_by(REJECTED.c.run_id, REJECTED.c.position)
+    if run_id is not None:
+        statement = statement.where(REJECTED.c.run_id == run_id)
+    else:
+        newest = (
+            sa.select(FILE.c.source, FILE.c.key, sa.func.max(FILE.c.run_id).label("run_id"))
+            .group_by(FILE.c.source, FILE.c.key)
+            .subquery("newest")
+        )
+        same = [REJECTED.c[name] == newest.c[name] for name in ("source", "key", "run_id")]
+        statement = statement.join(newest, sa.and_(*same))
+    with engine.session(read_only=True) as connection:
+        known = sa.select(RUN.c.run_id).where(RUN.c.run_id == run_id).limit(1)
+        if run_id is not None and connection.execute(known).first() is None:
+            raise UsageError(f"there is no run {run_id}", "sparkify runs lists them")
+        return _table(connection, statement)
+
+
+def check(engine: Engine, declarations: Declarations) -> CheckResult:
+    """See ``Warehouse.check``."""
+    with engine.session(read_only=True) as connection:
+        ex = Executor(connection)
+        measures = [
+            measure
+            for target in declarations.targets
+            for measure in pipeline.check_target(ex, target, None)
+        ]
+    return CheckResult(measures)

@@ -1,0 +1,121 @@
+"""Schema versions: upgrade, downgrade, status and the SQL of migrations, through Alembic."""
+
+from __future__ import annotations
+
+import importlib.util
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util.exc import CommandError
+
+from .config import Settings
+from .declare import Declarations
+from .errors import SchemaVersionError, UsageError
+
+
+@dataclass(frozen=True)
+class SchemaStatus:
+    """Revisions of the database and of this library; ``state`` says how they relate.
+
+    ``state`` is ``missing``, ``current``, ``older`` or ``newer`` (unknown to this library).
+    """
+
+    database: tuple[str, ...]
+    library: tuple[str, ...]
+    state: str
+
+
+def alembic_config(settings: Settings, declarations: Declarations) -> Config:
+    """Alembic's configuration without an ini file: an installed wheel has none."""
+    spec = importlib.util.find_spec("sparkify_dwh.migrations")
+    assert spec is not None and spec.submodule_search_locations is not None
+    folder = next(iter(spec.submodule_search_locations))
+    config = Config(output_buffer=io.StringIO(), stdout=io.StringIO())
+    config.set_main_option("script_location", folder.replace("%", "%%"))
+    config.set_main_option("path_separator", "newline")
+    versions = [str(Path(folder) / "versions"), *declarations.version_locations]
+    config.set_main_option("version_locations", "\n".join(versions).replace("%", "%%"))
+    config.attributes["settings"] = settings
+    config.attributes["declarations"] = declarations
+    return config
+
+
+def status(connection: sa.Connection, config: Config) -> SchemaStatus:
+    """Compares the database's revision with the library's; changes nothing."""
+    script = ScriptDirectory.from_config(config)
+    heads = tuple(sorted(script.get_heads()))
+    present = tuple(sorted(MigrationContext.configure(connection).get_current_heads()))
+    if not present:
+        state = "missing"
+    elif present == heads:
+        state = "current"
+    else:
+        known = {revision.revision for revision in script.walk_revisions()}
+        state = "older" if set(present) <= known else "newer"
+    return SchemaStatus(present, heads, state)
+
+
+def require_current(found: SchemaStatus) -> None:
+    """:raises SchemaVersionError: unless the database has this library's schema."""
+    if found.state == "current":
+        return
+    has, needs = ", ".join(found.database) or "none", ", ".join(found.library)
+    if found.state == "newer":
+        raise SchemaVersionError(
+            f"the database has schema version {has}, newer than this library's {needs}",
+            "upgrade the library: pip install -U sparkify-dwh",
+        )
+    raise SchemaVersionError(
+        f"the database has schema version {has}, this library needs {needs}",
+        "run: sparkify migrate",
+    )
+
+
+def upgrade(connection: sa.Connection, config: Config, to: str) -> None:
+    """Upgrades or downgrades to a revision within the caller's connection.
+
+    :raises UsageError: when there is no such revision.
+    """
+    config.attributes["connection"] = connection
+    try:
+        script = ScriptDirectory.from_config(config)
+        present = MigrationContext.configure(connection).get_current_heads()
+        if connection.in_transaction():
+            connection.rollback()
+        if _is_behind(script, to, present):
+            command.downgrade(config, to)
+        else:
+            command.upgrade(config, to)
+    except CommandError as error:
+        raise UsageError(f"cannot migrate to {to}: {error}", "sparkify migrate --status") from None
+    finally:
+        del config.attributes["connection"]
+
+
+def _is_behind(script: ScriptDirectory, to: str, present: Any) -> bool:
+    if to == "base":
+        return bool(present)
+    if to in ("head", "heads") or to.startswith("+"):
+        return False
+    if to.startswith("-"):
+        return True
+    wanted = script.get_revision(to)
+    ancestors: set[str] = set()
+    for head in present:
+        ancestors |= {r.revision for r in script.iterate_revisions(head, "base")}
+    return wanted is not None and wanted.revision in ancestors and wanted.revision not in present
+
+
+def migration_sql(config: Config, to: str = "heads") -> str:
+    """The SQL that migrating an empty database runs, for the engine of ``database_url``."""
+    buffer = io.StringIO()
+    config.output_buffer = buffer
+    command.upgrade(config, to, sql=True)
+    return buffer.getvalue()

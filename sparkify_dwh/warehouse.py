@@ -1,0 +1,181 @@
+"""The library's front door: one object whose methods mirror the commands."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+import sqlalchemy as sa
+
+from . import audit, loading, pipeline, reading, schema
+from .config import Settings
+from .declare import Declarations
+from .dialects import load_engine
+from .dialects.base import Engine
+from .errors import DatabaseError, SettingsError, UsageError
+from .executor import Planner
+from .models import SPARKIFY
+from .results import CheckResult, Plan, Run, Table
+from .schema import SchemaStatus
+
+log = logging.getLogger("sparkify_dwh")
+
+
+class Warehouse:
+    """A warehouse: its settings, its declarations and its engine.
+
+    Each method opens a connection of its own and closes it; nothing is kept between calls.
+
+    :param settings: where the warehouse and its sources are; read from the environment and
+        ``sparkify.toml`` when left out.
+    :param declarations: sources and targets; the shipped ones and those of
+        ``settings.extensions`` when left out.
+    :raises SettingsError: when a setting cannot be used.
+    """
+
+    def __init__(
+        self, settings: Settings | None = None, declarations: Declarations | None = None
+    ) -> None:
+        self.settings = settings or Settings()
+        self.declarations = declarations or declared(self.settings)
+        self._tell: Callable[[str], None] = log.info
+
+    def __repr__(self) -> str:
+        return f"Warehouse({self.settings.shown()['database_url']!r})"
+
+    def _engine(self) -> Engine:
+        return load_engine(self.settings)
+
+    @property
+    def engine(self) -> sa.Engine:
+        """A SQLAlchemy engine of the warehouse, for what this class does not offer."""
+        return self._engine().create()
+
+    # The schema ---------------------------------------------------------------------------
+
+    def migrate(self, to: str = "heads") -> SchemaStatus:
+        """Brings the schema to a revision, the newest by default.
+
+        :raises UsageError: when there is no such revision.
+        :raises DatabaseError: when the database cannot be opened or is held by another.
+        """
+        config = schema.alembic_config(self.settings, self.declarations)
+        with self._engine().session() as connection:
+            schema.upgrade(connection, config, to)
+            return schema.status(connection, config)
+
+    def schema_status(self) -> SchemaStatus:
+        """Which schema version the database has; creates nothing."""
+        config = schema.alembic_config(self.settings, self.declarations)
+        engine = self._engine()
+        if not engine.exists():
+            from alembic.script import ScriptDirectory
+
+            heads = tuple(sorted(ScriptDirectory.from_config(config).get_heads()))
+            return SchemaStatus((), heads, "missing")
+        with engine.session(read_only=True) as connection:
+            return schema.status(connection, config)
+
+    def migration_sql(self) -> str:
+        """The SQL of migrating an empty database; connects to none."""
+        return schema.migration_sql(schema.alembic_config(self.settings, self.declarations))
+
+    # Loading ------------------------------------------------------------------------------
+
+    def load(self, *, all: bool = False, dry_run: bool = False) -> Run:
+        """Loads the objects that are new, in one transaction.
+
+        :param all: also objects that the ledger holds; the star does not change by it.
+        :param dry_run: does everything, rolls back and records no run.
+        :raises SourceError: when a source is missing or unreadable.
+        :raises QualityError: when rules, limits or checks refuse the load.
+        :raises DatabaseError: when the database, its lock or its schema version stands in the way.
+        """
+        engine = self._engine()
+        self._ready(engine)
+        return loading.Loading(
+            engine,
+            self.declarations,
+            self.settings,
+            reload=all,
+            dry_run=dry_run,
+            tell=self._tell,
+        ).run()
+
+    def _ready(self, engine: Engine) -> None:
+        """Migrates a new embedded database; refuses any other that is not current."""
+        loading.list_sources(loading.locations(self.settings, self.declarations))
+        config = schema.alembic_config(self.settings, self.declarations)
+        with engine.session() as connection:
+            found = schema.status(connection, config)
+            connection.rollback()
+            if found.state == "missing" and engine.embedded:
+                self._tell("new database: migrating it first")
+                schema.upgrade(connection, config, "heads")
+                found = schema.status(connection, config)
+        schema.require_current(found)
+
+    def plan(self, engine: str | None = None, *, all: bool = False) -> Plan:
+        """The statements of the next load; creates nothing and records nothing.
+
+        :param engine: plan for this engine with an empty ledger, without connecting or listing.
+        :raises UsageError: when there is no such engine.
+        """
+        return reading.plan(self.settings, self.declarations, engine, reload=all)
+
+    # Reading ------------------------------------------------------------------------------
+
+    def query(self, sql: str, limit: int | None = None) -> Table:
+        """The answer to a query; the warehouse is opened for reading only.
+
+        :param limit: at most so many rows.
+        :raises UsageError: when the statement is wrong or would write.
+        :raises DatabaseError: when there is no warehouse yet.
+        """
+        return reading.query(self._reader(), sql, limit)
+
+    def runs(self, run_id: str | None = None) -> Any:
+        """The run log, newest first; with an id the files, steps, books and rules of that run."""
+        if run_id is None:
+            return reading.runs(self._reader())
+        return reading.run_detail(self._reader(), run_id)
+
+    def rejects(self, run: str | None = None) -> Table:
+        """Refused rows: of one run, or of the newest run of each object."""
+        return reading.rejects(self._reader(), run)
+
+    def check(self) -> CheckResult:
+        """Keys, foreign keys and declared checks of the whole star."""
+        return reading.check(self._reader(), self.declarations)
+
+    def _reader(self) -> Engine:
+        engine = self._engine()
+        if not engine.exists():
+            raise DatabaseError(
+                f"there is no warehouse at {self.settings.shown()['database_url']}",
+                "run: sparkify load",
+            )
+        return engine
+
+
+def declared(settings: Settings) -> Declarations:
+    """The shipped declarations and those of the modules named in ``settings.extensions``.
+
+    A module adds to them by an ``extend(declarations)`` function that returns the extended ones.
+
+    :raises SettingsError: when a module cannot be imported or has no such function.
+    """
+    found = SPARKIFY
+    for name in settings.extensions:
+        try:
+            found = import_module(name).extend(found)
+        except ImportError as error:
+            raise SettingsError(f"extension {name} cannot be imported: {error}") from error
+        except AttributeError:
+            raise SettingsError(f"extension {name} has no function extend(declarations)") from None
+    return found
+
+
+__all__ = ["Warehouse", "declared", "UsageError", "audit", "pipeline", "Planner"]
