@@ -1,1 +1,107 @@
-"""An S3-to-Redshift warehouse as code."""
+"""An S3-to-Redshift warehouse as code: JSON files become a star schema with balanced books.
+
+>>> from sparkify_dwh import Settings, Warehouse
+>>> wh = Warehouse(Settings(log_data="data/log_data", song_data="data/song_data"))
+>>> run = wh.load()  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+#: Public name and the module it lives in; imported on first use, so that `sparkify --help`
+#: starts without an engine or a driver.
+_EXPORTS = {
+    "Account": "merge",
+    "BooksError": "errors",
+    "CheckError": "errors",
+    "CheckResult": "results",
+    "DatabaseError": "errors",
+    "Declarations": "declare",
+    "Derivation": "declare",
+    "Derived": "declare",
+    "Field": "declare",
+    "InfraError": "errors",
+    "LockError": "errors",
+    "Lookup": "declare",
+    "Measure": "quality",
+    "MissingExtraError": "errors",
+    "Plan": "results",
+    "QualityError": "errors",
+    "RejectLimitError": "errors",
+    "Resolution": "declare",
+    "Rule": "declare",
+    "Run": "results",
+    "SPARKIFY": "models",
+    "SchemaStatus": "schema",
+    "SchemaVersionError": "errors",
+    "Settings": "config",
+    "SettingsError": "errors",
+    "Source": "declare",
+    "SourceBook": "audit",
+    "SourceError": "errors",
+    "SparkifyError": "errors",
+    "Table": "results",
+    "Target": "declare",
+    "UsageError": "errors",
+    "Warehouse": "warehouse",
+    "__version__": "version",
+}
+
+if TYPE_CHECKING:
+    from .audit import SourceBook
+    from .config import Settings
+    from .declare import (
+        Declarations,
+        Derivation,
+        Derived,
+        Field,
+        Lookup,
+        Resolution,
+        Rule,
+        Source,
+        Target,
+    )
+    from .errors import (
+        BooksError,
+        CheckError,
+        DatabaseError,
+        InfraError,
+        LockError,
+        MissingExtraError,
+        QualityError,
+        RejectLimitError,
+        SchemaVersionError,
+        SettingsError,
+        SourceError,
+        SparkifyError,
+        UsageError,
+    )
+    from .merge import Account
+    from .models import SPARKIFY
+    from .quality import Measure
+    from .results import CheckResult, Plan, Run, Table
+    from .schema import SchemaStatus
+    from .version import __version__
+    from .warehouse import Warehouse
+
+if "sqlalchemy" in sys.modules:
+    # An engine that a user makes after this import has the mended dialects.
+    from . import dialects as _dialects  # noqa: F401
+
+__all__ = sorted(_EXPORTS)
+
+
+def __getattr__(name: str) -> Any:
+    module = _EXPORTS.get(name)
+    if module is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{module}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_EXPORTS})

@@ -177,7 +177,7 @@ def read_config_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
 
 
 def origins(config: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> dict[str, str]:
-    """Where each setting's value comes from: ``option``, ``environment``, ``file`` or ``default``."""
+    """Where each value comes from: ``option``, ``environment``, ``file`` or ``default``."""
     file = read_config_file(config or os.environ.get(ENV_PREFIX + "CONFIG"))
     result = {}
     for name in Settings.model_fields:

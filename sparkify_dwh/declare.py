@@ -43,7 +43,7 @@ class Field:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule each staged row of a source is judged by; a predicate that is NULL counts as broken."""
+    """A rule that rows are judged by; a predicate that is NULL counts as broken."""
 
     name: str
     predicate: Predicate
@@ -81,7 +81,7 @@ class Lookup:
 
     :param on: column of the fact: column of the reference.
     :param gives: column of the fact: column of the reference.
-    :param prefer: order of several hits over the reference's columns: (name, "greatest" or "least").
+    :param prefer: order of several hits: column of the reference, "greatest" or "least" first.
     """
 
     name: str

@@ -67,9 +67,8 @@ def list_folder(location: str) -> Listing:
 def _walk(folder: str, root: str, listing: Listing) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if entry.name.startswith((".", "_")) or entry.name.endswith("~"):
-                listing.skipped += 1
-            elif entry.is_symlink() and not _inside(entry.path, root):
+            hidden = entry.name.startswith((".", "_")) or entry.name.endswith("~")
+            if hidden or (entry.is_symlink() and not _inside(entry.path, root)):
                 listing.skipped += 1
             elif entry.is_dir():
                 _walk(entry.path, root, listing)

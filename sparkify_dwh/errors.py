@@ -72,7 +72,7 @@ class QualityError(SparkifyError):
 
 
 class RejectLimitError(QualityError):
-    """More rows were refused than ``max_reject_ratio``, ``reject_floor`` or ``max_rejects`` allow."""
+    """More rows were refused than the limits in the settings allow."""
 
 
 class CheckError(QualityError):

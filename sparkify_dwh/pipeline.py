@@ -343,8 +343,8 @@ def transaction(ex: Executor, load: Load, ledger_rows: int) -> Iterator[None]:
 
 __all__ = [
     "Batch",
-    "Load",
     "LedgerMoved",
+    "Load",
     "ObjectsChanged",
     "discover",
     "look_again",

@@ -178,4 +178,4 @@ def declared(settings: Settings) -> Declarations:
     return found
 
 
-__all__ = ["Warehouse", "declared", "UsageError", "audit", "pipeline", "Planner"]
+__all__ = ["Planner", "UsageError", "Warehouse", "audit", "declared", "pipeline"]

@@ -121,6 +121,7 @@ class Engine(ABC):
 
     def close(self) -> None:
         """Removes what the engine left outside the database."""
+        return
 
     @contextmanager
     def session(self, read_only: bool = False) -> Iterator[sa.Connection]:

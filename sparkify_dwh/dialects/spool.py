@@ -1,4 +1,4 @@
-"""Objects on their way to the engine: surveyed, unpacked, and small or odd ones spooled together."""
+"""Objects on their way to the engine: surveyed, unpacked, small or odd ones spooled together."""
 
 from __future__ import annotations
 
