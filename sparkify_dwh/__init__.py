@@ -91,7 +91,42 @@ if "sqlalchemy" in sys.modules:
     # An engine that a user makes after this import has the mended dialects.
     from . import dialects as _dialects  # noqa: F401
 
-__all__ = sorted(_EXPORTS)
+__all__ = [
+    "SPARKIFY",
+    "Account",
+    "BooksError",
+    "CheckError",
+    "CheckResult",
+    "DatabaseError",
+    "Declarations",
+    "Derivation",
+    "Derived",
+    "Field",
+    "InfraError",
+    "LockError",
+    "Lookup",
+    "Measure",
+    "MissingExtraError",
+    "Plan",
+    "QualityError",
+    "RejectLimitError",
+    "Resolution",
+    "Rule",
+    "Run",
+    "SchemaStatus",
+    "SchemaVersionError",
+    "Settings",
+    "SettingsError",
+    "Source",
+    "SourceBook",
+    "SourceError",
+    "SparkifyError",
+    "Table",
+    "Target",
+    "UsageError",
+    "Warehouse",
+    "__version__",
+]
 
 
 def __getattr__(name: str) -> Any:

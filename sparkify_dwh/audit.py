@@ -25,11 +25,12 @@ from .models.audit import (
     QualityResult,
     RejectedRow,
 )
+from .models.base import table_of
 from .quality import Measure
 from .version import __version__
 
-RUN, FILE, STEP = LoadRun.__table__, LoadFile.__table__, LoadStep.__table__
-BOOK, RESULT, REJECTED = LoadBook.__table__, QualityResult.__table__, RejectedRow.__table__
+RUN, FILE, STEP = table_of(LoadRun), table_of(LoadFile), table_of(LoadStep)
+BOOK, RESULT, REJECTED = table_of(LoadBook), table_of(QualityResult), table_of(RejectedRow)
 MAX_REASON = 4096
 
 

@@ -8,6 +8,7 @@ and the staged rows inserted with an explicit column list, all in the caller's t
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -94,7 +95,7 @@ def merge_derived(ex: Executor, work: Work, follows: Work) -> None:
     derivation = target.derivation
     assert derivation is not None and follows.replaced is not None
     (key,) = target.key
-    run = {"step": "merge", "target": target.name}
+    run: dict[str, Any] = {"step": "merge", "target": target.name}
     touched = temporary(f"touched_{target.name}", sa.Column(key, target.table.c[key].type))
     work.stage = temporary(f"stage_{target.name}", *copied(target.table.columns))
     ex.create(touched, **run)

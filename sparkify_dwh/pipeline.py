@@ -22,6 +22,7 @@ from .models.audit import LOADED
 from .quality import Measure
 from .quarantine import Quarantine
 from .resolve import Lookups
+from .sql import HasBit
 from .transform import in_scope, repair, repair_table, suspects, typed
 
 
@@ -108,9 +109,9 @@ def read(ex: Executor, load: Load) -> None:
         if batch.objects or ex.planning:
             _read_source(ex, load, batch, repairs)
     for target in load.declarations.targets:
-        batch = _batch_of(load, target)
-        if batch is not None and batch.rows is not None:
-            load.works[target.name] = prepare(ex, target, batch.rows)
+        fed = _batch_of(load, target)
+        if fed is not None and fed.rows is not None:
+            load.works[target.name] = prepare(ex, target, fed.rows)
     for batch in load.batches:
         if batch.rows is not None:
             _count_scopes(ex, load, batch)
@@ -172,7 +173,7 @@ def _judge(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
         if wanted:
             engine.quarantine_rows(ex, source, violations, load.quarantine)
             refused = sa.select(violations.c.place).where(
-                quality.HasBit(violations.c.mask, quality.reject_bits(source))
+                HasBit(violations.c.mask, quality.reject_bits(source))
             )
             ex.change(sa.delete(raw).where(engine.place(raw).in_(refused)), **step)
     if ex.planning:

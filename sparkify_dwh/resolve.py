@@ -59,7 +59,7 @@ class Lookups:
         :param rows: the typed rows that are merged; None: none are.
         :param changed: whether ``note_changes`` ran.
         """
-        step = {"step": "resolve", "target": self.fact.name}
+        step: dict[str, Any] = {"step": "resolve", "target": self.fact.name}
         wanted: list[sa.Select[Any]] = []
         if rows is not None:
             fed = feed(self.fact, rows).subquery("fed")
@@ -120,7 +120,8 @@ class Lookups:
 
         ``again`` then holds their keys and what was found.
         """
-        fact, step = self.fact.table, {"step": "resolve", "target": self.fact.name}
+        fact = self.fact.table
+        step: dict[str, Any] = {"step": "resolve", "target": self.fact.name}
         ours = self.resolution.link[0]
         touched = (
             sa.select(fact)

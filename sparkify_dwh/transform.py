@@ -91,7 +91,7 @@ def typed(
 def _typed_columns(spec: Field, raw: Any, text: Any) -> list[sa.ColumnElement[Any]]:
     if spec.kind == "text":
         clean = Clean(text)
-        found = [clean.label(spec.name)]
+        found: list[sa.ColumnElement[Any]] = [clean.label(spec.name)]
         if spec.width:
             # Repair and trim never lengthen a text, so most are judged by their bytes alone.
             fits = sa.or_(

@@ -27,6 +27,7 @@ from ..discover import Object
 from ..errors import DatabaseError, LockError
 from ..executor import Executor
 from ..models.audit import LoadLock
+from ..models.base import table_of
 from ..quarantine import Quarantine
 from ..sql import BLANKS, Clean, EpochMs, HasBit, HasNul, Matches, Octets
 from ..transform import copied, temporary
@@ -244,7 +245,7 @@ class DuckDBEngine(Engine):
 
     def lock(self, ex: Executor) -> None:
         # The file is the lock between processes; a row of its own is it between threads of one.
-        lock = LoadLock.__table__
+        lock = table_of(LoadLock)
         ex.change(sa.update(lock).values(id=lock.c.id), step="lock")
 
     def raw_table(self, source: Source) -> sa.Table:
@@ -321,7 +322,7 @@ class DuckDBEngine(Engine):
                     file.write(json.dumps(row, default=_plain) + "\n")
         types = {c.name: json_type(c) for c in table.columns}
         lines = ReadJson(sa.bindparam("files", type_=sa.ARRAY(sa.String)), types, False)
-        columns = [sa.column(name) for name in types]
+        columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in types]
         found = lines.table_valued(*columns, name="rows")
         statement = sa.insert(table).from_select(
             list(types), sa.select(*(found.c[name] for name in types))

@@ -15,7 +15,7 @@ from sqlalchemy_redshift.dialect import (
 from ..sql import BLANKS, Clean, EpochMs, HasBit, HasNul, Matches, Octets
 
 
-class SparkifyDDLCompiler(RedshiftDDLCompiler):
+class SparkifyDDLCompiler(RedshiftDDLCompiler):  # type: ignore[misc]
     """Without CHECK, which Redshift does not know.
 
     Source: https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-features.html
@@ -25,7 +25,7 @@ class SparkifyDDLCompiler(RedshiftDDLCompiler):
         return None
 
 
-class RedshiftDialect(RedshiftDialect_redshift_connector):
+class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
     """The stock dialect without RETURNING, which Redshift rejects (upstream issues 281, 330)."""
 
     ddl_compiler = SparkifyDDLCompiler

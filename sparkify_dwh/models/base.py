@@ -30,6 +30,13 @@ class Base(DeclarativeBase):
     metadata = sa.MetaData(naming_convention=NAMING)
 
 
+def table_of(model: type[Base]) -> sa.Table:
+    """The table of a model."""
+    table = model.__table__
+    assert isinstance(table, sa.Table)
+    return table
+
+
 def staged(key: str, feeds: int, comment: str) -> MappedColumn[str | None]:
     """A staging column: the file's text, four times as wide as the column it feeds.
 

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..declare import Field, Rows, Rule, Source
-from .base import AGENT_WIDTH, GENDER_WIDTH, ID_WIDTH, LEVEL_WIDTH, NAME_WIDTH
+from .base import AGENT_WIDTH, GENDER_WIDTH, ID_WIDTH, LEVEL_WIDTH, NAME_WIDTH, table_of
 from .staging import StagedEvent, StagedSong
 from .star import is_logged_in, is_play
 
@@ -119,7 +119,7 @@ EVENT_RULES = (
 EVENTS = Source(
     name="events",
     setting="log_data",
-    staging=StagedEvent.__table__,  # type: ignore[arg-type]
+    staging=table_of(StagedEvent),
     fields=EVENT_FIELDS,
     rules=EVENT_RULES,
 )
@@ -174,7 +174,7 @@ SONG_RULES = (
 SONGS = Source(
     name="songs",
     setting="song_data",
-    staging=StagedSong.__table__,  # type: ignore[arg-type]
+    staging=table_of(StagedSong),
     fields=SONG_FIELDS,
     rules=SONG_RULES,
 )

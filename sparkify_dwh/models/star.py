@@ -10,7 +10,16 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from ..declare import Derivation, Derived, Lookup, Resolution, Rows, Rule, Target
 from ..sql import EpochMs, descending
-from .base import AGENT_WIDTH, GENDER_WIDTH, ID_WIDTH, LEVEL_WIDTH, NAME_WIDTH, Base, key_column
+from .base import (
+    AGENT_WIDTH,
+    GENDER_WIDTH,
+    ID_WIDTH,
+    LEVEL_WIDTH,
+    NAME_WIDTH,
+    Base,
+    key_column,
+    table_of,
+)
 
 SCHEMA = "sparkify"
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
@@ -172,7 +181,7 @@ def _given(rows: Rows) -> sa.ColumnElement[Any]:
 
 
 SONGS = Target(
-    table=Song.__table__,  # type: ignore[arg-type]
+    table=table_of(Song),
     source="songs",
     columns={
         "song_id": lambda r: r.c.song_id,
@@ -197,7 +206,7 @@ SONGS = Target(
 
 def _artists(given: Derived) -> sa.Select[Any]:
     """Name from all songs; place and point from this load where it has them, else as stored."""
-    song, artist, rows = Song.__table__, given.target, given.rows
+    song, artist, rows = table_of(Song), given.target, given.rows
     credited = (
         sa.select(
             song.c.artist_id,
@@ -266,10 +275,10 @@ def _artists(given: Derived) -> sa.Select[Any]:
 
 
 ARTISTS = Target(
-    table=Artist.__table__,  # type: ignore[arg-type]
+    table=table_of(Artist),
     source="songs",
     columns={"artist_id": lambda r: r.c.artist_id},
-    derivation=Derivation(follows=Song.__table__, key="artist_id", rows=_artists),  # type: ignore[arg-type]
+    derivation=Derivation(follows=table_of(Song), key="artist_id", rows=_artists),
     checks=(
         Rule(
             "latitude_in_range",
@@ -298,7 +307,7 @@ def is_logged_in(rows: Rows) -> sa.ColumnElement[bool]:
 
 
 USERS = Target(
-    table=User.__table__,  # type: ignore[arg-type]
+    table=table_of(User),
     source="events",
     scope=is_logged_in,
     columns={
@@ -333,7 +342,7 @@ def _weekday(rows: Rows) -> sa.ColumnElement[Any]:
 
 
 TIME = Target(
-    table=Time.__table__,  # type: ignore[arg-type]
+    table=table_of(Time),
     source="events",
     columns={
         "start_time": _start,
@@ -352,7 +361,7 @@ TIME = Target(
 )
 
 SONGPLAYS = Target(
-    table=Songplay.__table__,  # type: ignore[arg-type]
+    table=table_of(Songplay),
     source="events",
     scope=is_play,
     columns={
@@ -369,7 +378,7 @@ SONGPLAYS = Target(
     },
     rank=("start_time",),
     resolution=Resolution(
-        reference=Song.__table__,  # type: ignore[arg-type]
+        reference=table_of(Song),
         link=("artist_name", "artist_name"),
         lookups=(
             Lookup(
