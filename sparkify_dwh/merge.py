@@ -12,11 +12,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .declare import Derived, Resolution, Rows, Target
+from .declare import Derived, Resolution, Target
 from .executor import Executor
 from .resolve import Lookups
 from .sql import differs, greater, join_on
-from .transform import copied, feed, keys_table, staged_keys, temporary, winners
+from .transform import (
+    TypedRows,
+    copied,
+    feed,
+    keys_table,
+    staged_keys,
+    temporary,
+    winners,
+)
 
 
 @dataclass
@@ -46,7 +54,7 @@ class Work:
     """The temporary tables of one target in one load."""
 
     target: Target
-    rows: Rows
+    rows: TypedRows
     keys: sa.Table
     stage: sa.Table | None = None
     replaced: sa.Table | None = None
@@ -56,7 +64,7 @@ class Work:
         self.account = Account(self.target.name)
 
 
-def prepare(ex: Executor, target: Target, rows: Rows) -> Work:
+def prepare(ex: Executor, target: Target, rows: TypedRows) -> Work:
     """Finds the staged keys of a target and counts duplicates; writes temporary tables only."""
     work = Work(target, rows, keys_table(target))
     ex.create(work.keys, step="dedupe", target=target.name)
@@ -104,7 +112,7 @@ def merge_derived(ex: Executor, work: Work, follows: Work) -> None:
         sa.select(work.keys.c[key]), sa.select(follows.replaced.c[derivation.key].label(key))
     )
     ex.change(sa.insert(touched).from_select([key], both), **run)
-    rows = derivation.rows(Derived(touched, work.rows, target.table))
+    rows = work.rows.using(lambda r: derivation.rows(Derived(touched, r, target.table)))
     names = [c.name for c in rows.selected_columns]
     ex.change(sa.insert(work.stage).from_select(names, rows), **run)
     on = join_on(work.stage, work.keys, target.key)

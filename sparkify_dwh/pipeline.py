@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from . import audit, quality
 from .audit import Loader, SourceBook
 from .config import Settings
-from .declare import Declarations, Rows, Source, Target
+from .declare import Declarations, Source, Target
 from .dialects.base import Engine
 from .discover import Listing, Object, look_again, new_objects
 from .errors import BooksError, CheckError
@@ -23,7 +23,7 @@ from .quality import Measure
 from .quarantine import Quarantine
 from .resolve import Lookups
 from .sql import HasBit
-from .transform import in_scope, repair, repair_table, suspects, typed
+from .transform import TypedRows, in_scope, repair, repair_table, suspects
 
 
 class ObjectsChanged(Exception):
@@ -47,7 +47,7 @@ class Batch:
     objects: list[Object]
     book: SourceBook
     raw: sa.Table
-    rows: Rows | None = None
+    rows: TypedRows | None = None
     counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
 
@@ -132,7 +132,7 @@ def _read_source(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> N
     book.refused_by_parser = load.quarantine.by_parser[source.name]
     batch.counts = {"read": reading.read, "staged": staged}
     _mend(ex, load, batch, repairs)
-    batch.rows = typed(source, batch.raw, repairs)
+    batch.rows = TypedRows(source, batch.raw, repairs)
     _judge(ex, load, batch, repairs)
 
 
@@ -161,11 +161,9 @@ def _judge(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
     step: dict[str, Any] = {"step": "judge", "target": source.name}
     violations = quality.violations_table(source, raw)
     ex.create(violations, **step)
-    rows = typed(source, raw, repairs, engine.place(raw))
-    judged = quality.judged(source, rows, raw)
+    judged = quality.judged(TypedRows(source, raw, repairs, engine.place(raw)))
     names = [c.name for c in violations.columns]
-    ordered = [judged.selected_columns[name] for name in names]
-    ex.change(sa.insert(violations).from_select(names, judged.with_only_columns(*ordered)), **step)
+    ex.change(sa.insert(violations).from_select(names, judged), **step)
     counts = ex.numbers(quality.rule_counts(source, violations), **step)
     batch.book.refused_by_rule = counts["refused"]
     load.measures += quality.row_measures(source, counts)
@@ -197,8 +195,12 @@ def _count_scopes(ex: Executor, load: Load, batch: Batch) -> None:
     assert rows is not None
     fed = [t for t in load.declarations.targets if t.source == batch.source.name and t.scope]
     if fed:
-        columns = [sa.func.sum(sa.case((in_scope(t, rows), 0), else_=1)).label(t.name) for t in fed]
-        counts = ex.numbers(sa.select(*columns), step="dedupe", target=batch.source.name)
+        statement = rows.using(
+            lambda r: sa.select(
+                *(sa.func.sum(sa.case((in_scope(t, r), 0), else_=1)).label(t.name) for t in fed)
+            )
+        )
+        counts = ex.numbers(statement, step="dedupe", target=batch.source.name)
         for target in fed:
             load.works[target.name].account.out_of_scope = counts[target.name]
     for name, work in load.works.items():

@@ -12,7 +12,7 @@ from .config import Settings
 from .declare import Rows, Rule, Source, Target
 from .errors import RejectLimitError
 from .sql import HasBit, join_on
-from .transform import RAW, copied, temporary
+from .transform import RAW, TypedRows, copied, temporary
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,18 @@ def reject_bits(source: Source) -> int:
     return sum(1 << i for i, rule in enumerate(source.rules) if rule.severity == "reject")
 
 
-def judged(source: Source, rows: Rows, raw: sa.Table) -> sa.Select[Any]:
-    """All rules in one scan: the rows that break any, with their masks."""
-    inner = sa.select(
-        *(rows.c[RAW + c.name].label(c.name) for c in raw.columns),
-        rows.c.place,
-        mask(source.rules, rows).label("mask"),
-    ).subquery("judged")
-    return sa.select(inner).where(inner.c.mask != 0)
+def judged(rows: TypedRows) -> sa.Select[Any]:
+    """All rules in one scan: the rows that break any, with their places and masks."""
+
+    def build(r: Rows) -> sa.Select[Any]:
+        inner = sa.select(
+            *(r.c[RAW + c.name].label(c.name) for c in rows.raw.columns),
+            r.c.place,
+            mask(rows.source.rules, r).label("mask"),
+        ).subquery("judged")
+        return sa.select(*inner.c).where(inner.c.mask != 0)
+
+    return rows.using(build)
 
 
 def rule_counts(source: Source, violations: sa.Table) -> sa.Select[Any]:

@@ -64,6 +64,8 @@ def _pending(engine: Engine, load: Load, settings: Settings, reload: bool) -> di
         pipeline.discover(none, load, listings, True, ())
     objects = {batch.source.name: len(batch.objects) for batch in load.batches}
     load.batches = [batch for batch in load.batches if batch.objects]
+    for batch in load.batches:
+        batch.objects = []  # a plan opens none of them
     return objects
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from .declare import Lookup, Resolution, Target
 from .executor import Executor
 from .sql import differs, join_on
-from .transform import copied, feed, temporary
+from .transform import TypedRows, copied, feed, temporary
 
 
 class Lookups:
@@ -53,7 +53,7 @@ class Lookups:
             target=self.fact.name,
         )
 
-    def fill(self, ex: Executor, rows: sa.FromClause | None, changed: bool) -> None:
+    def fill(self, ex: Executor, rows: TypedRows | None, changed: bool) -> None:
         """Fills the look-up tables for the link values of staged rows and of changed references.
 
         :param rows: the typed rows that are merged; None: none are.

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.functions import FunctionElement
 
 #: What Python's ``str.strip()`` removes, as an explicit list: each engine's bare trim() differs.
-BLANKS = (
+BLANK_CHARACTERS = (
     "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005"
     "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
@@ -30,8 +30,11 @@ INTEGER_PATTERN = sa.literal(_INTEGER, literal_execute=True)
 NUMBER_PATTERN = sa.literal(_NUMBER, literal_execute=True)
 
 
+BLANKS = sa.bindparam("blanks", BLANK_CHARACTERS, type_=sa.String())
+
+
 class Clean(FunctionElement[str]):
-    """Text without blanks at either end; '' becomes NULL."""
+    """Text without blanks (its second argument) at either end; '' becomes NULL."""
 
     name = "clean"
     type = sa.String()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
 from .declare import Field, Rows, Source, Target
-from .sql import Clean, EpochMs, Octets, descending, integer, join_on, number
+from .sql import BLANKS, Clean, EpochMs, Octets, descending, integer, join_on, number
 
 #: Prefix of a staging column that typed rows pass on as it is.
 RAW = "raw__"
@@ -63,34 +66,57 @@ def suspects(source: Source, raw: sa.Table) -> sa.Select[Any] | None:
     return sa.select(found.c.value).distinct()
 
 
-def typed(
-    source: Source,
-    raw: sa.Table,
-    repairs: sa.Table,
-    place: sa.ColumnElement[Any] | None = None,
-) -> sa.Subquery:
-    """The rows of ``raw`` with each field typed; see ``declare`` for the columns.
+@dataclass(frozen=True)
+class TypedRows:
+    """The rows of ``raw`` with each field typed; ``declare`` tells the columns.
 
     :param place: where the engine finds a row again; given, it is passed on as ``place`` and the
         staging columns as ``raw__<column>``.
     """
-    origin: sa.FromClause = raw
-    columns: list[sa.ColumnElement[Any]] = []
-    for spec in source.fields:
-        text: sa.ColumnElement[Any] = raw.c[spec.column]
-        if spec.repaired:
-            mended = repairs.alias(f"repair_{spec.column}")
-            origin = origin.outerjoin(mended, mended.c.value == text)
-            text = sa.func.coalesce(mended.c.repaired, text)
-        columns += _typed_columns(spec, raw.c[spec.column], text)
-    if place is not None:
-        columns += [place.label("place"), *(c.label(RAW + c.name) for c in raw.columns)]
-    return sa.select(*columns).select_from(origin).subquery(f"typed_{source.name}")
+
+    source: Source
+    raw: sa.Table
+    repairs: sa.Table
+    place: sa.ColumnElement[Any] | None = None
+
+    def using(self, build: Callable[[Rows], sa.Select[Any]]) -> sa.Select[Any]:
+        """A select over the typed rows; only the columns that it uses are computed.
+
+        :param build: makes the select from typed rows; called twice.
+        """
+        columns = {c.name: c for c in self._columns(None)[0]}
+        name = f"typed_{self.source.name}"
+        probe = sa.table(name, *(sa.column(n, c.type) for n, c in columns.items()))
+        used = {
+            part.name
+            for part in visitors.iterate(build(probe))
+            if isinstance(part, sa.ColumnClause) and part.table is probe
+        }
+        needed, origin = self._columns(used)
+        return build(sa.select(*needed).select_from(origin).subquery(name))
+
+    def _columns(self, used: set[str] | None) -> tuple[list[Any], sa.FromClause]:
+        origin: sa.FromClause = self.raw
+        found: list[Any] = []
+        for spec in self.source.fields:
+            own = {spec.name, f"given_{spec.name}", f"fits_{spec.name}"}
+            if used is not None and not own & used:
+                continue
+            text: sa.ColumnElement[Any] = self.raw.c[spec.column]
+            if spec.repaired:
+                mended = self.repairs.alias(f"repair_{spec.column}")
+                origin = origin.outerjoin(mended, mended.c.value == text)
+                text = sa.func.coalesce(mended.c.repaired, text)
+            found += _typed_columns(spec, self.raw.c[spec.column], text)
+        if self.place is not None:
+            found += [self.place.label("place")]
+            found += [c.label(RAW + c.name) for c in self.raw.columns]
+        return [c for c in found if used is None or c.name in used], origin
 
 
 def _typed_columns(spec: Field, raw: Any, text: Any) -> list[sa.ColumnElement[Any]]:
     if spec.kind == "text":
-        clean = Clean(text)
+        clean = Clean(text, BLANKS)
         found: list[sa.ColumnElement[Any]] = [clean.label(spec.name)]
         if spec.width:
             # Repair and trim never lengthen a text, so most are judged by their bytes alone.
@@ -121,11 +147,14 @@ def in_scope(target: Target, rows: Rows) -> sa.ColumnElement[bool]:
     return sa.true() if target.scope is None else target.scope(rows)
 
 
-def feed(target: Target, rows: Rows) -> sa.Select[Any]:
+def _fed(target: Target, rows: Rows) -> sa.Select[Any]:
+    found = sa.select(*(make(rows).label(name) for name, make in target.columns.items()))
+    return found if target.scope is None else found.where(target.scope(rows))
+
+
+def feed(target: Target, rows: TypedRows) -> sa.Select[Any]:
     """The typed rows in a target's scope as its staged columns."""
-    return sa.select(*(make(rows).label(name) for name, make in target.columns.items())).where(
-        in_scope(target, rows)
-    )
+    return rows.using(lambda r: _fed(target, r))
 
 
 def keys_table(target: Target) -> sa.Table:
@@ -148,18 +177,23 @@ def _rank(target: Target, rows: Rows) -> list[sa.ColumnElement[Any]]:
     return [(target.columns[term] if isinstance(term, str) else term)(rows) for term in target.rank]
 
 
-def staged_keys(target: Target, rows: Rows) -> sa.Select[Any]:
+def staged_keys(target: Target, rows: TypedRows) -> sa.Select[Any]:
     """Fills ``keys_table``: one row for each key, in one pass over the typed rows."""
-    keys = [target.columns[name](rows).label(name) for name in target.key]
-    top = [sa.func.max(term).label("top") for term in _rank(target, rows)[:1]]
-    return (
-        sa.select(*keys, *top, sa.func.count().label("n"))
-        .where(in_scope(target, rows))
-        .group_by(*(target.columns[name](rows) for name in target.key))
-    )
+
+    def build(r: Rows) -> sa.Select[Any]:
+        names = target.key
+        keys = [target.columns[name](r).label(name) for name in names]
+        top = [term.label("top") for term in _rank(target, r)[:1]]
+        found = sa.select(*keys, *top)
+        inner = (found if target.scope is None else found.where(target.scope(r))).subquery("fed")
+        highest = [sa.func.max(inner.c.top).label("top")] if top else []
+        keyed = [inner.c[name] for name in names]
+        return sa.select(*keyed, *highest, sa.func.count().label("n")).group_by(*keyed)
+
+    return rows.using(build)
 
 
-def winners(target: Target, rows: Rows, keys: sa.Table) -> sa.Select[Any]:
+def winners(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any]:
     """One staged row for each key, where keys repeat inside the load.
 
     Only the rows of repeated keys that share the highest rank go through a window.
@@ -167,16 +201,19 @@ def winners(target: Target, rows: Rows, keys: sa.Table) -> sa.Select[Any]:
     names = list(target.columns)
     if not target.rank:
         return feed(target, rows).distinct()
-    rank = [term.label(f"rank_{i}") for i, term in enumerate(_rank(target, rows))]
-    fed = feed(target, rows).add_columns(*rank).subquery("fed")
+
+    def ranked_rows(r: Rows) -> sa.Select[Any]:
+        terms = enumerate(_rank(target, r))
+        return _fed(target, r).add_columns(*(term.label(f"rank_{i}") for i, term in terms))
+
+    fed = rows.using(ranked_rows).subquery("fed")
+    ranks = [fed.c[f"rank_{i}"] for i in range(len(target.rank))]
     single = (
         sa.select(*(fed.c[name] for name in names))
         .join(keys, join_on(fed, keys, target.key))
         .where(keys.c.n == 1)
     )
-    order = [fed.c[r.name] for r in rank] + [
-        fed.c[c.name] for c in target.table.columns if c.name in target.columns
-    ]
+    order = ranks + [fed.c[c.name] for c in target.table.columns if c.name in target.columns]
     ranked = (
         sa.select(
             *(fed.c[name] for name in names),

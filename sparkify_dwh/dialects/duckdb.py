@@ -29,7 +29,7 @@ from ..executor import Executor
 from ..models.audit import LoadLock
 from ..models.base import table_of
 from ..quarantine import Quarantine
-from ..sql import BLANKS, Clean, EpochMs, HasBit, HasNul, Matches, Octets
+from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
 from ..transform import copied, temporary
 from .base import Engine, Reading
 from .duckdb_read import Reader
@@ -107,8 +107,7 @@ def _read_json(element: ReadJson, compiler: Any, **kw: Any) -> str:
 def _clean(element: Any, compiler: Any, **kw: Any) -> str:
     # An explicit trim of every value costs 3 times a look at its ends: only those are trimmed
     # that start or end with a blank of ASCII, or hold other characters.
-    text = compiler.process(element.clauses, **kw)
-    blanks = compiler.render_literal_value(BLANKS, sa.String())
+    text, blanks = (compiler.process(part, **kw) for part in element.clauses)
     suspect = f"{text} < '!' OR right({text}, 1) < '!' OR strlen({text}) <> length({text})"
     return f"CASE WHEN {suspect} THEN nullif(trim({text}, {blanks}), '') ELSE {text} END"
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.dml import Delete
 from sqlalchemy_redshift.dialect import (
@@ -12,7 +11,7 @@ from sqlalchemy_redshift.dialect import (
     RedshiftDialect_redshift_connector,
 )
 
-from ..sql import BLANKS, Clean, EpochMs, HasBit, HasNul, Matches, Octets
+from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
 
 
 class SparkifyDDLCompiler(RedshiftDDLCompiler):  # type: ignore[misc]
@@ -44,8 +43,7 @@ def _delete(element: Delete, compiler: Any, **kw: Any) -> str:
 
 @compiles(Clean, "redshift")
 def _clean(element: Any, compiler: Any, **kw: Any) -> str:
-    text = compiler.process(element.clauses, **kw)
-    blanks = compiler.render_literal_value(BLANKS, sa.String())
+    text, blanks = (compiler.process(part, **kw) for part in element.clauses)
     return f"nullif(btrim({text}, {blanks}), '')"
 
 
