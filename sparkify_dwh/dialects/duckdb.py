@@ -190,9 +190,17 @@ class DuckDBEngine(Engine):
             config["memory_limit"] = self.settings.memory_limit
         if read_only:
             config["access_mode"] = "READ_ONLY"
-        return sa.create_engine(
+        engine = sa.create_engine(
             self.settings.database_url, poolclass=NullPool, connect_args={"config": config}
         )
+
+        # It draws on a terminal whose owner asked for no drawing, and can be set for one
+        # connection only.
+        @sa.event.listens_for(engine, "connect")
+        def _quiet(connection: Any, record: Any) -> None:
+            connection.execute("SET enable_progress_bar = false")
+
+        return engine
 
     def connect(
         self, read_only: bool = False, wait: Callable[[str], None] | None = None
