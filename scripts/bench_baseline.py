@@ -26,7 +26,8 @@ create table if not exists staging.songs (num_songs varchar, artist_id varchar,
   artist_latitude varchar, artist_longitude varchar, artist_location varchar, artist_name varchar,
   song_id varchar, title varchar, duration varchar, year varchar, _object varchar, _line bigint);
 create table if not exists sparkify.songs (song_id varchar not null, title varchar not null,
-  artist_id varchar not null, artist_name varchar not null, year smallint, duration double not null);
+  artist_id varchar not null, artist_name varchar not null, year smallint,
+  duration double not null);
 create table if not exists sparkify.artists (artist_id varchar not null, name varchar not null,
   location varchar, latitude double, longitude double);
 create table if not exists sparkify.users (user_id bigint not null, first_name varchar,
@@ -42,14 +43,38 @@ create table if not exists sparkify.songplays (session_id bigint not null,
 delete from staging.events;
 delete from staging.songs;
 """
-EVENTS = (
-    "artist auth firstName gender itemInSession lastName length level location method page"
-    " registration sessionId song status ts userAgent userId"
-).split()
-SONGS = (
-    "num_songs artist_id artist_latitude artist_longitude artist_location artist_name song_id"
-    " title duration year"
-).split()
+EVENTS = [
+    "artist",
+    "auth",
+    "firstName",
+    "gender",
+    "itemInSession",
+    "lastName",
+    "length",
+    "level",
+    "location",
+    "method",
+    "page",
+    "registration",
+    "sessionId",
+    "song",
+    "status",
+    "ts",
+    "userAgent",
+    "userId",
+]
+SONGS = [
+    "num_songs",
+    "artist_id",
+    "artist_latitude",
+    "artist_longitude",
+    "artist_location",
+    "artist_name",
+    "song_id",
+    "title",
+    "duration",
+    "year",
+]
 
 
 def read(keys: list[str]) -> str:
@@ -80,8 +105,8 @@ create temp table new_users as
   from staging.events where auth = 'Logged In' group by all;
 delete from sparkify.users using new_users n where users.user_id = n.user_id;
 insert into sparkify.users
-  select user_id, it.f, it.l, it.g, it.v, make_timestamp(cast(cast(it.r as double) as bigint) * 1000),
-    make_timestamp(seen * 1000)
+  select user_id, it.f, it.l, it.g, it.v,
+    make_timestamp(cast(cast(it.r as double) as bigint) * 1000), make_timestamp(seen * 1000)
   from new_users;
 create temp table new_time as
   select distinct make_timestamp(cast(ts as bigint) * 1000) as t from staging.events;

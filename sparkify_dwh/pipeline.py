@@ -228,7 +228,9 @@ def _merge_target(ex: Executor, load: Load, target: Target, lookups: Mapping[str
     work = load.works.get(target.name)
     found = lookups.get(target.name)
     changed = found is not None and _reference_work(load, found) is not None
+    stored = 0
     if found is not None and (work is not None or changed):
+        stored = found.stored(ex)
         found.fill(ex, work.rows if work else None, changed)
     if work is not None:
         if target.derivation is not None:
@@ -239,10 +241,11 @@ def _merge_target(ex: Executor, load: Load, target: Target, lookups: Mapping[str
         else:
             merge(ex, work, found, _is_followed(load, target))
     if found is not None and changed:
-        again = found.resolve_again(ex)
         account = work.account if work is not None else Account(target.name)
-        account.resolved_again = again
         load.touched[target.name] = account
+        with ex.when("facts were stored before", stored) as wanted:
+            if wanted:
+                account.resolved_again = found.resolve_again(ex)
     if work is not None:
         for other in lookups.values():
             if other.resolution.reference is target.table:
@@ -279,7 +282,9 @@ def check_target(ex: Executor, target: Target, keys: sa.Table | None) -> list[Me
     """Measures the checks of a target: of the rows whose keys are given, or of all."""
     check = quality.star_check(target, keys)
     step: dict[str, Any] = {"step": "check", "target": target.name}
-    counts = {**ex.numbers(check.duplicates, **step), **ex.numbers(check.broken, **step)}
+    counts = dict(ex.numbers(check.duplicates, **step))
+    if check.names:
+        counts |= ex.numbers(check.broken, **step)
     return [
         Measure(name, target.name, "fail", float(counts[name]), 0.0, counts[name] == 0)
         for name in ("key_unique", *check.names)

@@ -58,7 +58,7 @@ def violations_table(source: Source, raw: sa.Table) -> sa.Table:
     """Staged rows that broke a rule: the row as it is, and one bit for each rule broken."""
     return temporary(
         f"violations_{source.name}",
-        *copied(raw.columns),
+        *copied(raw.c),
         sa.Column("place", sa.BigInteger),
         sa.Column("mask", sa.BigInteger, nullable=False),
     )
@@ -83,7 +83,7 @@ def judged(rows: TypedRows) -> sa.Select[Any]:
 
     def build(r: Rows) -> sa.Select[Any]:
         inner = sa.select(
-            *(r.c[RAW + c.name].label(c.name) for c in rows.raw.columns),
+            *(r.c[RAW + c.name].label(c.name) for c in rows.raw.c),
             r.c.place,
             mask(rows.source.rules, r).label("mask"),
         ).subquery("judged")
@@ -189,7 +189,6 @@ def star_check(target: Target, keys: sa.FromClause | None = None) -> StarCheck:
         names.append(rule.name)
         holds = rule.predicate(target.table)
         columns.append(sa.func.sum(sa.case((holds, 0), else_=1)).label(rule.name))
-    columns.append(sa.func.count().label("rows"))
     return StarCheck(
         sa.select(sa.func.count().label("key_unique")).select_from(repeated),
         sa.select(*columns).select_from(origin),

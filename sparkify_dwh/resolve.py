@@ -115,6 +115,11 @@ class Lookups:
             *((sa.func.coalesce(*found[n]) if n in found else rows.c[n]).label(n) for n in names)
         ).select_from(origin)
 
+    def stored(self, ex: Executor) -> int:
+        """How many facts there are before the load merges its own."""
+        count = sa.select(sa.func.count().label("n")).select_from(self.fact.table)
+        return ex.numbers(count, step="resolve", target=self.fact.name)["n"]
+
     def resolve_again(self, ex: Executor) -> int:
         """Resolves the stored facts that changed references touch; returns how many changed.
 

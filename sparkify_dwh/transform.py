@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
 from .declare import Field, Rows, Source, Target
-from .sql import BLANKS, Clean, EpochMs, Octets, descending, integer, join_on, number
+from .sql import BLANKS, Clean, EpochMs, Octets, descending, integer, number
 
 #: Prefix of a staging column that typed rows pass on as it is.
 RAW = "raw__"
+#: Prefix of a column of ``raw`` that holds a value typed ahead.
+TYPED = "typed__"
 FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_800_000  # 2000-01-01 until 2101-01-01
 
 
@@ -75,7 +77,7 @@ class TypedRows:
     """
 
     source: Source
-    raw: sa.Table
+    raw: sa.FromClause
     repairs: sa.Table
     place: sa.ColumnElement[Any] | None = None
 
@@ -107,39 +109,52 @@ class TypedRows:
                 mended = self.repairs.alias(f"repair_{spec.column}")
                 origin = origin.outerjoin(mended, mended.c.value == text)
                 text = sa.func.coalesce(mended.c.repaired, text)
-            found += _typed_columns(spec, self.raw.c[spec.column], text)
+            if spec.kind == "text":
+                found += _text_columns(spec, self.raw.c[spec.column], text)
+                continue
+            ahead = self.raw.c.get(TYPED + spec.name)
+            value = typed_value(spec, text) if ahead is None else ahead
+            given = sa.and_(text.is_not(None), text != "")
+            found += [value.label(spec.name), given.label(f"given_{spec.name}")]
         if self.place is not None:
             found += [self.place.label("place")]
-            found += [c.label(RAW + c.name) for c in self.raw.columns]
+            found += [c.label(RAW + c.name) for c in self.raw.c]
         return [c for c in found if used is None or c.name in used], origin
 
 
-def _typed_columns(spec: Field, raw: Any, text: Any) -> list[sa.ColumnElement[Any]]:
-    if spec.kind == "text":
-        clean = Clean(text, BLANKS)
-        found: list[sa.ColumnElement[Any]] = [clean.label(spec.name)]
-        if spec.width:
-            # Repair and trim never lengthen a text, so most are judged by their bytes alone.
-            fits = sa.or_(
-                raw.is_(None),
-                Octets(raw) <= spec.width,
-                sa.func.coalesce(Octets(clean), 0) <= spec.width,
-            )
-            found.append(fits.label(f"fits_{spec.name}"))
-        return found
-    given = sa.and_(raw.is_not(None), raw != "").label(f"given_{spec.name}")
+def typed_value(spec: Field, text: Any) -> sa.ColumnElement[Any]:
+    """The value of a field that is no text."""
     if spec.kind == "integer":
-        return [integer(text).label(spec.name), given]
-    if spec.kind == "number":
-        return [number(text).label(spec.name), given]
+        return integer(text)
     value = number(text)
-    time = sa.case(
-        (
-            sa.and_(value >= FIRST_MS, value < LAST_MS),
-            EpochMs(sa.cast(sa.func.floor(value), sa.BigInteger)),
+    if spec.kind == "number":
+        return value
+    within = sa.and_(value >= FIRST_MS, value < LAST_MS)
+    return sa.case((within, EpochMs(sa.cast(sa.func.floor(value), sa.BigInteger))))
+
+
+def typed_ahead(source: Source) -> list[sa.Column[Any]]:
+    """Columns for values that an engine may type while it reads, once for all passes."""
+    types = {"integer": sa.BigInteger, "number": sa.Double, "time": sa.DateTime}
+    return [
+        sa.Column(TYPED + spec.name, types[spec.kind])
+        for spec in source.fields
+        if spec.kind != "text"
+    ]
+
+
+def _text_columns(spec: Field, raw: Any, text: Any) -> list[sa.ColumnElement[Any]]:
+    clean = Clean(text, BLANKS)
+    found: list[sa.ColumnElement[Any]] = [clean.label(spec.name)]
+    if spec.width:
+        # Repair and trim never lengthen a text, so most are judged by their bytes alone.
+        fits = sa.or_(
+            raw.is_(None),
+            Octets(raw) <= spec.width,
+            sa.func.coalesce(Octets(clean), 0) <= spec.width,
         )
-    )
-    return [time.label(spec.name), given]
+        found.append(fits.label(f"fits_{spec.name}"))
+    return found
 
 
 def in_scope(target: Target, rows: Rows) -> sa.ColumnElement[bool]:
@@ -196,38 +211,38 @@ def staged_keys(target: Target, rows: TypedRows) -> sa.Select[Any]:
 def winners(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any]:
     """One staged row for each key, where keys repeat inside the load.
 
-    Only the rows of repeated keys that share the highest rank go through a window.
+    Rows are told by key and highest rank before the rest of them is typed, and only those of
+    repeated keys go through a window.
     """
-    names = list(target.columns)
     if not target.rank:
         return feed(target, rows).distinct()
+    names = list(target.columns)
 
     def ranked_rows(r: Rows) -> sa.Select[Any]:
         terms = enumerate(_rank(target, r))
         return _fed(target, r).add_columns(*(term.label(f"rank_{i}") for i, term in terms))
 
-    fed = rows.using(ranked_rows).subquery("fed")
-    ranks = [fed.c[f"rank_{i}"] for i in range(len(target.rank))]
-    single = (
-        sa.select(*(fed.c[name] for name in names))
-        .join(keys, join_on(fed, keys, target.key))
-        .where(keys.c.n == 1)
+    single = feed(target, _highest(target, rows, keys, keys.c.n == 1))
+    fed = _highest(target, rows, keys, keys.c.n > 1).using(ranked_rows).subquery("fed")
+    order = [fed.c[f"rank_{i}"] for i in range(len(target.rank))]
+    order += [fed.c[c.name] for c in target.table.columns if c.name in target.columns]
+    place = sa.func.row_number().over(
+        partition_by=[fed.c[name] for name in target.key], order_by=descending(order)
     )
-    order = ranks + [fed.c[c.name] for c in target.table.columns if c.name in target.columns]
-    ranked = (
-        sa.select(
-            *(fed.c[name] for name in names),
-            sa.func.row_number()
-            .over(
-                partition_by=[fed.c[name] for name in target.key],
-                order_by=descending(order),
-            )
-            .label("place"),
-        )
-        .join(keys, sa.and_(join_on(fed, keys, target.key), keys.c.top == fed.c.rank_0))
-        .where(keys.c.n > 1)
-        .subquery("ranked")
-    )
+    ranked = sa.select(*(fed.c[name] for name in names), place.label("place")).subquery("ranked")
     first = sa.select(*(ranked.c[name] for name in names)).where(ranked.c.place == 1)
     both = sa.union_all(single, first).subquery("winners")
     return sa.select(*(both.c[name] for name in names))
+
+
+def _highest(target: Target, rows: TypedRows, keys: sa.Table, some: Any) -> TypedRows:
+    """The rows that share the highest rank of some keys."""
+
+    def build(r: Rows) -> sa.Select[Any]:
+        on = [target.columns[name](r) == keys.c[name] for name in target.key]
+        on.append(_rank(target, r)[0] == keys.c.top)
+        found = sa.select(*(r.c[RAW + c.name].label(c.name) for c in rows.raw.c))
+        return found.join(keys, sa.and_(*on)).where(some, in_scope(target, r))
+
+    passed = replace(rows, place=sa.null())
+    return replace(rows, raw=passed.using(build).subquery("highest"))

@@ -30,7 +30,7 @@ from ..models.audit import LoadLock
 from ..models.base import table_of
 from ..quarantine import Quarantine
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
-from ..transform import copied, temporary
+from ..transform import copied, temporary, typed_ahead, typed_value
 from .base import Engine, Reading
 from .duckdb_read import Reader
 
@@ -108,7 +108,8 @@ def _clean(element: Any, compiler: Any, **kw: Any) -> str:
     # An explicit trim of every value costs 3 times a look at its ends: only those are trimmed
     # that start or end with a blank of ASCII, or hold other characters.
     text, blanks = (compiler.process(part, **kw) for part in element.clauses)
-    suspect = f"{text} < '!' OR right({text}, 1) < '!' OR strlen({text}) <> length({text})"
+    last = f"array_extract({text}, -1)"  # a quarter of the cost of right(text, 1)
+    suspect = f"{text} < '!' OR {last} < '!' OR strlen({text}) <> length({text})"
     return f"CASE WHEN {suspect} THEN nullif(trim({text}, {blanks}), '') ELSE {text} END"
 
 
@@ -262,6 +263,7 @@ class DuckDBEngine(Engine):
             sa.Column("_object", sa.String),
             sa.Column("_line", sa.BigInteger),
             sa.Column("_file", sa.String),
+            *typed_ahead(source),
         )
 
     def place(self, raw: sa.Table) -> sa.ColumnElement[Any]:
@@ -276,9 +278,15 @@ class DuckDBEngine(Engine):
             types = dict.fromkeys(source.keys, "VARCHAR")
             types |= {injected[0]: "VARCHAR", injected[1]: "BIGINT"}
             lines = ReadJson(sa.bindparam("files", type_=sa.ARRAY(sa.String)), types, True)
-            found = lines.table_valued(*(sa.column(k) for k in (*types, "_file")), name="lines")
+            found = lines.table_valued(
+                *(sa.column(k, sa.String) for k in (*types, "_file")), name="lines"
+            )
+            numbers = [spec for spec in source.fields if spec.kind != "text"]
+            keys = {column: key for key, column in source.keys.items()}
+            values = [typed_value(spec, found.c[keys[spec.column]]) for spec in numbers]
             return sa.insert(raw).from_select(
-                list(names), sa.select(*(found.c[key] for key in (*types, "_file")))
+                [*names, *(c.name for c in typed_ahead(source))],
+                sa.select(*(found.c[key] for key in (*types, "_file")), *values),
             )
 
         reader = Reader(ex, source, raw, self.scratch, quarantine, insert)
