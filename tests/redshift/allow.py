@@ -7,6 +7,12 @@ not allowed may well exist there, and is refused because the stand-in does not k
 
 from __future__ import annotations
 
+
+def names(text: str) -> list[str]:
+    """The words of a text, for lists that read better so."""
+    return text.split()
+
+
 _UNSUPPORTED_FUNCTIONS = "c_unsupported-postgresql-functions"
 _UNSUPPORTED_FEATURES = "c_unsupported-postgresql-features"
 _UNSUPPORTED_TYPES = "c_unsupported-postgresql-datatypes"
@@ -139,7 +145,13 @@ FUNCTIONS: dict[str, str] = {
 }
 
 REFUSED_FUNCTIONS: dict[str, str] = dict.fromkeys(
-    ["array_agg", "bit_length", "clock_timestamp", "convert", "convert_from", "convert_to", "corr", "div", "encode", "every", "format", "generate_series", "generate_subscripts", "get_bit", "get_byte", "justify_days", "justify_hours", "justify_interval", "overlay", "pg_sleep", "quote_nullable", "regexp_matches", "regexp_split_to_array", "regexp_split_to_table", "set_bit", "set_byte", "setseed", "string_agg", "transaction_timestamp", "width_bucket", "nextval", "currval", "lastval", "setval"],
+    names(
+        "array_agg bit_length clock_timestamp convert convert_from convert_to corr div encode "
+        "every format generate_series generate_subscripts get_bit get_byte justify_days "
+        "justify_hours justify_interval overlay pg_sleep quote_nullable regexp_matches "
+        "regexp_split_to_array regexp_split_to_table set_bit set_byte setseed string_agg "
+        "transaction_timestamp width_bucket nextval currval lastval setval"
+    ),
     _UNSUPPORTED_FUNCTIONS,
 ) | dict.fromkeys(
     # leader-node only: they cannot be used with a user's tables
@@ -189,7 +201,10 @@ TYPES: dict[str, tuple[str, str]] = {
 CATALOG_TYPES = frozenset({"regclass", "oid", "name"})
 
 REFUSED_TYPES: dict[str, str] = dict.fromkeys(
-    ["json", "jsonb", "xml", "uuid", "bytea", "money", "serial", "bigserial", "smallserial", "inet", "cidr", "macaddr", "bit", "varbit", "hstore", "tsvector", "tsquery", "point", "line", "path", "polygon", "circle", "int4range"],
+    names(
+        "json jsonb xml uuid bytea money serial bigserial smallserial inet cidr macaddr bit "
+        "varbit hstore tsvector tsquery point line path polygon circle int4range"
+    ),
     _UNSUPPORTED_TYPES,
 )
 
@@ -217,8 +232,8 @@ DATE_PARTS: dict[str, str] = {
 }
 
 OPERATORS: dict[str, str] = {
-    **dict.fromkeys(["+", "-", "*", "/", "%", "^", "|/", "||/", "@", "&", "|", "#", "<<", ">>"], "r_OPERATOR_SYMBOLS"),
-    **dict.fromkeys(["=", "<>", "!=", "<", ">", "<=", ">="], "r_comparison_condition"),
+    **dict.fromkeys(names("+ - * / % ^ |/ ||/ @ & | # << >>"), "r_OPERATOR_SYMBOLS"),
+    **dict.fromkeys(names("= <> != < > <= >="), "r_comparison_condition"),
     "||": "r_concat_op",
     "::": "r_CAST_function",
     "~~": "r_patternmatching_condition_like",
@@ -232,7 +247,10 @@ REFUSED_OPERATORS: dict[str, str] = dict.fromkeys(
 
 # https://docs.aws.amazon.com/redshift/latest/dg/c_Compression_encodings.html
 ENCODINGS = frozenset(
-    ["raw", "az64", "bytedict", "delta", "delta32k", "lzo", "mostly8", "mostly16", "mostly32", "runlength", "text255", "text32k", "zstd"]
+    names(
+        "raw az64 bytedict delta delta32k lzo mostly8 mostly16 mostly32 runlength text255 text32k "
+        "zstd"
+    )
 )
 
 # https://docs.aws.amazon.com/redshift/latest/dg/cm_chap_ConfigurationRef.html

@@ -93,7 +93,8 @@ class Cluster:
         # C order is Redshift's order of text; the character type keeps lower() and upper()
         # right for letters beyond ASCII
         for kind in ("C.UTF-8", "C.utf8", "en_US.UTF-8", "C"):
-            command = [binaries() / "initdb", "-D", self.folder / "data", "-U", self.superuser]
+            command = [str(binaries() / "initdb"), "-D", str(self.folder / "data")]
+            command += ["-U", self.superuser]
             command += ["-A", "trust", "-E", "UTF8", "--no-sync", "--no-instructions"]
             command += ["--locale=C", f"--lc-ctype={kind}"]
             done = subprocess.run(

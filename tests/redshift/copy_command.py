@@ -9,8 +9,9 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from .cursor import Cursor
 from .errors import GUIDE, RedshiftError, unknown
-from .tokens import Token, closing, render, split
+from .tokens import Token, split
 
 _ROLE = re.compile(r"arn:aws(?:-cn|-us-gov)?:iam::\d{12}:role/[\w+=,.@/-]+")
 _REGION = re.compile(r"[a-z]{2}(?:-[a-z]+)+-\d")
@@ -64,61 +65,24 @@ class CopyCommand:
         return max(1, self.maxerror)
 
 
-class _Reader:
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = list(tokens)
-
-    def take(self, *texts: str) -> bool:
-        if len(self.tokens) < len(texts):
-            return False
-        if all(t.is_(text) for t, text in zip(self.tokens, texts, strict=False)):
-            del self.tokens[: len(texts)]
-            return True
-        return False
-
-    def string(self) -> str:
-        self.take("as")
-        if not self.tokens or self.tokens[0].kind != "string":
-            raise self.error()
-        return self.tokens.pop(0).value
-
-    def number(self) -> int:
-        self.take("as")
-        if not self.tokens or not self.tokens[0].text.isdigit():
-            raise self.error()
-        return int(self.tokens.pop(0).text)
-
-    def switch(self) -> bool:
-        return not self.take("off") and (self.take("on") or True)
-
-    def error(self) -> RedshiftError:
-        text = self.tokens[0].text if self.tokens else "end of input"
-        return RedshiftError(f'syntax error at or near "{text}"', "42601")
-
-
 def parse_copy(tokens: Sequence[Token]) -> CopyCommand:
     """Read the whole command; what is not on the list is refused."""
-    reader = _Reader(tokens[1:])
-    names = [reader.tokens.pop(0)] if reader.tokens else []
-    while reader.take("."):
-        names.append(reader.tokens.pop(0))
-    if not names or not all(token.name for token in names):
-        raise reader.error()
-    table = ".".join('"' + token.name.replace('"', '""') + '"' for token in names)
+    cursor = Cursor(tokens)
+    cursor.next()
+    names = [token.name for token in cursor.name()[::2]]
+    table = ".".join('"' + name.replace('"', '""') + '"' for name in names)
     columns = None
-    if reader.tokens and reader.tokens[0].is_("("):
-        end = closing(reader.tokens, 0)
-        columns = tuple(part[0].name for part in split(reader.tokens[1:end], ","))
-        del reader.tokens[: end + 1]
-    if not reader.take("from"):
-        raise reader.error()
-    source = reader.string()
+    if cursor.here.is_("("):
+        columns = tuple(part[0].name for part in split(cursor.group(), ","))
+    if not cursor.take("from"):
+        raise cursor.error()
+    source = cursor.string()
     if not source.startswith("s3://"):
         raise unknown("COPY from anything but S3")
     command = CopyCommand(table, columns, Location.parse(source))
     seen: set[str] = set()
-    while reader.tokens:
-        _option(reader, command, seen)
+    while cursor.rest:
+        _option(cursor, command, seen)
     if not command.role:
         raise RedshiftError(
             "COPY needs an IAM_ROLE", "42601", f"see {_page('copy-parameters-authorization')}"
@@ -128,28 +92,38 @@ def parse_copy(tokens: Sequence[Token]) -> CopyCommand:
     return command
 
 
-def _option(reader: _Reader, command: CopyCommand, seen: set[str]) -> None:
-    reader.take("format", "as") or reader.take("format")
-    word = reader.tokens[0].low if reader.tokens else ""
+def _option(cursor: Cursor, command: CopyCommand, seen: set[str]) -> None:
+    if cursor.take("format"):
+        cursor.take("as")
+    word = cursor.here.low
     if word not in _OPTIONS:
-        text = render(reader.tokens[:1]).strip()
-        raise unknown(f"the COPY option {text.upper()}")
+        raise unknown(f"the COPY option {cursor.here.text.upper()}")
     if word in seen:
         raise RedshiftError(f"conflicting or redundant options: {word}", "42601")
     seen.add(word)
-    reader.tokens.pop(0)
-    _OPTIONS[word][1](reader, command)
+    cursor.next()
+    _OPTIONS[word][1](cursor, command)
+
+
+def _string(cursor: Cursor) -> str:
+    cursor.take("as")
+    return cursor.string()
+
+
+def _switch(cursor: Cursor) -> None:
+    if not cursor.take("on"):
+        cursor.take("off")
 
 
 def _page(name: str) -> str:
     return GUIDE.format(name)
 
 
-def _role(reader: _Reader, command: CopyCommand) -> None:
-    if reader.take("default"):
+def _role(cursor: Cursor, command: CopyCommand) -> None:
+    if cursor.take("default"):
         command.role = "default"
         return
-    command.role = reader.string()
+    command.role = _string(cursor)
     if not _valid_roles(command.role):
         raise RedshiftError(
             f"Invalid IAM role ARN: {command.role}",
@@ -164,17 +138,18 @@ def _valid_roles(text: str) -> bool:
     return bool(_ROLE.fullmatch(text)) or all(_ROLE.fullmatch(r) for r in text.split(","))
 
 
-def _json(reader: _Reader, command: CopyCommand) -> None:
-    if reader.take("as") or (reader.tokens and reader.tokens[0].kind == "string"):
-        command.json = reader.string()
+def _json(cursor: Cursor, command: CopyCommand) -> None:
+    if cursor.here.is_("as") or cursor.here.kind == "string":
+        command.json = _string(cursor)
     if command.json == "noshred":
         raise unknown("COPY … JSON 'noshred'")
     if command.json not in ("auto", "auto ignorecase"):
         Location.parse(command.json)
 
 
-def _maxerror(reader: _Reader, command: CopyCommand) -> None:
-    command.maxerror = reader.number()
+def _maxerror(cursor: Cursor, command: CopyCommand) -> None:
+    cursor.take("as")
+    command.maxerror = cursor.number()
     if command.maxerror > 100_000:
         raise RedshiftError(
             "MAXERROR must be between 0 and 100000",
@@ -183,35 +158,36 @@ def _maxerror(reader: _Reader, command: CopyCommand) -> None:
         )
 
 
-def _timeformat(reader: _Reader, command: CopyCommand) -> None:
-    command.timeformat = reader.string()
+def _timeformat(cursor: Cursor, command: CopyCommand) -> None:
+    command.timeformat = _string(cursor)
     if command.timeformat not in TIME_FORMATS:
         raise unknown(f"TIMEFORMAT '{command.timeformat}' (its keywords are case-sensitive)")
 
 
-def _region(reader: _Reader, command: CopyCommand) -> None:
-    command.region = reader.string()
+def _region(cursor: Cursor, command: CopyCommand) -> None:
+    command.region = _string(cursor)
     if not _REGION.fullmatch(command.region):
         raise RedshiftError(f'The specified AWS region "{command.region}" is not valid', "22023")
 
 
-def _replacement(reader: _Reader, command: CopyCommand) -> None:
-    given = reader.tokens and (reader.tokens[0].is_("as") or reader.tokens[0].kind == "string")
-    command.replacement = reader.string() if given else "?"
+def _replacement(cursor: Cursor, command: CopyCommand) -> None:
+    given = cursor.here.is_("as") or cursor.here.kind == "string"
+    command.replacement = _string(cursor) if given else "?"
     if len(command.replacement) != 1 or not command.replacement.isascii():
         raise RedshiftError("ACCEPTINVCHARS takes one ASCII character", "22023")
 
 
-def _compupdate(reader: _Reader, _: CopyCommand) -> None:
-    reader.take("preset") or reader.switch()
+def _compupdate(cursor: Cursor, _: CopyCommand) -> None:
+    if not cursor.take("preset"):
+        _switch(cursor)
 
 
-def _statupdate(reader: _Reader, _: CopyCommand) -> None:
-    reader.switch()
+def _statupdate(cursor: Cursor, _: CopyCommand) -> None:
+    _switch(cursor)
 
 
-def _flag(name: str) -> Callable[[_Reader, CopyCommand], None]:
-    def setter(_: _Reader, command: CopyCommand) -> None:
+def _flag(name: str) -> Callable[[Cursor, CopyCommand], None]:
+    def setter(_: Cursor, command: CopyCommand) -> None:
         setattr(command, name, True)
 
     return setter
@@ -221,7 +197,7 @@ _FORMAT, _SOURCE = "copy-parameters-data-format", "copy-parameters-data-source-s
 _CONVERSION, _LOAD = "copy-parameters-data-conversion", "copy-parameters-data-load"
 
 # The option, its page, and what reads it
-_OPTIONS: dict[str, tuple[str, Callable[[_Reader, CopyCommand], None]]] = {
+_OPTIONS: dict[str, tuple[str, Callable[[Cursor, CopyCommand], None]]] = {
     "iam_role": ("copy-parameters-authorization", _role),
     "json": (_FORMAT, _json),
     "manifest": (_SOURCE, _flag("manifest")),

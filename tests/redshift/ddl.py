@@ -7,82 +7,22 @@ catalog, from where the reflection queries and SVV_TABLE_INFO read it.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from . import allow
+from .clauses import check
+from .cursor import Cursor
+from .data_types import parse_type
 from .errors import GUIDE, RedshiftError, refused, unknown
-from .expressions import check, expression, parse_type, query
+from .expressions import expression, query
 from .plan import Plan, literal
 from .tokens import Token, closing, render, split, words
 
 _CREATE, _ALTER = "r_CREATE_TABLE_NEW", "r_ALTER_TABLE"
 _CONSTRAINTS = ("constraint", "primary", "unique", "foreign", "check")
 _STYLES = ("auto", "even", "key", "all")
-
-
-class Cursor:
-    """Reads tokens one after the other."""
-
-    def __init__(self, tokens: Sequence[Token]) -> None:
-        self.tokens = list(tokens)
-        self.index = 0
-
-    @property
-    def here(self) -> Token:
-        """The next token; an empty one at the end."""
-        done = self.index >= len(self.tokens)
-        return Token("end", "") if done else self.tokens[self.index]
-
-    @property
-    def rest(self) -> list[Token]:
-        """All tokens still to come."""
-        return self.tokens[self.index :]
-
-    def take(self, *texts: str) -> bool:
-        """Consume these words when all of them come next."""
-        if len(self.rest) < len(texts):
-            return False
-        if all(t.is_(text) for t, text in zip(self.rest, texts, strict=False)):
-            self.index += len(texts)
-            return True
-        return False
-
-    def next(self) -> Token:
-        """Consume one token."""
-        token = self.here
-        if token.kind == "end":
-            raise RedshiftError("syntax error at end of input", "42601")
-        self.index += 1
-        return token
-
-    def group(self) -> list[Token]:
-        """Consume a bracket and return what is inside."""
-        if not self.here.is_("("):
-            raise self.error()
-        end = closing(self.tokens, self.index)
-        inner = self.tokens[self.index + 1 : end]
-        self.index = end + 1
-        return inner
-
-    def name(self) -> list[Token]:
-        """Consume a name, perhaps with its schema; folded as Redshift folds it."""
-        out = [self.next()]
-        while self.here.is_("."):
-            out += [self.next(), self.next()]
-        if not all(token.name for token in out[::2]):
-            raise self.error()
-        return expression(out)
-
-    def error(self) -> RedshiftError:
-        """The error for a token that does not belong here."""
-        text = self.here.text or "end of input"
-        return RedshiftError(f'syntax error at or near "{text}"', "42601")
-
-    def finish(self) -> None:
-        """Nothing may be left."""
-        if self.rest:
-            raise self.error()
 
 
 @dataclass(slots=True)
@@ -328,7 +268,7 @@ def _add_column(cursor: Cursor, head: str, table: str) -> Plan:
     for word in ("unique", "primary", "references", "identity", "distkey", "sortkey"):
         if word in low:
             raise refused(f"ADD COLUMN … {word.upper()}", _ALTER)
-    if ("not", "null") in zip(low, low[1:], strict=False) and "default" not in low:
+    if ("not", "null") in itertools.pairwise(low) and "default" not in low:
         raise RedshiftError(
             "ALTER TABLE ADD COLUMN defined as NOT NULL must have a non-null default expression",
             "0A000",

@@ -84,7 +84,7 @@ class Faults:
         when: When = "before",
         times: int = 1,
     ) -> None:
-        """Call a function before or after a matching statement; what it raises reaches the client."""
+        """Call a function before or after a matching statement; its RedshiftError is the answer."""
         with self._lock:
             self._hooks.append(_Hook(re.compile(pattern, re.IGNORECASE), when, action, times))
 

@@ -189,8 +189,9 @@ class Standin:
         self._loads.mkdir(mode=0o755)
         self._admin.execute(f"CREATE DATABASE {_TEMPLATE}")
         template = self._connect(_TEMPLATE)
-        script = Path(__file__).with_name("compat.sql").read_text()
-        template.script(script.replace("@LOADS@", str(self._loads)))
+        for name in ("compat.sql", "views.sql"):
+            script = Path(__file__).with_name(name).read_text()
+            template.script(script.replace("@LOADS@", str(self._loads)))
         template.close()
 
     def _accept(self) -> None:

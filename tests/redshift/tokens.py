@@ -84,9 +84,22 @@ def tokenize(sql: str) -> list[Token]:
     return tokens
 
 
+def at(tokens: Sequence[Token], index: int) -> Token:
+    """The token at an index; an empty one outside."""
+    return tokens[index] if 0 <= index < len(tokens) else Token("end", "")
+
+
 def render(tokens: Iterable[Token]) -> str:
     """The text of the tokens."""
     return "".join(token.before + token.text for token in tokens)
+
+
+def folded(token: Token) -> Token:
+    """The token with a quoted name in lower case, as Redshift reads it: r_names."""
+    if token.kind != "quoted":
+        return token
+    escaped = token.name.replace('"', '""')
+    return replace(token, text=f'"{escaped}"')
 
 
 def words(text: str) -> list[Token]:
