@@ -240,7 +240,9 @@ def alter_table(tokens: Sequence[Token]) -> Plan:
         raise refused("more than one change in ALTER TABLE", _ALTER)
     if cursor.take("add"):
         if cursor.here.low in _CONSTRAINTS:
-            return Plan(f"{head} ADD {render(_constraint(cursor)).strip()}")
+            added = render(_constraint(cursor)).strip()
+            # nothing checks the rows that are there already
+            return Plan(f"{head} ADD {added}{' NOT VALID' if 'REFERENCES' in added else ''}")
         cursor.take("column")
         return _add_column(cursor, head, table)
     if cursor.take("drop", "constraint"):
@@ -284,6 +286,8 @@ def _add_column(cursor: Cursor, head: str, table: str) -> Plan:
 
 def _alter_column(cursor: Cursor, head: str, table: str) -> Plan:
     first = cursor.next()
+    if first.low in ("diststyle", "distkey", "sortkey", "compound", "encode"):
+        raise unknown(f"ALTER TABLE … ALTER {first.text.upper()}")
     if not (cursor.take("type") or cursor.take("set", "data", "type")):
         raise refused(f"ALTER COLUMN … {cursor.here.text.upper()}", _ALTER)
     kind = parse_type(cursor.rest)

@@ -64,7 +64,7 @@ def _delete(tokens: Sequence[Token]) -> Plan:
     cursor.take("from")
     target = cursor.index
     cursor.name()
-    if cursor.rest and cursor.here.low not in ("using", "where"):
+    if cursor.rest and cursor.here.low not in ("using", "where", "returning"):
         raise refused("an alias of the table in DELETE", "r_DELETE")
     return Plan(render(query([*words("DELETE FROM"), *tokens[target:]])))
 

@@ -6,12 +6,14 @@ and lets the stand-in act between any two messages, inside the client's own tran
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from .backend import Backend
 from .errors import BackendError, RedshiftError, unknown
-from .faults import Statement
+from .faults import DropConnection, Statement
 from .load import Load
 from .plan import Plan
 from .rewrite import plan
@@ -80,7 +82,7 @@ class Session:
             elif not self._skipping:
                 self._guarded(handlers[kind], payload)
 
-    def _guarded(self, handler, payload: bytes) -> None:  # type: ignore[no-untyped-def]
+    def _guarded(self, handler: Callable[[bytes], None], payload: bytes) -> None:
         try:
             handler(payload)
         except BackendError as error:
@@ -88,6 +90,12 @@ class Session:
         except RedshiftError as error:
             self._backend.poison()
             self._fail(error)
+        except (DropConnection, OSError):
+            raise
+        except Exception as error:
+            traceback.print_exc()
+            self._backend.poison()
+            self._fail(RedshiftError(f"stand-in: a defect of its own: {error!r}"))
 
     def _fail(self, error: RedshiftError) -> None:
         self._send_raw(error_message(b"E", error.fields))

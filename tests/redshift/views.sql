@@ -118,7 +118,7 @@ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND t.attnum > 0
 CREATE VIEW pg_catalog.rs_reflected_constraints AS
 SELECT n.nspname::text "schema", c.relname::text table_name, t.contype::text contype,
   t.conname::text conname, t.conkey, a.attnum, a.attname::text attname,
-  pg_get_constraintdef(t.oid, true) condef, n.oid schema_oid, c.oid rel_oid
+  replace(pg_get_constraintdef(t.oid, true), ' NOT VALID', '') condef, n.oid schema_oid, c.oid rel_oid
 FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
 JOIN pg_catalog.rs_constraint t ON t.conrelid = c.oid
 JOIN pg_attribute a ON a.attrelid = t.conrelid AND a.attnum = ANY (t.conkey)

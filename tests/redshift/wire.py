@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import hashlib
-import ipaddress
 import os
 import socket
 import ssl
@@ -164,7 +163,10 @@ def authenticate(connection: Connection, user: str, password: str | None, method
 
 @dataclass(slots=True)
 class Certificate:
-    """A self-signed certificate for localhost, made when the stand-in starts."""
+    """A self-signed certificate for localhost, made when the stand-in starts.
+
+    It is not valid for 127.0.0.1, so that a test can meet a wrong host name.
+    """
 
     folder: Path
     path: Path = field(init=False)
@@ -174,7 +176,7 @@ class Certificate:
         key = ec.generate_private_key(ec.SECP256R1())
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
         now = dt.datetime.now(dt.UTC)
-        names = [x509.DNSName("localhost"), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
+        names = [x509.DNSName("localhost")]
         certificate = (
             x509.CertificateBuilder()
             .subject_name(name)
