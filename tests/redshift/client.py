@@ -7,6 +7,7 @@ import struct
 from typing import Any
 
 import redshift_connector
+from redshift_connector.error import Error
 
 from .server import Database
 from .wire import Connection, data_row, error_fields, pack, text
@@ -19,7 +20,7 @@ class Client:
     """
 
     def __init__(self, database: Database, /, user: str = "awsuser", **options: Any) -> None:
-        settings = {
+        settings: dict[str, Any] = {
             "host": "localhost",
             "port": database.server.port,
             "database": database.name,
@@ -50,7 +51,7 @@ class Client:
         """Run a statement that must fail, roll back, and return the error's fields."""
         try:
             self(sql, *parameters)
-        except redshift_connector.Error as error:
+        except Error as error:
             self.connection.rollback()
             fields: dict[str, str] = error.args[0]
             return fields
@@ -77,7 +78,7 @@ class Client:
         """Leave; an open transaction is lost."""
         try:
             self.connection.close()
-        except redshift_connector.Error:
+        except Error:
             return
 
 

@@ -22,7 +22,7 @@ from .values import Column, LoadError
 MAX_ROW = 4 * 1024 * 1024
 _BLANK = re.compile(r"[ \t\r\n]*")
 _BRACKETS = re.compile(r"\$((?:\['[^'\]]+'\]|\[\d+\])*)")
-_DOTS = re.compile(r"\$((?:\.[^'.\[\]]+|\[\d+\])*)")
+_DOTS = re.compile(r"\$((?:\.[^'.\[\]*?@()]+|\[\d+\])*)")
 _STEP = re.compile(r"\['([^'\]]+)'\]|\[(\d+)\]|\.([^'.\[\]]+)")
 
 Path = tuple[str | int, ...]

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redshift_connector
+from redshift_connector.error import Error, InterfaceError
 
 from .buckets import S3Server
 from .client import Client, SimpleClient
@@ -31,7 +31,7 @@ def test_an_untrusted_certificate_is_not_accepted(
     redshift: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("SSL_CERT_FILE")
-    with pytest.raises(redshift_connector.InterfaceError) as caught:
+    with pytest.raises(InterfaceError) as caught:
         Client(redshift)
     assert isinstance(caught.value.__cause__ or caught.value.__context__, ssl.SSLError) or (
         "CERTIFICATE_VERIFY_FAILED" in str(caught.value)
@@ -39,7 +39,7 @@ def test_an_untrusted_certificate_is_not_accepted(
 
 
 def test_a_certificate_for_another_host_is_not_accepted(redshift: Database) -> None:
-    with pytest.raises(redshift_connector.InterfaceError):
+    with pytest.raises(InterfaceError):
         Client(redshift, host="127.0.0.1")
 
 
@@ -47,7 +47,7 @@ def test_a_certificate_for_another_host_is_not_accepted(redshift: Database) -> N
 def test_wrong_password_and_unknown_user_look_alike(
     redshift: Database, options: dict[str, str]
 ) -> None:
-    with pytest.raises(redshift_connector.Error) as caught:
+    with pytest.raises(Error) as caught:
         Client(redshift, **options)
     user = options.get("user", "awsuser")
     assert f'password authentication failed for user "{user}"' in str(caught.value)
@@ -55,7 +55,7 @@ def test_wrong_password_and_unknown_user_look_alike(
 
 
 def test_an_unknown_database_is_named(redshift: Database) -> None:
-    with pytest.raises(redshift_connector.Error, match="3D000"):
+    with pytest.raises(Error, match="3D000"):
         Client(redshift, database="nowhere")
 
 
@@ -66,7 +66,7 @@ def test_a_full_cluster_refuses_logins(redshift: Database) -> None:
         "53300",
     )
     try:
-        with pytest.raises(redshift_connector.Error, match="connection limit"):
+        with pytest.raises(Error, match="connection limit"):
             Client(redshift)
     finally:
         redshift.server.refuse_logins = None

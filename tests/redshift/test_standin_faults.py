@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 
 import pytest
-import redshift_connector
+from redshift_connector.error import Error
 
 from .client import Client
 from .server import Database
@@ -14,7 +14,7 @@ pytest_plugins = [f"{__package__}.fixtures"]
 
 # redshift_connector 2.2.0 reads a message together with the head of the next one. Where the
 # connection ends between the two it takes the remains for a message, and raises whatever that does.
-LOST = (redshift_connector.Error, OSError, KeyError, struct.error)
+LOST = (Error, OSError, KeyError, struct.error)
 
 
 def _table(database: Database) -> None:
@@ -62,7 +62,7 @@ def test_a_failed_statement_aborts_the_transaction(redshift: Database) -> None:
     redshift.faults.fail("select 42", "no")
     with Client(redshift) as client:
         client("INSERT INTO t VALUES (1)")
-        with pytest.raises(redshift_connector.Error):
+        with pytest.raises(Error):
             client("SELECT 42")
         client.commit()
     assert _rows(redshift) == 0
@@ -85,9 +85,13 @@ def test_the_connection_drops_at_any_message(redshift: Database, number: int) ->
     _table(redshift)
     client = Client(redshift)
     redshift.faults.drop_at_message(number)
-    with pytest.raises(LOST):
+
+    def insert() -> None:
         for value in range(10):
             client("INSERT INTO t VALUES (%s)", value)
+
+    with pytest.raises(LOST):
+        insert()
     client.close()
     redshift.faults.clear()
     assert _rows(redshift) == 0
@@ -113,6 +117,6 @@ def test_a_defect_of_the_standin_is_a_server_error(redshift: Database) -> None:
 
     redshift.faults.call("insert", broken)
     client = Client(redshift)
-    with pytest.raises(redshift_connector.Error, match="defect of its own"):
+    with pytest.raises(Error, match="defect of its own"):
         client("INSERT INTO t VALUES (1)")
     client.close()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import count
 
 import pytest
-import redshift_connector
+from redshift_connector.error import Error
 
 from .buckets import Bucket
 from .client import Client
@@ -115,7 +115,7 @@ def test_groups_roles_and_default_privileges(redshift: Database) -> None:
             assert client.error("SELECT * FROM app.t")["C"] == "42501"
         admin(f"ALTER USER {reader} PASSWORD DISABLE")
         admin.commit()
-        with pytest.raises(redshift_connector.Error, match="28000"):
+        with pytest.raises(Error, match="28000"):
             Client(redshift, reader)
         for sql in (f"DROP OWNED BY {role}",):
             assert "stand-in" in admin.error(sql)["M"]

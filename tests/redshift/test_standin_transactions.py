@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-import redshift_connector
+from redshift_connector.error import Error
 
 from .client import Client
 from .server import Database, Isolation
@@ -90,7 +90,7 @@ def test_analyze_may_be_inside(redshift: Database) -> None:
 def test_what_has_nothing_behind_it_is_not_pretended(redshift: Database, sql: str) -> None:
     with Client(redshift) as client:
         client.autocommit = True
-        with pytest.raises(redshift_connector.Error, match="stand-in"):
+        with pytest.raises(Error, match="stand-in"):
             client(sql)
 
 
@@ -111,7 +111,7 @@ def _in_thread(action: Callable[[], object]) -> tuple[threading.Thread, list[obj
     def run() -> None:
         try:
             result.append(action())
-        except redshift_connector.Error as error:
+        except Error as error:
             result.append(error)
 
     thread = threading.Thread(target=run)
@@ -184,7 +184,7 @@ def _cycle(database: Database) -> dict[str, str] | None:
         try:
             second("UPDATE t SET a = 1 WHERE id = 2")
             second.commit()
-        except redshift_connector.Error as error:
+        except Error as error:
             fields: dict[str, str] = error.args[0]
             return fields
         return None
