@@ -198,6 +198,13 @@ TYPES: dict[str, tuple[str, str]] = {
     "time": ("time", "r_Datetime_types"),
     "interval": ("interval", "r_interval_literals"),
 }
+# The tables of the catalog that Redshift has too: c_join_PG
+CATALOG_TABLES = frozenset(
+    names(
+        "pg_attrdef pg_attribute pg_catalog pg_class pg_constraint pg_database pg_description "
+        "pg_group pg_namespace pg_table_def pg_tables pg_type pg_user pg_views"
+    )
+)
 CATALOG_TYPES = frozenset({"regclass", "oid", "name"})
 
 REFUSED_TYPES: dict[str, str] = dict.fromkeys(

@@ -80,6 +80,9 @@ def check(tokens: Sequence[Token]) -> None:
             raise refused(token.low, allow.REFUSED_WORDS[token.low])
         if token.low in _UNKNOWN_WORDS and not is_column(tokens, index):
             raise unknown(token.low.upper())
+        catalog = token.name.startswith("pg_") and not at(tokens, index + 1).is_("(")
+        if catalog and token.name not in allow.CATALOG_TABLES:
+            raise unknown(f"the catalog's {token.name}")
         for phrase, page in _PHRASES:
             if _matches(tokens, index, phrase):
                 raise refused(phrase.strip("( ").upper(), page)

@@ -26,6 +26,7 @@ class Plan:
     commits: the open transaction is committed afterwards.
     missing: the stand-in has nothing to run for it, not even alone.
     lock: only meaningful inside a transaction block, and nothing outside of one.
+    role: the group or role that it makes, for the whole cluster and not only for the database.
     """
 
     sql: str
@@ -36,6 +37,7 @@ class Plan:
     missing: bool = False
     commits: bool = False
     lock: bool = False
+    role: str = ""
     copy: CopyCommand | None = None
     login: Login | None = None
 

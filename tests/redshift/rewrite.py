@@ -18,10 +18,23 @@ from .reflection import answer
 from .tokens import Token, render, split, tokenize, words
 from .utility import Planner
 
+# https://docs.aws.amazon.com/redshift/latest/dg/c_redshift-sql.html
+_LONGEST = 16 * 1024 * 1024
+
 
 def plan(sql: str) -> Plan:
     """The plan for one statement; raises RedshiftError for what is refused."""
+    if len(sql) > _LONGEST // 4 and len(sql.encode()) > _LONGEST:
+        raise RedshiftError(
+            f"Statement is too large. Statement Size: {len(sql.encode())} bytes. "
+            f"Maximum Allowed: {_LONGEST} bytes",
+            "54000",
+        )
     tokens = tokenize(sql)
+    for token in tokens:
+        if len(token.name.encode()) > 63:
+            # Redshift takes 127 bytes; Postgres would cut the name in silence
+            raise unknown(f"a name of more than 63 bytes: {token.name}")
     while tokens and tokens[-1].is_(";"):
         tokens.pop()
     if not tokens:
@@ -95,8 +108,8 @@ _BY_TWO_WORDS: dict[str, Planner] = {
     "create view": _create_view,
     "create or": _create_view,
     "create schema": utility.passed,
-    "create group": utility.passed,
-    "create role": utility.passed,
+    "create group": utility.create_role,
+    "create role": utility.create_role,
     "create user": utility.user,
     "create database": utility.alone("CREATE DATABASE"),
     "create library": utility.alone("CREATE LIBRARY"),

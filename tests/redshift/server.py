@@ -43,7 +43,7 @@ class Database:
     log: LoadLog
     faults: Faults = field(default_factory=Faults)
     statements: list[Statement] = field(default_factory=list)
-    _created: list[str] = field(default_factory=list)
+    roles: list[str] = field(default_factory=list)
 
     def url(self, user: str = Cluster.superuser, password: bool = True) -> str:
         """A SQLAlchemy URL for the user."""
@@ -59,21 +59,22 @@ class Database:
 
     def remember(self, login: Login) -> None:
         """Put the password of a user on record that CREATE USER or ALTER USER gave it."""
-        self._created.append(login.user)
+        self.roles.append(login.user)
         if login.password is None:
             self.server.passwords.pop(login.user, None)
         else:
             self.server.passwords[login.user] = login.password
 
     def drop(self) -> None:
-        """Remove the database, its sessions and the users that were made in it."""
+        """Remove the database, its sessions, and the users and roles that were made in it."""
         admin = self.server.admin
+        self.server.forget(self.name)
         admin(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
-        for user in self._created:
-            self.server.passwords.pop(user, None)
+        for role in self.roles:
+            self.server.passwords.pop(role, None)
             with contextlib.suppress(RedshiftError):
-                admin(f'DROP ROLE IF EXISTS "{user}"')
-        self._created.clear()
+                admin(f'DROP ROLE IF EXISTS "{role}"')
+        self.roles.clear()
 
 
 class Standin:
@@ -145,6 +146,10 @@ class Standin:
         made = Database(self, name, isolation, store, LoadLog(self._loads / name))
         self._databases[name] = made
         return made
+
+    def forget(self, name: str) -> None:
+        """Let nobody log in to a database any more."""
+        self._databases.pop(name, None)
 
     def login(self, user: str, password: str) -> None:
         """Make a user who may log in; made again, it only gets the new password."""

@@ -162,6 +162,8 @@ class Session:
             self._backend.run("COMMIT")
         if step.login is not None:
             self._database.remember(step.login)
+        if step.role:
+            self._database.roles.append(step.role)
         self._database.faults.on_statement(statement, "after")
         if done is not None:
             self._send(b"C", done)

@@ -101,6 +101,9 @@ UNKNOWN = [
     ("SELECT n -> 'a' FROM t", "->"),
     ("SELECT n::varchar(3) FROM t", "CAST"),
     ("SELECT E'x'", "E'"),
+    ("SELECT * FROM pg_stat_activity", "pg_stat_activity"),
+    ("SELECT * FROM pg_catalog.pg_index", "pg_index"),
+    (f"SELECT 1 AS {'x' * 64}", "63 bytes"),
     ("SET work_mem TO 1", "work_mem"),
     ("SET session_replication_role TO origin", "session_replication_role"),
     ("GRANT ASSUMEROLE ON default TO u FOR COPY", "GRANT"),
@@ -198,6 +201,12 @@ def test_aggregate_windows_need_a_frame() -> None:
         with pytest.raises(RedshiftError, match="require a frame clause"):
             plan(f"SELECT {function} OVER (PARTITION BY b ORDER BY a) FROM t")
     assert plan("SELECT lag(a) OVER (ORDER BY a) FROM t").sql
+
+
+def test_the_longest_statement() -> None:
+    """c_redshift-sql: 16 MB."""
+    with pytest.raises(RedshiftError, match="Maximum Allowed: 16777216 bytes"):
+        plan(f"SELECT '{'x' * 16 * 1024 * 1024}'")
 
 
 def test_a_refusal_aborts_the_transaction(redshift: Database) -> None:

@@ -160,6 +160,35 @@ def test_lock_first_and_the_snapshot_comes_after_the_wait(
         assert result == [2]
 
 
+@pytest.mark.parametrize("isolation", ["SNAPSHOT", "SERIALIZABLE"])
+def test_eight_loaders_one_after_the_other(
+    make_redshift: Callable[[Isolation], Database], isolation: Isolation
+) -> None:
+    """With LOCK first none is lost, none is doubled, and nobody meets 1023."""
+    database = make_redshift(isolation)
+    with Client(database) as admin:
+        admin("CREATE TABLE gate (id INT)")
+        admin("CREATE TABLE t (id INT PRIMARY KEY, n INT)")
+        admin("INSERT INTO t VALUES (1, 0)")
+        admin.commit()
+
+    def load() -> int:
+        with Client(database) as client:
+            client("LOCK gate")
+            total = int(client.one("SELECT n FROM t"))
+            client("DELETE FROM t WHERE id = 1")
+            client("INSERT INTO t VALUES (1, %s)", total + 1)
+            client.commit()
+            return total
+
+    threads = [_in_thread(load) for _ in range(8)]
+    for thread, _ in threads:
+        thread.join(60)
+    assert sorted(result[0] for _, result in threads) == list(range(8))  # type: ignore[type-var]
+    with Client(database) as admin:
+        assert admin("SELECT id, n FROM t") == [[1, 8]]
+
+
 def test_lock_outside_of_a_transaction_block_means_nothing(redshift: Database) -> None:
     """r_LOCK: only meaningful inside a block; it takes neither a mode nor NOWAIT."""
     with Client(redshift) as client:

@@ -169,6 +169,11 @@ def passed(tokens: Sequence[Token]) -> Plan:
     return Plan(render(_plain(tokens)))
 
 
+def create_role(tokens: Sequence[Token]) -> Plan:
+    """CREATE GROUP and CREATE ROLE: r_CREATE_GROUP, r_CREATE_ROLE."""
+    return Plan(render(_plain(tokens)), role=tokens[2].name)
+
+
 def user(tokens: Sequence[Token]) -> Plan:
     """The proxy keeps the passwords; Postgres only gets the user.
 

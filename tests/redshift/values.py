@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from decimal import ROUND_DOWN, Decimal
 
 from .copy_command import CopyCommand
+from .errors import unknown
 
 _INTEGER = re.compile(r"[-+]?\d+")
 _NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
@@ -75,9 +76,11 @@ class Column:
             self.kind, self.convert = "bool", _boolean
         elif base == "date":
             self.kind, self.convert = "date", _date
-        else:
+        elif base.startswith("timestamp"):
             self.kind = "timestamptz" if "with time zone" in base else "timestamp"
             self.convert = _timestamp(self.kind)
+        else:
+            raise unknown(f"COPY into a column of type {self.type}")
 
 
 def _text(length: int, single_byte: bool) -> Converter:
