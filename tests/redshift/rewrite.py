@@ -44,6 +44,14 @@ def plan(sql: str) -> Plan:
     reflected = answer(sql)
     if reflected:
         return Plan(reflected)
+    try:
+        return _planned(tokens)
+    except (IndexError, ValueError) as error:
+        # what reads the statement looked for more than there is
+        raise RedshiftError(f'syntax error in "{sql.strip()[:100]}"', "42601") from error
+
+
+def _planned(tokens: list[Token]) -> Plan:
     low = [token.low for token in tokens[:4]]
     for phrase, page in allow.REFUSED_STATEMENTS.items():
         expected = phrase.split()

@@ -203,6 +203,31 @@ def test_aggregate_windows_need_a_frame() -> None:
     assert plan("SELECT lag(a) OVER (ORDER BY a) FROM t").sql
 
 
+@pytest.mark.parametrize(
+    "sql",
+    [
+        *("COPY", "LOCK", "SET", "EXPLAIN", "CREATE GROUP", "CREATE USER", "ALTER TABLE t ADD"),
+        *(
+            "CREATE TABLE t ()",
+            "CREATE TABLE t (a VARCHAR(x))",
+            "CREATE TABLE t (a INT) SORTKEY ()",
+        ),
+        *("CREATE TABLE t (a INT IDENTITY(1))", "COPY t (,) FROM 's3://bkt/x'", "SELECT ("),
+        *(
+            "SELECT cast(x)",
+            "SELECT nvl2(1)",
+            "SELECT extract()",
+            "DELETE FROM",
+            "SELECT 1; SELECT 2",
+        ),
+    ],
+)
+def test_half_a_statement_is_a_syntax_error(sql: str) -> None:
+    with pytest.raises(RedshiftError) as caught:
+        plan(sql)
+    assert caught.value.fields["C"] in ("42601", "0A000")
+
+
 def test_the_longest_statement() -> None:
     """c_redshift-sql: 16 MB."""
     with pytest.raises(RedshiftError, match="Maximum Allowed: 16777216 bytes"):
