@@ -1,0 +1,163 @@
+"""A connection to the embedded Postgres, driven message by message."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+
+from .errors import BackendError
+from .wire import PROTOCOL_3, Connection, data_row, error_fields, pack, text
+
+_FLUSH = pack(b"H")
+_ENDS = {
+    b"P": (b"1",),
+    b"B": (b"2",),
+    b"C": (b"3",),
+    b"D": (b"T", b"n"),
+    b"E": (b"C", b"I", b"s", b"G", b"H"),
+    b"S": (b"Z",),
+}
+_NAME = "rs_internal"
+
+Sink = Callable[[bytes, bytes], None]
+
+
+def connect_socket(path: Path) -> socket.socket:
+    """A raw connection to the server's Unix socket."""
+    sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    sock.connect(str(path))
+    return sock
+
+
+class Backend:
+    """One Postgres session.
+
+    `request` sends one message and waits for its answer, so the stand-in can act between any
+    two messages of a client and still stay inside the client's transaction.
+    """
+
+    def __init__(self, path: Path, parameters: Mapping[str, str]) -> None:
+        self._connection = Connection(connect_socket(path))
+        flat = [part for item in parameters.items() for part in item]
+        body = struct.pack("!I", PROTOCOL_3) + text(*flat) + b"\0"
+        self._connection.send(struct.pack("!I", len(body) + 4) + body)
+        self.greeting: list[tuple[bytes, bytes]] = []
+        self.status = "I"
+        self.pid = self.secret = 0
+        self.tag = ""
+        while True:
+            kind, payload = self._connection.read()
+            if kind == b"E":
+                self.close()
+                raise BackendError(error_fields(payload))
+            if kind == b"K":
+                self.pid, self.secret = struct.unpack_from("!II", payload)
+            if kind == b"Z":
+                return
+            if kind not in b"RK":
+                self.greeting.append((kind, payload))
+
+    def request(self, kind: bytes, payload: bytes, sink: Sink | None = None) -> bytes:
+        """Send one message, hand each answer to `sink`, return the type of the last one.
+
+        An error raises BackendError; after it Postgres ignores everything up to a Sync.
+        """
+        self._connection.send(pack(kind, payload) + (b"" if kind == b"S" else _FLUSH))
+        ends = _ENDS[kind]
+        while True:
+            answer, body = self._connection.read()
+            if answer == b"E":
+                raise BackendError(error_fields(body), self.pid)
+            if answer == b"Z":
+                self.status = body.decode()
+            if answer == b"C":
+                self._note(body)
+            if sink is not None:
+                sink(answer, body)
+            if answer in ends:
+                return answer
+
+    def run(self, sql: str) -> list[list[str | None]]:
+        """Run a statement of the stand-in's own, inside whatever the client has open."""
+        rows: list[list[str | None]] = []
+        for kind, payload in self._internal(sql, b"CIs"):
+            if kind == b"D":
+                rows.append(data_row(payload))
+        return rows
+
+    def copy_in(self, sql: str, chunks: Iterable[bytes]) -> None:
+        """Run COPY … FROM STDIN inside whatever the client has open."""
+        self._internal(sql, b"G")
+        for chunk in chunks:
+            self._connection.send(pack(b"d", chunk))
+        self._connection.send(pack(b"c") + _FLUSH)
+        self._until(b"C")
+
+    def poison(self) -> None:
+        """Fail on purpose, so that an open transaction block is aborted as by any error."""
+        try:
+            self.request(b"P", text("", "the stand-in refuses") + bytes(2))
+        except BackendError:
+            return
+
+    def sync(self, sink: Sink | None = None) -> None:
+        """End a round of messages."""
+        self.request(b"S", b"", sink)
+
+    def execute(self, sql: str) -> list[list[str | None]]:
+        """Run a statement as a round of its own; for connections that have no client."""
+        try:
+            return self.run(sql)
+        finally:
+            self.sync()
+
+    def script(self, sql: str) -> None:
+        """Run many statements at once by the simple protocol."""
+        self._connection.send(pack(b"Q", text(sql)))
+        error: BackendError | None = None
+        while True:
+            kind, payload = self._connection.read()
+            if kind == b"E":
+                error = BackendError(error_fields(payload))
+            if kind == b"Z":
+                if error:
+                    raise error
+                return
+
+    def close(self) -> None:
+        """Leave at once; an open transaction is rolled back by Postgres."""
+        self._connection.close()
+
+    def _internal(self, sql: str, ends: bytes) -> list[tuple[bytes, bytes]]:
+        # Names of its own leave the client's unnamed statement and portal alone. They are closed
+        # first and not afterwards: after an error nothing can be closed before the next Sync.
+        self._connection.send(
+            pack(b"C", b"P" + text(_NAME))
+            + pack(b"C", b"S" + text(_NAME))
+            + pack(b"P", text(_NAME, sql) + bytes(2))
+            + pack(b"B", text(_NAME, _NAME) + bytes(6))
+            + pack(b"E", text(_NAME) + bytes(4))
+            + _FLUSH
+        )
+        return self._until(ends)
+
+    def _until(self, ends: bytes) -> list[tuple[bytes, bytes]]:
+        answers: list[tuple[bytes, bytes]] = []
+        while True:
+            kind, payload = self._connection.read()
+            if kind == b"E":
+                raise BackendError(error_fields(payload), self.pid)
+            if kind == b"C":
+                self._note(payload)
+            answers.append((kind, payload))
+            if kind in ends:
+                return answers
+
+    def _note(self, payload: bytes) -> None:
+        self.tag = payload.rstrip(b"\0").decode()
+        if self.tag in ("BEGIN", "START TRANSACTION"):
+            self.status = "T"
+        elif self.tag in ("COMMIT", "ROLLBACK"):
+            self.status = "I"

@@ -1,0 +1,73 @@
+"""Pytest fixtures. A test module or a conftest.py takes them by
+
+    pytest_plugins = ["tests.redshift.fixtures"]
+
+One stand-in and one S3 server serve a test session; each test gets a database and a bucket.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+from collections.abc import Callable, Iterator
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from .buckets import Bucket, S3Server
+from .server import Database, Isolation, Standin
+
+_buckets = itertools.count(1)
+_KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[S3Server]:
+    """S3, in this process."""
+    logging.getLogger("werkzeug").setLevel(logging.ERROR)
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **_KEYS)
+    yield S3Server(url, client)
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def standin(s3_server: S3Server) -> Iterator[Standin]:
+    """The stand-in, started once."""
+    with Standin(s3_server.client) as server:
+        yield server
+
+
+@pytest.fixture
+def bucket(s3_server: S3Server) -> Bucket:
+    """An empty bucket in us-east-1."""
+    name = f"bucket-{next(_buckets)}"
+    s3_server.client.create_bucket(Bucket=name)
+    return Bucket(name, s3_server.client)
+
+
+@pytest.fixture
+def make_redshift(
+    standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[[Isolation], Database]]:
+    """Makes databases of either isolation level; they are gone after the test."""
+    monkeypatch.setenv("SSL_CERT_FILE", str(standin.ca_file))
+    made: list[Database] = []
+
+    def make(isolation: Isolation = "SNAPSHOT") -> Database:
+        made.append(standin.database(isolation))
+        return made[-1]
+
+    yield make
+    for database in made:
+        database.drop()
+
+
+@pytest.fixture
+def redshift(make_redshift: Callable[[Isolation], Database]) -> Database:
+    """A database as a new cluster has it, with SNAPSHOT isolation."""
+    return make_redshift("SNAPSHOT")
