@@ -8,6 +8,7 @@ import pytest
 from redshift_connector.error import Error
 
 from .client import Client
+from .faults import When
 from .server import Database
 
 pytest_plugins = [f"{__package__}.fixtures"]
@@ -69,9 +70,9 @@ def test_a_failed_statement_aborts_the_transaction(redshift: Database) -> None:
 
 
 @pytest.mark.parametrize(("when", "rows"), [("before", 0), ("after", 1)])
-def test_the_connection_drops_around_commit(redshift: Database, when: str, rows: int) -> None:
+def test_the_connection_drops_around_commit(redshift: Database, when: When, rows: int) -> None:
     _table(redshift)
-    redshift.faults.drop("^commit", when)  # type: ignore[arg-type]
+    redshift.faults.drop("^commit", when)
     client = Client(redshift)
     client("INSERT INTO t VALUES (1)")
     with pytest.raises(LOST):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 from textwrap import dedent
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -66,14 +67,14 @@ def test_reflection_gives_back_what_was_declared(tables: sa.Engine) -> None:
     assert sorted(inspector.get_table_names(schema="app")) == ["plays", "users"]
     assert inspector.has_table("plays", schema="app")
     assert not inspector.has_table("nowhere", schema="app")
-    columns = {c["name"]: c for c in inspector.get_columns("plays", schema="app")}
+    columns: dict[str, Any] = {c["name"]: c for c in inspector.get_columns("plays", schema="app")}
     assert [str(c["type"]) for c in columns.values()] == [
         *("BIGINT", "BIGINT", "VARCHAR(32)", "TIMESTAMP", "NUMERIC(12, 2)", "BOOLEAN"),
         "DOUBLE PRECISION",
     ]
     assert columns["name"]["comment"] == "'quoted'"
     assert not columns["user_id"]["nullable"]
-    assert columns["user_id"]["info"] == {"encode": "az64"}  # type: ignore[typeddict-item]
+    assert columns["user_id"]["info"] == {"encode": "az64"}
     assert inspector.get_pk_constraint("plays", schema="app")["constrained_columns"] == ["id"]
     (key,) = inspector.get_foreign_keys("plays", schema="app")
     assert (key["referred_schema"], key["referred_table"]) == ("app", "users")

@@ -33,6 +33,8 @@ def begin(tokens: Sequence[Token]) -> Plan:
 
 
 def end(word: str) -> Planner:
+    """COMMIT or ROLLBACK in any spelling: r_COMMIT, r_END, r_ROLLBACK, r_ABORT."""
+
     def planner(tokens: Sequence[Token]) -> Plan:
         if [token.low for token in tokens[1:]] not in ([], ["work"], ["transaction"]):
             raise unknown(render(tokens).upper())
@@ -125,6 +127,7 @@ def _parameter(token: Token) -> str:
 
 
 def reset(tokens: Sequence[Token]) -> Plan:
+    """https://docs.aws.amazon.com/redshift/latest/dg/r_RESET.html"""
     _expect(tokens, 2)
     return Plan(f"RESET {_parameter(tokens[1])}")
 
@@ -166,6 +169,7 @@ def _plain(tokens: Sequence[Token]) -> list[Token]:
 
 
 def passed(tokens: Sequence[Token]) -> Plan:
+    """A statement that Postgres takes as it is."""
     return Plan(render(_plain(tokens)))
 
 
@@ -215,6 +219,8 @@ def _password(value: str) -> str:
 
 
 def alone(command: str) -> Planner:
+    """A command that may not be in a block, and has nothing behind it outside of one either."""
+
     def planner(tokens: Sequence[Token]) -> Plan:
         return Plan("", alone=command, missing=True)
 
