@@ -7,6 +7,7 @@ import os
 import tempfile
 import time
 from collections.abc import Callable, Collection, Mapping
+from functools import partial
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -23,6 +24,7 @@ from .models.audit import NOTHING_NEW, REFUSED, ROLLED_BACK, STARTED
 from .pipeline import LedgerMoved, Load, ObjectsChanged
 from .quarantine import Quarantine
 from .results import Run
+from .s3 import SCHEME, Bucketeer
 
 log = logging.getLogger("sparkify_dwh.load")
 #: An object that changes while it is read is left for the next load; a source that never rests
@@ -46,22 +48,28 @@ def locations(settings: Settings, declarations: Declarations) -> dict[str, str]:
     return found
 
 
-def list_sources(places: Mapping[str, str]) -> dict[str, Listing]:
+def list_sources(settings: Settings, places: Mapping[str, str]) -> dict[str, Listing]:
     """Lists every source.
 
     :raises SourceError: when one is missing or unreadable.
     """
     listings = {}
     for name, place in places.items():
-        if place.startswith("s3://"):
-            raise SourceError(f"source {place}: S3 is not supported yet", "copy it to a folder")
-        listings[name] = list_folder(place)
+        listings[name] = (
+            Bucketeer(settings).list_prefix(place)
+            if place.startswith(SCHEME)
+            else list_folder(place)
+        )
     return listings
 
 
-def look(source: Source, objects: list[Object]) -> set[str]:
+def look(settings: Settings, source: Source, objects: list[Object]) -> set[str]:
     """Keys of objects that are no longer what was listed."""
-    return look_again(objects, os.stat)
+    place = settings.location(source.name, source.setting) or ""
+    if not place.startswith(SCHEME):
+        return look_again(objects, os.stat)
+    now = {(o.key, o.version, o.size) for o in Bucketeer(settings).list_prefix(place).objects}
+    return {o.key for o in objects if (o.key, o.version, o.size) not in now}
 
 
 class Loading:
@@ -94,7 +102,7 @@ class Loading:
 
         :raises SparkifyError: of the class that says why; the load was rolled back.
         """
-        listings = list_sources(locations(self.settings, self.declarations))
+        listings = list_sources(self.settings, locations(self.settings, self.declarations))
         began = time.perf_counter()
         with tempfile.TemporaryDirectory(prefix="sparkify-") as folder:
             ACTIVE.add(self.loader.run_id)
@@ -180,7 +188,7 @@ class Loading:
                 if not self.engine.reads_first:
                     pipeline.read(ex, load)
                 pipeline.write(ex, load)
-                pipeline.unchanged(load, look)
+                pipeline.unchanged(load, partial(look, self.settings))
                 if self.dry_run:
                     transaction.rollback()
             if not self.dry_run:
@@ -223,7 +231,7 @@ class Loading:
                             ex, audit.REJECTED, self._load.quarantine.path, step="record"
                         )
                     rows = audit.measure_rows(self.loader.run_id, self._load.measures)
-                    self.engine.fill(ex, audit.RESULT, rows, step="record")
+                    self.engine.fill(ex, audit.RESULT, rows, step="record", bounded=True)
                     connection.execute(self.loader.event(event, reason))
         except Exception as unwritten:
             # Where nothing can be written, stderr and the exit code are the record.

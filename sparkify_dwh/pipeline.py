@@ -103,6 +103,8 @@ def discover(
 
 def read(ex: Executor, load: Load) -> None:
     """Reads, judges and keys the rows of every source; writes temporary tables only."""
+    if not load.engine.reads_first:
+        _empty_staging(ex, load)
     repairs = repair_table()
     ex.create(repairs, step="repair")
     for batch in load.batches:
@@ -115,6 +117,12 @@ def read(ex: Executor, load: Load) -> None:
     for batch in load.batches:
         if batch.rows is not None:
             _count_scopes(ex, load, batch)
+
+
+def _empty_staging(ex: Executor, load: Load) -> None:
+    """By DELETE: TRUNCATE would commit on Redshift."""
+    for source in load.declarations.sources:
+        ex.change(sa.delete(source.staging), step="stage", target=source.name)
 
 
 def _batch_of(load: Load, target: Target) -> Batch | None:
@@ -211,8 +219,8 @@ def _count_scopes(ex: Executor, load: Load, batch: Batch) -> None:
 
 def write(ex: Executor, load: Load) -> None:
     """Stages, merges, checks, balances and records, all in the caller's transaction."""
-    for source in load.declarations.sources:
-        ex.change(sa.delete(source.staging), step="stage", target=source.name)
+    if load.engine.reads_first:
+        _empty_staging(ex, load)
     for batch in load.batches:
         if batch.rows is not None:
             load.engine.stage(ex, batch.source)
@@ -324,10 +332,14 @@ def _record(ex: Executor, load: Load) -> None:
             rows = audit.file_rows(run_id, batch.source, batch.objects, counts)
             engine.fill(ex, audit.FILE, rows, step="record", target=batch.source.name)
     books = [batch.book for batch in load.batches]
-    engine.fill(ex, audit.BOOK, audit.book_rows(run_id, books, load.accounts), step="record")
-    engine.fill(ex, audit.RESULT, audit.measure_rows(run_id, load.measures), step="record")
+    engine.fill(
+        ex, audit.BOOK, audit.book_rows(run_id, books, load.accounts), step="record", bounded=True
+    )
+    engine.fill(
+        ex, audit.RESULT, audit.measure_rows(run_id, load.measures), step="record", bounded=True
+    )
     steps = audit.step_rows(run_id, list(ex.steps.values()))
-    engine.fill(ex, audit.STEP, steps, step="record")
+    engine.fill(ex, audit.STEP, steps, step="record", bounded=True)
     ex.change(load.loader.event(LOADED), step="record")
 
 

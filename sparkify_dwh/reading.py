@@ -51,7 +51,7 @@ def plan(settings: Settings, declarations: Declarations, name: str | None, *, re
 
 
 def _pending(engine: Engine, load: Load, settings: Settings, reload: bool) -> dict[str, int]:
-    listings = loading.list_sources(loading.locations(settings, load.declarations))
+    listings = loading.list_sources(settings, loading.locations(settings, load.declarations))
     if engine.exists():
         config = schema.alembic_config(settings, load.declarations)
         with engine.session(read_only=True) as connection:

@@ -106,7 +106,7 @@ class Warehouse:
 
     def _ready(self, engine: Engine) -> None:
         """Migrates a new embedded database; refuses any other that is not current."""
-        loading.list_sources(loading.locations(self.settings, self.declarations))
+        loading.list_sources(self.settings, loading.locations(self.settings, self.declarations))
         config = schema.alembic_config(self.settings, self.declarations)
         with engine.session() as connection:
             found = schema.status(connection, config)

@@ -342,6 +342,13 @@ def upgrade() -> None:
             "userid", sa.String(length=256), nullable=True, comment="User; '' when logged out"
         ),
         sa.Column(
+            "_row",
+            sa.BigInteger(),
+            nullable=False,
+            comment="Row of the load",
+            redshift_identity=(0, 1),
+        ),
+        sa.Column(
             "_object",
             sa.String(length=65535),
             nullable=True,
@@ -374,6 +381,13 @@ def upgrade() -> None:
         sa.Column("duration", sa.String(length=64), nullable=True, comment="Seconds"),
         sa.Column(
             "year", sa.String(length=64), nullable=True, comment="Year of release; 0 when unknown"
+        ),
+        sa.Column(
+            "_row",
+            sa.BigInteger(),
+            nullable=False,
+            comment="Row of the load",
+            redshift_identity=(0, 1),
         ),
         sa.Column(
             "_object",

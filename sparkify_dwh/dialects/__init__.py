@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 #: Module and class of each engine, by the backend name of its URL.
 ENGINES = {
     "duckdb": ("sparkify_dwh.dialects.duckdb", "DuckDBEngine"),
-    "redshift": ("sparkify_dwh.dialects.redshift", "RedshiftEngine"),
+    "redshift": ("sparkify_dwh.dialects.redshift_load", "RedshiftEngine"),
 }
 
 # Before any engine is made: one made earlier keeps the stock dialect with its traps.

@@ -112,8 +112,12 @@ class Engine(ABC):
         *,
         step: str,
         target: str | None = None,
+        bounded: bool = False,
     ) -> int:
-        """Inserts many rows made by the client, or a file of them, one JSON object a line."""
+        """Inserts rows made by the client, or a file of them, one JSON object a line.
+
+        :param bounded: how many there are depends on the declarations, not on the data.
+        """
 
     def housekeep(self, connection: sa.Connection) -> list[str]:
         """What the engine needs after a load; returns warnings, never fails."""

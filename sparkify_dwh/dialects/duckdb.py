@@ -298,9 +298,10 @@ class DuckDBEngine(Engine):
 
     def stage(self, ex: Executor, source: Source) -> None:
         reader = self._readers[source.name]
-        names = [*(c.name for c in source.columns), "_object", "_line"]
+        names = [*(c.name for c in source.columns), "_object", "_line", "_row"]
+        rows = reader.staged_rows().add_columns(self.place(reader.raw))
         ex.change(
-            sa.insert(source.staging).from_select(names, reader.staged_rows()),
+            sa.insert(source.staging).from_select(names, rows),
             step="stage",
             target=source.name,
         )
@@ -328,6 +329,7 @@ class DuckDBEngine(Engine):
         *,
         step: str,
         target: str | None = None,
+        bounded: bool = False,
     ) -> int:
         path = rows if isinstance(rows, Path) else Path()
         if not isinstance(rows, Path) and not ex.planning:

@@ -31,7 +31,8 @@ class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
     insert_returning = False
     update_returning = False
     delete_returning = False
-    supports_statement_cache = True
+    # The stock compiler writes LIMIT into the text, so a cached statement would keep the first.
+    supports_statement_cache = False
 
 
 # The stock package compiles DELETE .. WHERE EXISTS into a statement that is not correlated and

@@ -54,13 +54,17 @@ class StagedEvent(Base):
     ts: Mapped[str | None] = staged("ts", NUMBER, "When it happened, ms since 1970 UTC")
     useragent: Mapped[str | None] = staged("userAgent", AGENT_WIDTH, "Browser")
     userid: Mapped[str | None] = staged("userId", ID_WIDTH, "User; '' when logged out")
+    # Redshift numbers the rows itself, so that a refused one can be told and deleted.
+    row_: Mapped[int] = mapped_column(
+        "_row", sa.BigInteger, comment="Row of the load", redshift_identity=(0, 1)
+    )
     object_: Mapped[str | None] = mapped_column(
         "_object", sa.String(MAX_WIDTH), comment="File the row came from; NULL on Redshift"
     )
     line_: Mapped[int | None] = mapped_column(
         "_line", sa.BigInteger, comment="Line of the file the row starts in; NULL on Redshift"
     )
-    __mapper_args__ = {"primary_key": [object_, line_]}
+    __mapper_args__ = {"primary_key": [row_]}
 
 
 class StagedSong(Base):
@@ -86,10 +90,14 @@ class StagedSong(Base):
     title: Mapped[str | None] = staged("title", NAME_WIDTH, "Title of the song")
     duration: Mapped[str | None] = staged("duration", NUMBER, "Seconds")
     year: Mapped[str | None] = staged("year", NUMBER, "Year of release; 0 when unknown")
+    # Redshift numbers the rows itself, so that a refused one can be told and deleted.
+    row_: Mapped[int] = mapped_column(
+        "_row", sa.BigInteger, comment="Row of the load", redshift_identity=(0, 1)
+    )
     object_: Mapped[str | None] = mapped_column(
         "_object", sa.String(MAX_WIDTH), comment="File the row came from; NULL on Redshift"
     )
     line_: Mapped[int | None] = mapped_column(
         "_line", sa.BigInteger, comment="Line of the file the row starts in; NULL on Redshift"
     )
-    __mapper_args__ = {"primary_key": [object_, line_]}
+    __mapper_args__ = {"primary_key": [row_]}
