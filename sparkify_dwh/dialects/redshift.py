@@ -23,6 +23,9 @@ class SparkifyDDLCompiler(RedshiftDDLCompiler):  # type: ignore[misc]
     def visit_check_constraint(self, constraint: Any, **kw: Any) -> Any:
         return None
 
+    def visit_column_check_constraint(self, constraint: Any, **kw: Any) -> str:
+        return ""
+
 
 class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
     """The stock dialect without RETURNING, which Redshift rejects (upstream issues 281, 330)."""
