@@ -43,7 +43,7 @@ OPTIONS: dict[str, Any] = {
 
 if context.is_offline_mode():
     context.configure(
-        dialect=load_engine(settings).create().dialect,
+        url=settings.database_url,
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
         **OPTIONS,

@@ -146,7 +146,12 @@ def test_the_migrations_make_what_the_models_say() -> None:
         made = " ".join(
             str(sa.schema.CreateTable(table).compile(dialect=RedshiftDialect())).split()
         )
-        assert statements[made.split("(", 1)[0]] == made
+        # Autogenerate lists foreign keys in an order of its own.
+        parts = [
+            sorted(re.split(r", (?=CONSTRAINT)| \) DI", s))
+            for s in (made, statements[made.split("(", 1)[0]])
+        ]
+        assert parts[0] == parts[1]
 
 
 def test_keys_of_the_star_are_declared_on_redshift() -> None:
