@@ -27,7 +27,7 @@ from ..discover import Object
 from ..errors import DatabaseError, LockError
 from ..executor import Executor
 from ..models.audit import LoadLock
-from ..models.base import table_of
+from ..models.base import Base, table_of
 from ..quarantine import Quarantine
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
 from ..transform import copied, temporary, typed_ahead, typed_value
@@ -62,6 +62,18 @@ class DuckDBDialect(StockDialect):
     #: Asked by migrations: without keys in DDL there are none to compare.
     emits_keys = False
     supports_statement_cache = True
+
+    # A database is named like its file. In `sparkify.duckdb` the name `sparkify.songs` could mean
+    # the database as well as the schema, and every statement fails; so such a one is renamed for
+    # as long as it is open, as DuckDB itself does with `main.duckdb`.
+    def connect(self, *cargs: Any, **cparams: Any) -> Any:
+        connection = super().connect(*cargs, **cparams)
+        (name,) = connection.execute("SELECT current_database()").fetchone()
+        if name.lower() in {table.schema for table in Base.metadata.tables.values()}:
+            old, new = (self.identifier_preparer.quote_identifier(n) for n in (name, name + "_db"))
+            # Another thread may have been faster.
+            connection.execute(f"ALTER DATABASE IF EXISTS {old} SET ALIAS TO {new}")
+        return connection
 
     # The stock dialect says "db.schema", so that `alembic check` misses every table.
     def get_schema_names(self, connection: Any, **kw: Any) -> Any:
