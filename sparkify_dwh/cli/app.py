@@ -24,7 +24,7 @@ from .options import (
     given_settings,
     setting_parameters,
 )
-from .output import OutputError, is_terminal, say, silence
+from .output import OutputError, say, silence
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -87,11 +87,29 @@ class Command(TyperCommand):
                 formatter.write_dl(records, col_max=26)
 
 
+#: The order of `sparkify --help`: that of a user's first hour.
+ORDER = (
+    "demo",
+    "init",
+    "config",
+    "generate",
+    "migrate",
+    "plan",
+    "load",
+    "query",
+    "runs",
+    "rejects",
+    "check",
+)
+
+
 class Group(TyperGroup):
     """The commands; wrong usage ends with one line and where to find help."""
 
-    def main(self, *args: Any, **kwargs: Any) -> Any:
-        standalone = kwargs.pop("standalone_mode", True)
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=lambda name: (*ORDER, name).index(name))
+
+    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
         logs.configure("text", verbose=False, quiet=False)
         try:
             code = super().main(*args, standalone_mode=False, **kwargs)
@@ -101,7 +119,7 @@ class Group(TyperGroup):
                 raise
             _usage(error)
             code = USAGE
-        if not standalone:
+        if not standalone_mode:
             return code
         sys.exit(code if isinstance(code, int) else 0)
 
@@ -228,8 +246,8 @@ def _ended(session: Session, error: BaseException) -> int:
         silence(sys.stdout)
         _report(str(error), "")
         return DEFECT
-    if not isinstance(error, Exception) or hasattr(error, "exit_code") and not isinstance(
-        error, SparkifyError
+    if not isinstance(error, Exception) or (
+        hasattr(error, "exit_code") and not isinstance(error, SparkifyError)
     ):
         raise error
     if session.verbose:
@@ -298,4 +316,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.exit(code)
 
 
-__all__ = ["Session", "app", "command", "is_terminal", "main"]
+__all__ = ["Session", "app", "command", "main"]

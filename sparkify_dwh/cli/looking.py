@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import groupby
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -28,7 +28,7 @@ from .output import (
     styled,
     width_of,
 )
-from .tables import shortened, table
+from .tables import Counted, shortened, table
 
 if TYPE_CHECKING:
     from ..results import Table
@@ -72,7 +72,9 @@ def runs(
     ] = None,
     json: Json = False,
 ) -> None:
-    """List the loads, newest first; with an ID its files, steps, books and rules.
+    """List the loads, newest first.
+
+    With an ID: its events, files, steps, books and rules.
 
     Example: sparkify runs --json
     """
@@ -84,8 +86,30 @@ def runs(
     elif not found.rows:
         log.info("no load so far; run: sparkify load")
     else:
-        shown = ("run_id", "event", "started", "rows_read", "rows_refused", "reason")
-        emit(table(shown, _columns(found, shown), sys.stdout))
+        _show_runs(found)
+
+
+def _show_runs(found: Table) -> None:
+    names = ["run_id", "event", "started", "rows_read", "rows_refused", "reason"]
+    rows: list[tuple[Any, ...]] = [
+        (
+            run,
+            event,
+            at.replace(microsecond=0),
+            _counted(read),
+            _counted(refused),
+            (reason or "").split("\n")[0],
+        )
+        for run, event, at, read, refused, reason in _columns(found, names)
+    ]
+    if not any(row[-1] for row in rows):
+        names, rows = names[:-1], [row[:-1] for row in rows]
+    emit(table([name.replace("rows_", "") for name in names], rows, sys.stdout))
+
+
+def _counted(value: Any) -> Any:
+    """A whole number as people read it; anything else as it is."""
+    return Counted(count(value)) if type(value) is int else value
 
 
 def _columns(found: Table, names: Iterable[str]) -> list[tuple[Any, ...]]:
@@ -93,12 +117,16 @@ def _columns(found: Table, names: Iterable[str]) -> list[tuple[Any, ...]]:
     return [tuple(row[i] for i in places) for row in found.rows]
 
 
+#: Parts of a run and their columns, in the order in which they are shown.
 _PARTS = {
     "events": ("event", "at", "host", "pid", "db_user", "reason"),
-    "files": ("source", "key", "size", "rows_read", "rows_staged", "rows_refused"),
-    "steps": ("step", "target", "rows", "seconds"),
+    "books": ("target", "account", "rows"),
     "rules": ("target", "rule", "severity", "value", "limit_value", "passed"),
+    "steps": ("step", "target", "rows", "seconds"),
+    "files": ("source", "key", "size", "rows_read", "rows_staged", "rows_refused"),
 }
+_COUNTS = {"rows", "size", "rows_read", "rows_staged", "rows_refused", "value", "limit_value"}
+_MOST_FILES = 40
 
 
 def _show_run(found: dict[str, Table], json: bool) -> None:
@@ -106,25 +134,48 @@ def _show_run(found: dict[str, Table], json: bool) -> None:
         emit_json({name: part.records() for name, part in found.items()})
         return
     parts = []
-    for name, part in found.items():
+    for name, columns in _PARTS.items():
+        part = found[name]
         if not part.rows:
             continue
+        rows = [_shown(columns, row) for row in _columns(part, columns)[: _limit(name)]]
         if name == "books":
-            columns, rows = _books(part)
-        else:
-            columns = _PARTS[name]
-            rows = _columns(part, columns)
-        parts.append(styled(name, BOLD, sys.stdout) + "\n" + table(columns, rows, sys.stdout))
+            columns, rows = ("target", "accounts"), _books(part)
+        heads = [column.removeprefix("rows_").replace("_", " ") for column in columns]
+        parts.append(styled(name, BOLD, sys.stdout) + "\n" + table(heads, rows, sys.stdout))
+        if len(rows) < len(part) and name == "files":
+            parts[-1] += f"\nand {count(len(part) - len(rows))} more files: --json lists them"
     emit("\n\n".join(parts))
 
 
-def _books(part: Table) -> tuple[tuple[str, ...], list[tuple[Any, ...]]]:
+def _limit(name: str) -> int | None:
+    return _MOST_FILES if name == "files" else None
+
+
+def _shown(columns: Sequence[str], row: Sequence[Any]) -> tuple[Any, ...]:
+    shown: list[Any] = []
+    for name, value in zip(columns, row, strict=True):
+        if name in _COUNTS and isinstance(value, (int, float)):
+            shown.append(Counted(f"{value:,.6g}" if value % 1 else f"{value:,.0f}"))
+        elif name == "seconds":
+            shown.append(Counted(f"{value:.3f}"))
+        else:
+            shown.append(_here(value) if name == "key" else value)
+    return tuple(shown)
+
+
+def _here(path: str) -> str:
+    """A path relative to the working directory where it lies below."""
+    return path.removeprefix(f"{Path.cwd()}/")
+
+
+def _books(part: Table) -> list[tuple[Any, ...]]:
     """One row a source or table, its accounts in one cell, zeros left out."""
     rows = []
     for target, accounts in groupby(part.rows, key=lambda row: row[0]):
-        each = [f"{account} {rows:,}" for _, account, rows in accounts if rows]
+        each = [f"{account.replace('_', ' ')} {n:,}" for _, account, n in accounts if n]
         rows.append((target, ", ".join(each) or "all 0"))
-    return ("target", "accounts"), rows
+    return rows
 
 
 @command("rejects")
@@ -145,7 +196,7 @@ def rejects(
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show refused records: rule, reason, object, line and text.
+    """Show refused records: rule, reason, object, line, text.
 
     Without --run those of the newest load of each file. To repair some: write them to a file with
     --raw, edit it, and load the file.
@@ -191,10 +242,8 @@ def _groups(rows: list[dict[str, Any]]) -> Iterable[str]:
 
 
 def _place(row: dict[str, Any]) -> str:
-    key = row["key"] or "(object not known)"
-    here = os.getcwd() + os.sep
-    short = key[len(here) :] if key.startswith(here) else key
-    return f"{short}:{row['line']}" if row["line"] else short
+    key = _here(row["key"] or "(object not known)")
+    return f"{key}:{row['line']}" if row["line"] else key
 
 
 def _write_raw(rows: list[dict[str, Any]]) -> None:
@@ -221,7 +270,9 @@ def is_cut(raw: str, size: int) -> bool:
 
 @command("check")
 def check(session: Session, json: Json = False) -> None:
-    """Check keys, foreign keys and ranges of the whole star; ends with 4 when one fails.
+    """Check keys, foreign keys and ranges of the whole star.
+
+    Ends with exit code 4 when a check fails.
 
     Example: sparkify check
     """

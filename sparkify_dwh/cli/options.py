@@ -200,9 +200,7 @@ SETTINGS = (
         "URL",
         "https://example.com/hook",
     ),
-    Setting(
-        "infra", dict, {}, "The `[infra]` table: the cluster and all it needs.", option=None
-    ),
+    Setting("infra", dict, {}, "The `[infra]` table: the cluster and all it needs.", option=None),
 )
 
 _PREFIX = "setting_"

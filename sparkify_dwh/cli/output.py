@@ -165,8 +165,10 @@ def emit_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     for row in rows:
         values = (plain(value) for value in row)
         writer.writerow(
-            [json.dumps(v, ensure_ascii=False) if isinstance(v, (dict, list, bool)) else v
-             for v in values]
+            [
+                json.dumps(v, ensure_ascii=False) if isinstance(v, (dict, list, bool)) else v
+                for v in values
+            ]
         )
     emit_bytes(buffer.getvalue().encode("utf-8", "backslashreplace"))
 

@@ -14,7 +14,7 @@ from ..errors import UsageError
 from .app import Session, command
 from .loads import Json
 from .options import SETTINGS, Setting
-from .output import DIM, count, emit, emit_json, styled
+from .output import DIM, count, emit, emit_json
 from .tables import table
 
 log = logging.getLogger("sparkify_dwh.cli")
@@ -23,10 +23,10 @@ CONFIG_FILE = "sparkify.toml"
 
 @command("demo", settings=False)
 def demo(session: Session) -> None:
-    """Show a warehouse at work on generated data, in a temporary folder.
+    """See a warehouse at work on generated data.
 
-    An initial load, one more day and songs that come late, the star, the books and what was
-    refused. Needs no account and no server.
+    In a temporary folder: an initial load, one more day and songs that come late, the star, the
+    books and what was refused. Needs no account and no server.
 
     Example: sparkify demo
     """
@@ -41,9 +41,9 @@ def demo(session: Session) -> None:
 @command("init", settings=False)
 def init(
     session: Session,
-    file: Annotated[
-        Path, typer.Option("--config", metavar="FILE", help="File to write.")
-    ] = Path(CONFIG_FILE),
+    file: Annotated[Path, typer.Option("--config", metavar="FILE", help="File to write.")] = Path(
+        CONFIG_FILE
+    ),
     force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
 ) -> None:
     """Write a sparkify.toml with every setting, commented out.
@@ -98,7 +98,9 @@ def _toml(value: Any) -> str:
 
 @command("config")
 def config(session: Session, json: Json = False) -> None:
-    """Show the settings in force and where each comes from; secrets are masked.
+    """Show the settings in force and where each comes from.
+
+    Secrets are masked.
 
     Example: sparkify config --json
     """
@@ -107,13 +109,12 @@ def config(session: Session, json: Json = False) -> None:
     shown = session.settings().shown()
     origin = origins(session.config, session.given)
     if json:
-        rows = [{"setting": n, "value": v, "origin": origin[n]} for n, v in shown.items()]
-        emit_json(rows)
+        emit_json([{"setting": n, "value": v, "origin": origin[n]} for n, v in shown.items()])
         return
     # Values that were set stand out: the defaults are dimmed.
     styles = [DIM if origin[name] == "default" else None for name in shown]
     rows = [(name, _shown(value), origin[name]) for name, value in shown.items()]
-    emit(table(("setting", "value", "from"), rows, sys.stdout, styles=styles))
+    emit(table(("setting", "value", "from"), rows, sys.stdout, styles=styles, whole=True))
 
 
 def _shown(value: Any) -> Any:
@@ -138,7 +139,9 @@ def generate(
         typer.Option(min=0, max=1, metavar="RATIO", help="Share of broken records added."),
     ] = 0.0,
 ) -> None:
-    """Write synthetic logs and songs, and expected.json with what a load of them must give.
+    """Write synthetic logs and songs of any size.
+
+    Also expected.json: what one load of all of it must give.
 
     Example: sparkify generate data --events 100000 --songs 500
     """
@@ -156,8 +159,11 @@ def generate(
         count(found.songs_rows),
         directory,
     )
-    log.info("load them: sparkify load --log-data %s/log_data --song-data %s/song_data",
-             directory, directory)
+    log.info(
+        "load them: sparkify load --log-data %s/log_data --song-data %s/song_data",
+        directory,
+        directory,
+    )
 
 
 # migrate ----------------------------------------------------------------------------------
@@ -169,7 +175,7 @@ def migrate(
     to: Annotated[
         str, typer.Option("--to", metavar="REV", help="A revision, head, base, +1 or -1.")
     ] = "heads",
-    status: Annotated[bool, typer.Option("--status", help="Show versions; change nothing.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Show versions only.")] = False,
     sql: Annotated[
         bool, typer.Option("--sql", help="Show the SQL for an empty database; connect to none.")
     ] = False,
@@ -189,9 +195,7 @@ def migrate(
     before = warehouse.schema_status()
     found = before if status else warehouse.migrate(to)
     if json:
-        emit_json(
-            {"database": found.database, "library": found.library, "state": found.state}
-        )
+        emit_json({"database": found.database, "library": found.library, "state": found.state})
     elif status:
         emit(
             f"database: {_versions(found.database)}\nlibrary:  {_versions(found.library)}\n"
@@ -200,13 +204,8 @@ def migrate(
     elif found.database == before.database:
         log.info("schema version %s already", _versions(found.database))
     else:
-        log.info(
-            "schema version %s -> %s", _versions(before.database), _versions(found.database)
-        )
+        log.info("schema version %s -> %s", _versions(before.database), _versions(found.database))
 
 
 def _versions(revisions: tuple[str, ...]) -> str:
     return ", ".join(revisions) or "none"
-
-
-__all__ = ["config_text", "styled"]

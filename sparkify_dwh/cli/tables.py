@@ -44,12 +44,14 @@ def table(
     stream: TextIO | None,
     *,
     styles: Sequence[str | None] = (),
+    whole: bool = False,
 ) -> str:
     """A table as text.
 
     :param columns: headings; a heading may have two lines.
     :param stream: where it will be shown: its terminal's width bounds the table.
     :param styles: colour of each row.
+    :param whole: nothing is cut off; a terminal breaks the lines.
     """
     kept = [list(row) for row in rows]
     right = [_is_number(row[i] for row in kept) for i in range(len(columns))]
@@ -59,7 +61,7 @@ def table(
         max([*map(text_width, heads[i]), *(text_width(row[i]) for row in cells)], default=0)
         for i in range(len(columns))
     ]
-    room = width_of(stream)
+    room = None if whole else width_of(stream)
     if room is not None:
         fitted = _fit(widths, right, [max(map(text_width, h)) for h in heads], room)
         if fitted is None:
@@ -115,9 +117,7 @@ def _fit(
     if sum(least) > spare:
         return None
     while sum(found) > spare:
-        widest = max(
-            (i for i in range(len(found)) if found[i] > least[i]), key=lambda i: found[i]
-        )
+        widest = max((i for i in range(len(found)) if found[i] > least[i]), key=lambda i: found[i])
         found[widest] -= 1
     return found
 
