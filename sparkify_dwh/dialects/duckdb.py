@@ -289,7 +289,9 @@ class DuckDBEngine(Engine):
         def insert(names: Sequence[str], injected: tuple[str, str]) -> sa.Insert:
             types = dict.fromkeys(source.keys, "VARCHAR")
             types |= {injected[0]: "VARCHAR", injected[1]: "BIGINT"}
-            lines = ReadJson(sa.bindparam("files", type_=sa.ARRAY(sa.String)), types, True)
+            lines = ReadJson(
+                sa.bindparam("files", required=False, type_=sa.ARRAY(sa.String)), types, True
+            )
             found = lines.table_valued(
                 *(sa.column(k, sa.String) for k in (*types, "_file")), name="lines"
             )
@@ -350,7 +352,9 @@ class DuckDBEngine(Engine):
                 for row in rows:
                     file.write(json.dumps(row, default=_plain) + "\n")
         types = {c.name: json_type(c) for c in table.columns}
-        lines = ReadJson(sa.bindparam("files", type_=sa.ARRAY(sa.String)), types, False)
+        lines = ReadJson(
+            sa.bindparam("files", required=False, type_=sa.ARRAY(sa.String)), types, False
+        )
         columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in types]
         found = lines.table_valued(*columns, name="rows")
         statement = sa.insert(table).from_select(
