@@ -109,17 +109,19 @@ class Group(TyperGroup):
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self.commands, key=lambda name: (*ORDER, name).index(name))
 
-    def main(self, *args: Any, standalone_mode: bool = True, **kwargs: Any) -> Any:
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        standalone = kwargs.get("standalone_mode", True)
+        kwargs["standalone_mode"] = False
         logs.configure("text", verbose=False, quiet=False)
         try:
-            code = super().main(*args, standalone_mode=False, **kwargs)
+            code = super().main(*args, **kwargs)
         except Exception as error:
             # Typer's own click: an error of usage says its message and its context.
             if not hasattr(error, "format_message"):
                 raise
             _usage(error)
             code = USAGE
-        if not standalone_mode:
+        if not standalone:
             return code
         sys.exit(code if isinstance(code, int) else 0)
 

@@ -38,9 +38,12 @@ class Messages(logging.Handler):
                 line["traceback"] = logging.Formatter().formatException(record.exc_info)
             say(json.dumps(plain(line), allow_nan=False))
             return
+        if record.exc_info:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
         lines = [inert(part) for part in text.split("\n")]
         if level == "debug":
-            lines = [styled(f"debug: {record.name}: {part}", DIM, sys.stderr) for part in lines]
+            lines = [f"debug: {record.name}: {lines[0]}", *lines[1:]]
+            lines = [styled(part, DIM, sys.stderr) for part in lines]
         elif level != "info":
             mark = styled(f"{level}:", _STYLES.get(level, BOLD), sys.stderr)
             lines[0] = f"{mark} {lines[0]}"

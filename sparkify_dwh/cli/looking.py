@@ -28,7 +28,7 @@ from .output import (
     styled,
     width_of,
 )
-from .tables import Counted, shortened, table
+from .tables import Counted, Place, shortened, table
 
 if TYPE_CHECKING:
     from ..results import Table
@@ -160,7 +160,7 @@ def _shown(columns: Sequence[str], row: Sequence[Any]) -> tuple[Any, ...]:
         elif name == "seconds":
             shown.append(Counted(f"{value:.3f}"))
         else:
-            shown.append(_here(value) if name == "key" else value)
+            shown.append(Place(_here(value)) if name == "key" else value)
     return tuple(shown)
 
 

@@ -13,6 +13,14 @@ _GAP = "  "
 _LEAST = 12
 
 
+class Counted(str):
+    """A number already formatted, set flush right."""
+
+
+class Place(str):
+    """A path: where it is too long, its start is cut off."""
+
+
 def text_width(text: str) -> int:
     """Columns of a terminal that a text takes; wide characters take two."""
     if text.isascii():
@@ -55,6 +63,7 @@ def table(
     """
     kept = [list(row) for row in rows]
     right = [_is_number(row[i] for row in kept) for i in range(len(columns))]
+    tails = [any(isinstance(row[i], Place) for row in kept) for i in range(len(columns))]
     cells = [[cell(value) for value in row] for row in kept]
     heads = [[cell(line) for line in name.split("\n")] for name in columns]
     widths = [
@@ -70,12 +79,12 @@ def table(
     depth = max((len(head) for head in heads), default=0)
     padded_heads = [[""] * (depth - len(head)) + head for head in heads]
     lines = [
-        styled(_line([head[level] for head in padded_heads], widths, right), BOLD, stream)
+        styled(_line([head[level] for head in padded_heads], widths, right, tails), BOLD, stream)
         for level in range(depth)
     ]
     lines.append(_GAP.join("─" * width for width in widths))
     for number, row in enumerate(cells):
-        line = _line(row, widths, right)
+        line = _line(row, widths, right, tails)
         style = styles[number] if number < len(styles) else None
         lines.append(styled(line, style, stream) if style else line)
     return "\n".join(lines)
@@ -84,22 +93,16 @@ def table(
 def _is_number(values: Iterable[Any]) -> bool:
     given = [value for value in values if value is not None]
     return bool(given) and all(
-        (isinstance(v, Number) and not isinstance(v, bool)) or _looks_counted(v) for v in given
+        isinstance(v, Counted) or (isinstance(v, Number) and not isinstance(v, bool)) for v in given
     )
 
 
-def _looks_counted(value: Any) -> bool:
-    return isinstance(value, Counted)
-
-
-class Counted(str):
-    """A number already formatted, set flush right."""
-
-
-def _line(row: Sequence[str], widths: Sequence[int], right: Sequence[bool]) -> str:
+def _line(
+    row: Sequence[str], widths: Sequence[int], right: Sequence[bool], tails: Sequence[bool]
+) -> str:
     parts = [
-        padded(shortened(text, width), width, flush)
-        for text, width, flush in zip(row, widths, right, strict=True)
+        padded(shortened(text, width, left=tail), width, flush)
+        for text, width, flush, tail in zip(row, widths, right, tails, strict=True)
     ]
     return _GAP.join(parts).rstrip()
 
