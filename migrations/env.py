@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from alembic import context
+from sqlalchemy.engine import make_url
 
 import sparkify_dwh.dialects  # noqa: F401  (registers the dialects before an engine is made)
 from sparkify_dwh.config import Settings
@@ -43,7 +44,7 @@ OPTIONS: dict[str, Any] = {
 
 if context.is_offline_mode():
     context.configure(
-        url=settings.database_url,
+        dialect_name=make_url(settings.database_url).get_backend_name(),
         literal_binds=True,
         dialect_opts={"paramstyle": "named"},
         **OPTIONS,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -141,9 +142,28 @@ class Settings(BaseSettings):
 
     def shown(self) -> dict[str, Any]:
         """Every setting with secrets masked, passwords inside URLs included."""
-        values = {name: getattr(self, name) for name in type(self).model_fields}
-        values["database_url"] = make_url(self.database_url).render_as_string(hide_password=True)
-        return {k: "***" if isinstance(v, SecretStr) else v for k, v in values.items()}
+        return {name: masked(getattr(self, name)) for name in type(self).model_fields}
+
+
+#: A password before the host, or a secret among the parameters, of a URL.
+_URL_SECRETS = re.compile(
+    r"(?<=://)(?P<user>[^\s/@:]*):[^\s/@]*@"
+    r"|(?P<name>[?&][^=&\s]*(?:password|pwd|secret|token|key)[^=&\s]*=)[^&\s]*",
+    re.IGNORECASE,
+)
+
+
+def masked(value: Any) -> Any:
+    """A setting's value as it may be shown."""
+    if isinstance(value, SecretStr):
+        return "***"
+    if isinstance(value, str):
+        return _URL_SECRETS.sub(
+            lambda m: f"{m['name']}***" if m["name"] else f"{m['user']}:***@", value
+        )
+    if isinstance(value, dict):
+        return {key: masked(each) for key, each in value.items()}
+    return value
 
 
 def _in_environment(name: str) -> bool:

@@ -18,7 +18,14 @@ from .config import Settings
 from .declare import Declarations, Source
 from .dialects.base import Engine
 from .discover import Listing, Object, list_folder, look_again
-from .errors import LockError, QualityError, SettingsError, SourceError, SparkifyError
+from .errors import (
+    LockError,
+    QualityError,
+    RejectLimitError,
+    SettingsError,
+    SourceError,
+    SparkifyError,
+)
 from .executor import Executor
 from .models.audit import NOTHING_NEW, REFUSED, ROLLED_BACK, STARTED
 from .pipeline import LedgerMoved, Load, ObjectsChanged
@@ -233,6 +240,9 @@ class Loading:
                     rows = audit.measure_rows(self.loader.run_id, self._load.measures)
                     self.engine.fill(ex, audit.RESULT, rows, step="record", bounded=True)
                     connection.execute(self.loader.event(event, reason))
+            if isinstance(error, RejectLimitError):
+                # Only now: what a dry run refuses is nowhere to be seen.
+                error.hint = f"see all: sparkify rejects --run {self.loader.run_id}; {error.hint}"
         except Exception as unwritten:
             # Where nothing can be written, stderr and the exit code are the record.
             log.warning("the failed run could not be recorded: %s", _reason(unwritten))

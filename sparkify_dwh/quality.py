@@ -148,7 +148,7 @@ def refuse_load(
     summary = f"{source}: {refused:,} of {read:,} rows refused, more than allowed ({rules})"
     raise RejectLimitError(
         "\n".join([summary, *shown]),
-        "see all: sparkify rejects; allow more: --max-reject-ratio or --reject-floor",
+        "allow more: --max-reject-ratio or --reject-floor",
     )
 
 

@@ -114,8 +114,14 @@ def _is_behind(script: ScriptDirectory, to: str, present: Any) -> bool:
 
 
 def migration_sql(config: Config, to: str = "heads") -> str:
-    """The SQL that migrating an empty database runs, for the engine of ``database_url``."""
+    """The SQL that migrating an empty database runs, for the engine of ``database_url``.
+
+    :raises UsageError: when there is no such revision.
+    """
     buffer = io.StringIO()
     config.output_buffer = buffer
-    command.upgrade(config, to, sql=True)
+    try:
+        command.upgrade(config, to, sql=True)
+    except CommandError as error:
+        raise UsageError(f"cannot migrate to {to}: {error}", "sparkify migrate --status") from None
     return buffer.getvalue()

@@ -242,7 +242,7 @@ def _highest(target: Target, rows: TypedRows, keys: sa.Table, some: Any) -> Type
         on = [target.columns[name](r) == keys.c[name] for name in target.key]
         on.append(_rank(target, r)[0] == keys.c.top)
         found = sa.select(*(r.c[RAW + c.name].label(c.name) for c in rows.raw.c))
-        return found.join(keys, sa.and_(*on)).where(some, in_scope(target, r))
+        return found.select_from(r.join(keys, sa.and_(*on))).where(some, in_scope(target, r))
 
     passed = replace(rows, place=sa.null())
     return replace(rows, raw=passed.using(build).subquery("highest"))

@@ -78,9 +78,13 @@ class Warehouse:
         with engine.session(read_only=True) as connection:
             return schema.status(connection, config)
 
-    def migration_sql(self) -> str:
-        """The SQL of migrating an empty database; connects to none."""
-        return schema.migration_sql(schema.alembic_config(self.settings, self.declarations))
+    def migration_sql(self, to: str = "heads") -> str:
+        """The SQL of migrating an empty database to a revision; connects to none.
+
+        :raises UsageError: when there is no such revision.
+        """
+        config = schema.alembic_config(self.settings, self.declarations)
+        return schema.migration_sql(config, to)
 
     # Loading ------------------------------------------------------------------------------
 

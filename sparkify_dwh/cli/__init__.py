@@ -1,1 +1,8 @@
-"""The `sparkify` command."""
+"""The `sparkify` command: it parses, calls the library, prints, and returns exit codes."""
+
+from .app import app, main
+
+# In the order in which `sparkify --help` lists them.
+from . import starting, loads, looking  # isort: skip  # noqa: F401
+
+__all__ = ["app", "main"]

@@ -27,7 +27,7 @@ from ..discover import Object
 from ..errors import DatabaseError, LockError
 from ..executor import Executor
 from ..models.audit import LoadLock
-from ..models.base import table_of
+from ..models.base import Base, table_of
 from ..quarantine import Quarantine
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
 from ..transform import copied, temporary, typed_ahead, typed_value
@@ -62,6 +62,18 @@ class DuckDBDialect(StockDialect):
     #: Asked by migrations: without keys in DDL there are none to compare.
     emits_keys = False
     supports_statement_cache = True
+
+    # A database is named like its file. In `sparkify.duckdb` the name `sparkify.songs` could mean
+    # the database as well as the schema, and every statement fails; so such a one is renamed for
+    # as long as it is open, as DuckDB itself does with `main.duckdb`.
+    def connect(self, *cargs: Any, **cparams: Any) -> Any:
+        connection = super().connect(*cargs, **cparams)
+        (name,) = connection.execute("SELECT current_database()").fetchone()
+        if name.lower() in {table.schema for table in Base.metadata.tables.values()}:
+            old, new = (self.identifier_preparer.quote_identifier(n) for n in (name, name + "_db"))
+            # Another thread may have been faster.
+            connection.execute(f"ALTER DATABASE IF EXISTS {old} SET ALIAS TO {new}")
+        return connection
 
     # The stock dialect says "db.schema", so that `alembic check` misses every table.
     def get_schema_names(self, connection: Any, **kw: Any) -> Any:
@@ -277,7 +289,9 @@ class DuckDBEngine(Engine):
         def insert(names: Sequence[str], injected: tuple[str, str]) -> sa.Insert:
             types = dict.fromkeys(source.keys, "VARCHAR")
             types |= {injected[0]: "VARCHAR", injected[1]: "BIGINT"}
-            lines = ReadJson(sa.bindparam("files", type_=sa.ARRAY(sa.String)), types, True)
+            lines = ReadJson(
+                sa.bindparam("files", required=False, type_=sa.ARRAY(sa.String)), types, True
+            )
             found = lines.table_valued(
                 *(sa.column(k, sa.String) for k in (*types, "_file")), name="lines"
             )
@@ -338,7 +352,9 @@ class DuckDBEngine(Engine):
                 for row in rows:
                     file.write(json.dumps(row, default=_plain) + "\n")
         types = {c.name: json_type(c) for c in table.columns}
-        lines = ReadJson(sa.bindparam("files", type_=sa.ARRAY(sa.String)), types, False)
+        lines = ReadJson(
+            sa.bindparam("files", required=False, type_=sa.ARRAY(sa.String)), types, False
+        )
         columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in types]
         found = lines.table_valued(*columns, name="rows")
         statement = sa.insert(table).from_select(

@@ -1,0 +1,321 @@
+"""The `sparkify` application: how commands are declared, run, and end."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import logging
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command
+
+from ..errors import SparkifyError
+from . import logs
+from .options import (
+    LogFormat,
+    common_parameters,
+    given_settings,
+    setting_parameters,
+)
+from .output import OutputError, say, silence
+
+if TYPE_CHECKING:
+    from ..config import Settings
+    from ..warehouse import Warehouse
+
+log = logging.getLogger("sparkify_dwh.cli")
+DEFECT = 1
+USAGE = 2
+
+
+class Interrupted(KeyboardInterrupt):
+    """SIGINT or SIGTERM; what is not committed is rolled back on the way out."""
+
+
+@dataclass
+class Session:
+    """What the options that every command has say.
+
+    :param given: settings given as options.
+    """
+
+    verbose: bool = False
+    quiet: bool = False
+    log_format: str = "text"
+    config: str | None = None
+    given: dict[str, Any] = field(default_factory=dict)
+
+    def settings(self) -> Settings:
+        from ..config import Settings
+
+        return Settings(config=self.config, **self.given)
+
+    def warehouse(self) -> Warehouse:
+        from ..warehouse import Warehouse
+
+        return Warehouse(self.settings())
+
+    @property
+    def lines(self) -> bool:
+        """Whether people read stderr: summaries are text then, and JSON lines otherwise."""
+        return self.log_format == "text"
+
+
+# Help -------------------------------------------------------------------------------------
+
+
+class Command(TyperCommand):
+    """A command whose help shows its options in groups, its own first."""
+
+    def format_options(self, ctx: Any, formatter: Any) -> None:
+        groups: dict[str, list[tuple[str, str]]] = {}
+        for parameter in self.get_params(ctx):
+            record = parameter.get_help_record(ctx)
+            if record is not None:
+                panel = getattr(parameter, "rich_help_panel", None)
+                kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
+                groups.setdefault(panel or kind, []).append(record)
+        for name, records in groups.items():
+            with formatter.section(name):
+                formatter.write_dl(records, col_max=26)
+
+
+#: The order of `sparkify --help`: that of a user's first hour.
+ORDER = (
+    "demo",
+    "init",
+    "config",
+    "generate",
+    "migrate",
+    "plan",
+    "load",
+    "query",
+    "runs",
+    "rejects",
+    "check",
+)
+
+
+class Group(TyperGroup):
+    """The commands; wrong usage ends with one line and where to find help."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        return sorted(self.commands, key=lambda name: (*ORDER, name).index(name))
+
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        standalone = kwargs.get("standalone_mode", True)
+        kwargs["standalone_mode"] = False
+        logs.configure("text", verbose=False, quiet=False)
+        try:
+            code = super().main(*args, **kwargs)
+        except Exception as error:
+            # Typer's own click: an error of usage says its message and its context.
+            if not hasattr(error, "format_message"):
+                raise
+            _usage(error)
+            code = USAGE
+        if not standalone:
+            return code
+        sys.exit(code if isinstance(code, int) else 0)
+
+
+def _usage(error: Any) -> None:
+    path = error.ctx.command_path if getattr(error, "ctx", None) else "sparkify"
+    message = error.format_message()
+    if not message:  # a group without a command shows its help
+        say(error.ctx.get_help())
+        return
+    _report(message.rstrip("."), f"see: {path} --help")
+
+
+app = typer.Typer(
+    name="sparkify",
+    cls=Group,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="Start here: sparkify demo",
+)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from ..version import __version__
+        from .output import emit
+
+        emit(f"sparkify {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    context: typer.Context,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Show what happens, and tracebacks.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")
+    ] = False,
+    log_format: Annotated[
+        LogFormat | None,
+        typer.Option(help="How messages are written to stderr.", show_default=False),
+    ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """A warehouse as code: JSON logs and songs become a star schema, on DuckDB or Redshift."""
+    context.obj = Session(verbose, quiet, log_format or "text")
+    logs.configure(context.obj.log_format, verbose=verbose, quiet=quiet)
+
+
+# Commands ---------------------------------------------------------------------------------
+
+Body = Callable[..., int | None]
+
+
+def command(name: str, *, settings: bool = True) -> Callable[[Body], Body]:
+    """Declares a command: a function of a session and its own options that returns an exit code.
+
+    :param settings: whether it reads settings, and so takes each of them as an option.
+    """
+
+    def declare(body: Body) -> Body:
+        @functools.wraps(body)
+        def run(context: typer.Context, **values: Any) -> None:
+            raise typer.Exit(_run(context, body, values))
+
+        own = list(inspect.signature(body, eval_str=True).parameters.values())[1:]
+        own = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own]
+        first = inspect.Parameter(
+            "context", inspect.Parameter.POSITIONAL_OR_KEYWORD, annotation=typer.Context
+        )
+        parameters = [first, *own, *(setting_parameters() if settings else [])]
+        parameters += common_parameters()
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in parameters}
+        app.command(name, cls=Command)(run)
+        return body
+
+    return declare
+
+
+def _run(context: typer.Context, body: Body, values: dict[str, Any]) -> int:
+    found = context.find_object(Session) or Session()
+    session = Session(
+        verbose=values.pop("verbose") or found.verbose,
+        quiet=values.pop("quiet") or found.quiet,
+        log_format=values.pop("log_format") or found.log_format,
+        config=values.pop("config_file", None),
+    )
+    logs.configure(session.log_format, verbose=session.verbose, quiet=session.quiet)
+    try:
+        session.given = given_settings(values)
+        code = body(session, **values) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
+        return code
+    except BaseException as error:
+        return _ended(session, error)
+
+
+# Ends -------------------------------------------------------------------------------------
+
+
+def _ended(session: Session, error: BaseException) -> int:
+    """Says why a command failed; returns the exit code."""
+    caught = _signals.caught
+    if caught is not None or isinstance(error, KeyboardInterrupt):
+        number = caught or signal.SIGINT
+        _report(
+            "terminated" if number == signal.SIGTERM else "interrupted",
+            "what was not committed is rolled back",
+        )
+        return 128 + number
+    if isinstance(error, BrokenPipeError):
+        silence(sys.stdout)
+        return 0
+    if isinstance(error, OutputError):
+        silence(sys.stdout)
+        _report(str(error), "")
+        return DEFECT
+    if not isinstance(error, Exception) or (
+        hasattr(error, "exit_code") and not isinstance(error, SparkifyError)
+    ):
+        raise error
+    if session.verbose:
+        log.debug("traceback", exc_info=error)
+    if isinstance(error, SparkifyError):
+        _report(error.what, error.hint)
+        return error.exit_code
+    text = str(error).strip().split("\n")[0]
+    _report(
+        f"{type(error).__name__}: {text}" if text else type(error).__name__,
+        "this is a defect of ours"
+        + ("" if session.verbose else "; please report it with the output of the command with -v"),
+    )
+    return DEFECT
+
+
+def _report(what: str, hint: str) -> None:
+    log.error("%s", what, extra={"hint": hint} if hint else None)
+
+
+class Signals:
+    """Turns SIGINT and SIGTERM into an exception in the main thread, and remembers which it was.
+
+    An engine may swallow the exception and raise one of its own.
+    """
+
+    def __init__(self) -> None:
+        self.caught: int | None = None
+
+    def install(self) -> None:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            # A shell starts background jobs with SIGINT ignored.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, self._raise)
+
+    def _raise(self, number: int, frame: FrameType | None) -> None:
+        self.caught = number
+        raise Interrupted
+
+
+_signals = Signals()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """The console entry; ends the process."""
+    _signals.install()
+    logging.getLogger().addHandler(logging.NullHandler())
+    logging.captureWarnings(True)
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None and hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
+    code: Any = 0
+    try:
+        get_command(app).main(
+            args=None if arguments is None else list(arguments), prog_name="sparkify"
+        )
+    except SystemExit as end:
+        code = end.code
+    except KeyboardInterrupt:
+        code = 128 + (_signals.caught or signal.SIGINT)
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except (OSError, ValueError):
+        silence(sys.stdout)
+    sys.exit(code)
+
+
+__all__ = ["Session", "app", "command", "main"]

@@ -1,0 +1,61 @@
+"""Messages of the library on stderr: lines for people, or one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from datetime import UTC, datetime
+from typing import Any
+
+from .output import BOLD, DIM, RED, YELLOW, inert, plain, say, styled
+
+#: What a record may carry beside its text.
+EXTRA = ("hint", "run")
+_STYLES = {"warning": YELLOW, "error": RED}
+
+
+class Messages(logging.Handler):
+    """Writes log records to stderr, whatever that is at the moment."""
+
+    def __init__(self, log_format: str) -> None:
+        super().__init__()
+        self.log_format = log_format
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            self._emit(record)
+        except Exception:
+            self.handleError(record)
+
+    def _emit(self, record: logging.LogRecord) -> None:
+        level, text = record.levelname.lower(), record.getMessage()
+        if self.log_format == "json":
+            at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+            line: dict[str, Any] = {"at": at, "level": level, "message": text}
+            line |= {name: getattr(record, name) for name in EXTRA if hasattr(record, name)}
+            if record.exc_info:
+                line["traceback"] = logging.Formatter().formatException(record.exc_info)
+            say(json.dumps(plain(line), allow_nan=False))
+            return
+        if record.exc_info:
+            text += "\n" + logging.Formatter().formatException(record.exc_info)
+        lines = [inert(part) for part in text.split("\n")]
+        if level == "debug":
+            lines = [f"debug: {record.name}: {lines[0]}", *lines[1:]]
+            lines = [styled(part, DIM, sys.stderr) for part in lines]
+        elif level != "info":
+            mark = styled(f"{level}:", _STYLES.get(level, BOLD), sys.stderr)
+            lines[0] = f"{mark} {lines[0]}"
+            lines += [f"  {inert(part)}" for part in getattr(record, "hint", "").splitlines()]
+        for part in lines:
+            say(part)
+
+
+def configure(log_format: str, *, verbose: bool, quiet: bool) -> None:
+    """Sends the library's messages to stderr."""
+    handler = Messages(log_format)
+    level = logging.DEBUG if verbose else logging.WARNING if quiet else logging.INFO
+    ours = logging.getLogger("sparkify_dwh")
+    ours.handlers, ours.propagate = [handler], False
+    ours.setLevel(level)

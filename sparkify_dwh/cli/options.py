@@ -1,0 +1,284 @@
+"""The settings as options: a light table, so that `--help` imports no settings library.
+
+A test holds the table against ``config.Settings``: names, defaults and descriptions are the same.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+import typer
+
+SETTINGS_PANEL = "Settings (also in sparkify.toml, and as SPARKIFY_… in the environment)"
+COMMON_PANEL = "Options of every command"
+
+Auth = Literal["password", "secret", "iam", "serverless"]
+LogFormat = Literal["text", "json"]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting as users see it.
+
+    :param default: as in ``config.Settings``; a dict or list stands for an empty one.
+    :param example: what `sparkify init` writes where there is no default.
+    :param option: name of the option; None: there is none.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    metavar: str | None = None
+    example: Any = None
+    option: str | None = ""
+
+    @property
+    def flag(self) -> str | None:
+        """The option, such as ``--log-data``."""
+        return "--" + self.name.replace("_", "-") if self.option == "" else self.option
+
+
+#: Every setting in the order of ``config.Settings``.
+SETTINGS = (
+    Setting(
+        "database_url",
+        str,
+        "duckdb:///sparkify.duckdb",
+        "SQLAlchemy URL of the warehouse; a DuckDB file by default, "
+        "`redshift+redshift_connector://user@host:5439/db` for a cluster or workgroup.",
+        "URL",
+    ),
+    Setting("auth", Auth, "password", "How to log in to Redshift."),
+    Setting(
+        "database_password",
+        str,
+        None,
+        "Only from the environment; never in the file.",
+        option=None,
+    ),
+    Setting(
+        "secret_arn",
+        str,
+        None,
+        "Secrets Manager secret with user and password, for `auth = secret`.",
+        "ARN",
+        "arn:aws:secretsmanager:us-west-2:123456789012:secret:sparkify",
+    ),
+    Setting(
+        "cluster_identifier",
+        str,
+        None,
+        "Provisioned cluster, for `auth = iam`.",
+        "NAME",
+        "sparkify",
+    ),
+    Setting(
+        "workgroup", str, None, "Serverless workgroup, for `auth = serverless`.", "NAME", "sparkify"
+    ),
+    Setting(
+        "db_user",
+        str,
+        None,
+        "Database user to ask credentials for, for `auth = iam`.",
+        "NAME",
+        "loader",
+    ),
+    Setting(
+        "log_data",
+        str,
+        None,
+        "Event logs: a folder, one file or `s3://bucket/prefix/`.",
+        "PLACE",
+        "data/log_data",
+    ),
+    Setting(
+        "song_data",
+        str,
+        None,
+        "Song files: a folder, one file or `s3://bucket/prefix/`.",
+        "PLACE",
+        "data/song_data",
+    ),
+    Setting(
+        "sources",
+        list[str],
+        {},
+        "Where the sources of extensions are, by source name.",
+        "NAME=PLACE",
+        {"name": "data/folder"},
+        "--source",
+    ),
+    Setting(
+        "extensions",
+        list[str],
+        [],
+        "Python modules that declare further sources and targets (docs/extend.md).",
+        "MODULE",
+        option="--extension",
+    ),
+    Setting(
+        "log_jsonpaths",
+        str,
+        None,
+        "A jsonpaths file for the logs, local or on S3.",
+        "FILE",
+        "s3://udacity-dend/log_json_path.json",
+    ),
+    Setting(
+        "work_prefix",
+        str,
+        None,
+        "`s3://bucket/prefix/` that may be written: manifests, mappings.",
+        "PREFIX",
+        "s3://bucket/prefix/",
+    ),
+    Setting("iam_role", str, "default", "Role that Redshift reads S3 with.", "ARN"),
+    Setting(
+        "aws_region", str, None, "Region of the buckets and the cluster.", "REGION", "us-west-2"
+    ),
+    Setting(
+        "aws_endpoint_url",
+        str,
+        None,
+        "Another endpoint than AWS's own.",
+        "URL",
+        "http://localhost:5000",
+    ),
+    Setting(
+        "max_reject_ratio",
+        float,
+        0.01,
+        "A load fails above this share of refused rows of a source.",
+        "RATIO",
+    ),
+    Setting(
+        "reject_floor",
+        int,
+        10,
+        "Up to this many refused rows of a source never fail a load.",
+        "ROWS",
+    ),
+    Setting(
+        "max_rejects",
+        int,
+        None,
+        "A load fails above this many refused rows of a source.",
+        "ROWS",
+        1000,
+    ),
+    Setting(
+        "lock_timeout",
+        float,
+        60.0,
+        "Seconds to wait for another loader before giving up.",
+        "SECONDS",
+    ),
+    Setting(
+        "statement_timeout",
+        float,
+        None,
+        "Seconds one statement may take (Redshift).",
+        "SECONDS",
+        600.0,
+    ),
+    Setting(
+        "memory_limit",
+        str,
+        None,
+        "DuckDB's memory limit, such as `2GiB`; also bounds the spooling.",
+        "SIZE",
+        "2GiB",
+    ),
+    Setting(
+        "webhook_url",
+        str,
+        None,
+        "Gets one JSON message for a failed or refused load.",
+        "URL",
+        "https://example.com/hook",
+    ),
+    Setting("infra", dict, {}, "The `[infra]` table: the cluster and all it needs.", option=None),
+)
+
+_PREFIX = "setting_"
+
+
+def setting_parameters() -> list[inspect.Parameter]:
+    """The options of all settings, and ``--config``, as parameters of a command."""
+    config = typer.Option(
+        "--config",
+        metavar="FILE",
+        help="The settings file; sparkify.toml where there is one.",
+        rich_help_panel=SETTINGS_PANEL,
+    )
+    parameters = [_parameter("config_file", str | None, config)]
+    for setting in SETTINGS:
+        if setting.flag is None:
+            continue
+        many = setting.type == list[str]
+        option = typer.Option(
+            setting.flag,
+            metavar=setting.metavar,
+            help=setting.help + (" May be repeated." if many else ""),
+            show_default=False,
+            rich_help_panel=SETTINGS_PANEL,
+        )
+        parameters.append(_parameter(_PREFIX + setting.name, setting.type | None, option))
+    return parameters
+
+
+def common_parameters() -> list[inspect.Parameter]:
+    """The options that stand before or after the name of every command."""
+    verbose = typer.Option(
+        "--verbose", "-v", help="Show what happens, and tracebacks.", rich_help_panel=COMMON_PANEL
+    )
+    quiet = typer.Option(
+        "--quiet", "-q", help="Show warnings and errors only.", rich_help_panel=COMMON_PANEL
+    )
+    log_format = typer.Option(
+        "--log-format",
+        help="How messages are written to stderr.",
+        rich_help_panel=COMMON_PANEL,
+        show_default=False,
+    )
+    return [
+        _parameter("verbose", bool, verbose, False),
+        _parameter("quiet", bool, quiet, False),
+        _parameter("log_format", LogFormat | None, log_format),
+    ]
+
+
+def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspect.Parameter:
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=default,
+        annotation=Annotated[kind, option],
+    )
+
+
+def given_settings(values: dict[str, Any]) -> dict[str, Any]:
+    """Takes the settings that were given as options out of a command's values.
+
+    :raises UsageError: when a ``--source`` is no NAME=PLACE.
+    """
+    given = {}
+    for name in [key for key in values if key.startswith(_PREFIX)]:
+        value = values.pop(name)
+        if value is not None and value != []:
+            given[name.removeprefix(_PREFIX)] = value
+    if "sources" in given:
+        given["sources"] = dict(_pair(text) for text in given["sources"])
+    return given
+
+
+def _pair(text: str) -> tuple[str, str]:
+    from ..errors import UsageError
+
+    name, equals, place = text.partition("=")
+    if not (name and equals and place):
+        raise UsageError(f"--source {text}: it must be NAME=PLACE", "such as plays=data/plays")
+    return name, place

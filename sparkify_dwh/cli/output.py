@@ -1,0 +1,193 @@
+"""What reaches stdout and stderr: text made inert, tables, JSON, CSV, colours on a terminal."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import re
+import shutil
+import sys
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, TextIO
+
+#: Characters that a terminal obeys or that turn text around; shown as escapes.
+_ACTIVE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+BOLD, DIM, RED, YELLOW, GREEN = "1", "2", "31", "33", "32"
+
+
+class OutputError(Exception):
+    """Stdout cannot be written; the reader has not gone away by itself."""
+
+
+def inert(text: str) -> str:
+    """Text whose control characters and direction marks are shown, not obeyed."""
+    return _ACTIVE.sub(lambda m: _SHORT.get(m[0]) or _escape(m[0]), text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+# Streams ----------------------------------------------------------------------------------
+
+
+def emit(text: str) -> None:
+    """Writes text and a line end to stdout.
+
+    :raises BrokenPipeError: when the reader has gone.
+    :raises OutputError: when stdout is closed or full.
+    """
+    emit_bytes((text + "\n").encode("utf-8", "backslashreplace"))
+
+
+def emit_bytes(data: bytes) -> None:
+    """Writes bytes to stdout as they are; raises like ``emit``."""
+    if sys.stdout is None:
+        raise OutputError("stdout is closed")
+    try:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except (OSError, ValueError) as error:
+        raise OutputError(
+            f"stdout cannot be written: {getattr(error, 'strerror', None) or error}"
+        ) from None
+
+
+def say(text: str) -> None:
+    """Writes a line to stderr; a stderr that is gone is no reason to fail."""
+    try:
+        if sys.stderr is not None:
+            sys.stderr.write(text + "\n")
+            sys.stderr.flush()
+    except (OSError, ValueError):
+        pass
+
+
+def silence(stream: TextIO | None) -> None:
+    """Points a stream that cannot be written to nothing, so that the end of Python is quiet."""
+    try:
+        if stream is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
+    except (OSError, ValueError):
+        pass
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def colours(stream: TextIO | None) -> bool:
+    """Whether a stream gets colours: a terminal does, unless NO_COLOR or TERM=dumb say no."""
+    return (
+        is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    )
+
+
+def styled(text: str, style: str, stream: TextIO | None) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if colours(stream) and text else text
+
+
+def width_of(stream: TextIO | None) -> int | None:
+    """Columns of a terminal; None where the stream is none."""
+    return shutil.get_terminal_size((80, 24)).columns if is_terminal(stream) else None
+
+
+# Values -----------------------------------------------------------------------------------
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it: times in ISO 8601, a float that is no number as null."""
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Decimal):
+        return plain(float(value)) if value % 1 else int(value)
+    if isinstance(value, (datetime, date, time)):
+        return value.isoformat()
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return bytes(value).hex()
+    if isinstance(value, dict):
+        return {key if isinstance(key, str) else str(key): plain(v) for key, v in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [plain(each) for each in value]
+    return str(value)
+
+
+def to_json(value: Any) -> str:
+    """JSON, readable and without characters that a terminal obeys."""
+    text = json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False)
+    # Outside of strings JSON has only line ends among them.
+    return _ACTIVE.sub(lambda m: m[0] if m[0] == "\n" else json.dumps(m[0])[1:-1], text)
+
+
+def emit_json(value: Any) -> None:
+    emit(to_json(value))
+
+
+def records(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
+    """Rows as objects; a name that stands twice gets a number."""
+    names: list[str] = []
+    for name in columns:
+        number, unique = 1, name
+        while unique in names:
+            number += 1
+            unique = f"{name}_{number}"
+        names.append(unique)
+    return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def emit_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    """CSV with a header (RFC 4180 but for its line ends): NULL is empty, times in ISO 8601."""
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(columns)
+    for row in rows:
+        values = (plain(value) for value in row)
+        writer.writerow(
+            [
+                json.dumps(v, ensure_ascii=False) if isinstance(v, (dict, list, bool)) else v
+                for v in values
+            ]
+        )
+    emit_bytes(buffer.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
+    if value is None:
+        return ""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, datetime):
+        spec = "microseconds" if value.microsecond % 1000 else "milliseconds"
+        return value.isoformat(" ", spec if value.microsecond else "seconds")
+    if isinstance(value, str):
+        return inert(value)
+    if isinstance(value, (dict, list, tuple)):
+        return inert(json.dumps(plain(value), ensure_ascii=False))
+    return inert(str(value))
+
+
+def count(number: int) -> str:
+    return f"{number:,}"
