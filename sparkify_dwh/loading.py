@@ -258,13 +258,21 @@ class Loading:
             targets=load.accounts,
             measures=load.measures,
             steps=list(ex.steps.values()),
-            refused={rule: n for (_, rule), n in load.quarantine.by_rule.items()},
+            refused=_by_rule(load.quarantine.by_rule),
             warnings=list(load.warnings),
         )
 
 
 #: Runs of this process that are at work, so that a thread is not taken for a dead loader.
 ACTIVE: set[str] = set()
+
+
+def _by_rule(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """Refused records by rule; rules of several sources may share a name."""
+    found: dict[str, int] = {}
+    for (_, rule), count in counts.items():
+        found[rule] = found.get(rule, 0) + count
+    return found
 
 
 def _reason(error: BaseException) -> str:
