@@ -344,6 +344,7 @@ def upgrade() -> None:
         sa.Column(
             "_row",
             sa.BigInteger(),
+            autoincrement=False,
             nullable=False,
             comment="Row of the load",
             redshift_identity=(0, 1),
@@ -360,6 +361,7 @@ def upgrade() -> None:
             nullable=True,
             comment="Line of the file the row starts in; NULL on Redshift",
         ),
+        sa.PrimaryKeyConstraint("_row", name=op.f("pk_events")),
         schema="staging",
         comment="Event logs of the newest load that read files, every field as text",
         redshift_diststyle="EVEN",
@@ -385,6 +387,7 @@ def upgrade() -> None:
         sa.Column(
             "_row",
             sa.BigInteger(),
+            autoincrement=False,
             nullable=False,
             comment="Row of the load",
             redshift_identity=(0, 1),
@@ -401,6 +404,7 @@ def upgrade() -> None:
             nullable=True,
             comment="Line of the file the row starts in; NULL on Redshift",
         ),
+        sa.PrimaryKeyConstraint("_row", name=op.f("pk_songs")),
         schema="staging",
         comment="Song files of the newest load that read files, every field as text",
         redshift_diststyle="EVEN",

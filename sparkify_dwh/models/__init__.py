@@ -2,11 +2,21 @@
 
 from ..declare import Declarations
 from . import audit, staging
-from .base import Base
+from .base import Base, key_column, staged, table_of
 from .sources import SOURCES
+from .staging import StagedRow
 from .star import TARGETS
 
 #: The warehouse that the library ships.
 SPARKIFY = Declarations(sources=SOURCES, targets=TARGETS)
 
-__all__ = ["SPARKIFY", "Base", "audit", "staging"]
+__all__ = [
+    "SPARKIFY",
+    "Base",
+    "StagedRow",
+    "audit",
+    "key_column",
+    "staged",
+    "staging",
+    "table_of",
+]

@@ -23,7 +23,34 @@ SCHEMA = "staging"
 NUMBER = 16  # staging gives it 64 bytes; the longest number the rules accept has 40
 
 
-class StagedEvent(Base):
+class StagedRow:
+    """What every staging table has beside the fields of its files: the way back to them."""
+
+    # Redshift numbers the rows itself, so that a refused one can be told and deleted.
+    row_: Mapped[int] = mapped_column(
+        "_row",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        sort_order=900,
+        comment="Row of the load",
+        redshift_identity=(0, 1),
+    )
+    object_: Mapped[str | None] = mapped_column(
+        "_object",
+        sa.String(MAX_WIDTH),
+        sort_order=901,
+        comment="File the row came from; NULL on Redshift",
+    )
+    line_: Mapped[int | None] = mapped_column(
+        "_line",
+        sa.BigInteger,
+        sort_order=902,
+        comment="Line of the file the row starts in; NULL on Redshift",
+    )
+
+
+class StagedEvent(StagedRow, Base):
     """One line of an event log, as the file has it."""
 
     __tablename__ = "events"
@@ -54,20 +81,9 @@ class StagedEvent(Base):
     ts: Mapped[str | None] = staged("ts", NUMBER, "When it happened, ms since 1970 UTC")
     useragent: Mapped[str | None] = staged("userAgent", AGENT_WIDTH, "Browser")
     userid: Mapped[str | None] = staged("userId", ID_WIDTH, "User; '' when logged out")
-    # Redshift numbers the rows itself, so that a refused one can be told and deleted.
-    row_: Mapped[int] = mapped_column(
-        "_row", sa.BigInteger, comment="Row of the load", redshift_identity=(0, 1)
-    )
-    object_: Mapped[str | None] = mapped_column(
-        "_object", sa.String(MAX_WIDTH), comment="File the row came from; NULL on Redshift"
-    )
-    line_: Mapped[int | None] = mapped_column(
-        "_line", sa.BigInteger, comment="Line of the file the row starts in; NULL on Redshift"
-    )
-    __mapper_args__ = {"primary_key": [row_]}
 
 
-class StagedSong(Base):
+class StagedSong(StagedRow, Base):
     """One song file, as the bucket has it."""
 
     __tablename__ = "songs"
@@ -90,14 +106,3 @@ class StagedSong(Base):
     title: Mapped[str | None] = staged("title", NAME_WIDTH, "Title of the song")
     duration: Mapped[str | None] = staged("duration", NUMBER, "Seconds")
     year: Mapped[str | None] = staged("year", NUMBER, "Year of release; 0 when unknown")
-    # Redshift numbers the rows itself, so that a refused one can be told and deleted.
-    row_: Mapped[int] = mapped_column(
-        "_row", sa.BigInteger, comment="Row of the load", redshift_identity=(0, 1)
-    )
-    object_: Mapped[str | None] = mapped_column(
-        "_object", sa.String(MAX_WIDTH), comment="File the row came from; NULL on Redshift"
-    )
-    line_: Mapped[int | None] = mapped_column(
-        "_line", sa.BigInteger, comment="Line of the file the row starts in; NULL on Redshift"
-    )
-    __mapper_args__ = {"primary_key": [row_]}

@@ -292,7 +292,8 @@ CREATE TABLE staging.events (
     userid VARCHAR(256), 
     _row BIGINT IDENTITY(0,1) NOT NULL, 
     _object VARCHAR(65535), 
-    _line BIGINT
+    _line BIGINT, 
+    CONSTRAINT pk_events PRIMARY KEY (_row)
 ) DISTSTYLE EVEN;
 
 COMMENT ON TABLE staging.events IS 'Event logs of the newest load that read files, every field as text';
@@ -352,7 +353,8 @@ CREATE TABLE staging.songs (
     year VARCHAR(64), 
     _row BIGINT IDENTITY(0,1) NOT NULL, 
     _object VARCHAR(65535), 
-    _line BIGINT
+    _line BIGINT, 
+    CONSTRAINT pk_songs PRIMARY KEY (_row)
 ) DISTSTYLE EVEN;
 
 COMMENT ON TABLE staging.songs IS 'Song files of the newest load that read files, every field as text';
