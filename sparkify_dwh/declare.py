@@ -159,6 +159,7 @@ class Target:
 
     @property
     def name(self) -> str:
+        """The table's name."""
         return self.table.name
 
     @property

@@ -1,0 +1,96 @@
+"""docs/extend.md is executed: a source and a table of one's own, without touching the library."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "extend.md").read_text()
+FILES = dict(re.findall(r"```(?:python|toml)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in FILES.items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    folder = tmp_path / "data" / "episodes"
+    folder.mkdir(parents=True)
+    rows: list[Any] = [
+        {"episodeId": 7, "show": " Daily ", "minutes": 31.5},
+        {"episodeId": "8", "show": "Daily", "minutes": "2"},
+        {"episodeId": 9, "show": " ", "minutes": 3},
+        {"episodeId": 7.5, "show": "Daily", "minutes": 3},
+    ]
+    (folder / "a.json").write_text("".join(json.dumps(row) + "\n" for row in rows) + "oops\n")
+    return tmp_path
+
+
+def sparkify(project: Path, *arguments: str) -> Any:
+    done = subprocess.run(
+        [sys.executable, "-m", "sparkify_dwh", *arguments, "--json"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_page_is_short() -> None:
+    code = [line for text in FILES.values() for line in text.splitlines() if line.strip()]
+    assert len(code) < 40, len(code)
+
+
+def test_a_source_and_a_table_of_ones_own(project: Path) -> None:
+    run = sparkify(project, "load")
+    assert run["event"] == "loaded"
+    (book,) = run["sources"]
+    assert (book["source"], book["read"], book["staged"], book["refused_by_rule"]) == (
+        *("episodes", 5, 4),
+        2,
+    )
+    rows = sparkify(project, "query", "select * from sparkify.episodes order by 1")
+    assert [tuple(row.values()) for row in rows] == [(7, "Daily", 1890.0), (8, "Daily", 120.0)]
+    refused = {(row["rule"], row["line"]) for row in sparkify(project, "rejects")}
+    assert refused == {("show_present", 3), ("episode_id_valid", 4), ("malformed_json", 5)}
+    assert sparkify(project, "load")["event"] == "nothing new"
+    assert sparkify(project, "check")["passed"]
+    assert sparkify(project, "migrate", "--status")["state"] == "current"
+
+
+def test_the_shipped_sources_still_load_beside_it(project: Path) -> None:
+    from sparkify_dwh.generate import generate
+
+    expected = generate(project / "made", events=300, songs=20, days=2)
+    places = ["--log-data", "made/log_data", "--song-data", "made/song_data"]
+    run = sparkify(project, "load", *places)
+    assert {target["target"] for target in run["targets"]} == {
+        *("songs", "artists", "users", "time", "songplays", "episodes")
+    }
+    (count,) = sparkify(project, "query", "select count(*) n from sparkify.songplays")
+    assert count["n"] == expected.star["songplays"]
+
+
+def test_a_module_without_extend_is_refused(project: Path) -> None:
+    (project / "podcasts.py").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "sparkify_dwh", "load"],
+        cwd=project,
+        env={**os.environ, "PYTHONPATH": str(project)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2 and "extend(declarations)" in done.stderr
