@@ -40,13 +40,17 @@ class LedgerMoved(Exception):
 
 @dataclass
 class Batch:
-    """What one source brings into a load."""
+    """What one source brings into a load.
+
+    :param pending: whether it has objects to load; ``objects`` stays empty in a plan.
+    """
 
     source: Source
     listing: Listing
     objects: list[Object]
     book: SourceBook
     raw: sa.Table
+    pending: bool
     rows: TypedRows | None = None
     counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -97,8 +101,8 @@ def discover(
             changed=sum(1 for o in objects if o.key in keys and not reload),
         )
         raw = load.engine.raw_table(source)
-        load.batches.append(Batch(source, listing, objects, book, raw))
-    return any(batch.objects for batch in load.batches)
+        load.batches.append(Batch(source, listing, objects, book, raw, bool(objects)))
+    return any(batch.pending for batch in load.batches)
 
 
 def read(ex: Executor, load: Load) -> None:
@@ -108,7 +112,7 @@ def read(ex: Executor, load: Load) -> None:
     repairs = repair_table()
     ex.create(repairs, step="repair")
     for batch in load.batches:
-        if batch.objects or ex.planning:
+        if batch.pending:
             _read_source(ex, load, batch, repairs)
     for target in load.declarations.targets:
         fed = _batch_of(load, target)
@@ -327,7 +331,7 @@ def _record(ex: Executor, load: Load) -> None:
         if wanted:
             engine.fill(ex, audit.REJECTED, load.quarantine.ready(), step="record")
     for batch in load.batches:
-        if batch.objects or ex.planning:
+        if batch.pending:
             counts = {"read": {}, "staged": {}, "refused": {}, **batch.counts}
             rows = audit.file_rows(run_id, batch.source, batch.objects, counts)
             engine.fill(ex, audit.FILE, rows, step="record", target=batch.source.name)

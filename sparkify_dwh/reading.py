@@ -43,6 +43,8 @@ def plan(settings: Settings, declarations: Declarations, name: str | None, *, re
             empty = {source.name: Listing() for source in declarations.sources}
             pipeline.discover(ex, load, empty, reload, ())
             ex.statements.clear()
+            for batch in load.batches:
+                batch.pending = True
         _write_down(ex, load, engine, bool(objects is None or sum(objects.values())))
     finally:
         load.quarantine.close()
@@ -63,7 +65,6 @@ def _pending(engine: Engine, load: Load, settings: Settings, reload: bool) -> di
         none = Planner(dialect=engine.plan_dialect)
         pipeline.discover(none, load, listings, True, ())
     objects = {batch.source.name: len(batch.objects) for batch in load.batches}
-    load.batches = [batch for batch in load.batches if batch.objects]
     for batch in load.batches:
         batch.objects = []  # a plan opens none of them
     return objects
