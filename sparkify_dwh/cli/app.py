@@ -7,13 +7,13 @@ import inspect
 import logging
 import signal
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from typer.core import TyperCommand, TyperGroup
+from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from ..errors import SparkifyError
@@ -24,7 +24,7 @@ from .options import (
     given_settings,
     setting_parameters,
 )
-from .output import OutputError, say, silence
+from .output import OutputError, say, silence, unwritable
 
 if TYPE_CHECKING:
     from ..config import Settings
@@ -71,8 +71,28 @@ class Session:
 # Help -------------------------------------------------------------------------------------
 
 
+class Option(TyperOption):
+    """An option whose type is looked into only where it is given: typer does it by pydantic."""
+
+    def process_value(self, ctx: Any, value: Any) -> Any:
+        if value not in (None, ()) or self.required:
+            return super().process_value(ctx, value)
+        return value if self.callback is None else self.callback(ctx, self, value)
+
+
+def _light(parameters: Iterable[Any]) -> None:
+    # Typer has no other way to name the class of its options.
+    for parameter in parameters:
+        if type(parameter) is TyperOption:
+            parameter.__class__ = Option
+
+
 class Command(TyperCommand):
     """A command whose help shows its options in groups, its own first."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        _light(self.params)
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -106,6 +126,10 @@ ORDER = (
 class Group(TyperGroup):
     """The commands; wrong usage ends with one line and where to find help."""
 
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        _light(self.params)
+
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self.commands, key=lambda name: (*ORDER, name).index(name))
 
@@ -115,6 +139,10 @@ class Group(TyperGroup):
         logs.configure("text", verbose=False, quiet=False)
         try:
             code = super().main(*args, **kwargs)
+        except (OutputError, OSError) as error:
+            # Help and the version are written outside of commands, help by typer.
+            told = isinstance(error, OutputError | BrokenPipeError)
+            code = _ended(Session(), error if told else unwritable(error))
         except Exception as error:
             # Typer's own click: an error of usage says its message and its context.
             if not hasattr(error, "format_message"):

@@ -260,12 +260,12 @@ def _write_raw(rows: list[dict[str, Any]]) -> None:
 
 
 def is_cut(raw: str, size: int) -> bool:
-    """Whether the quarantine holds less than the whole record.
+    """Whether the quarantine may hold less than the whole record.
 
     :param size: true size of the record in bytes; bytes that are no text take four as ``\\xNN``.
     """
     kept = len(raw.encode())
-    return size > kept or (size != kept and kept > _KEPT - 4)
+    return size > kept or (kept > _KEPT - 4 and (size != kept or "\\x" in raw))
 
 
 @command("check")

@@ -268,7 +268,7 @@ def given_settings(values: dict[str, Any]) -> dict[str, Any]:
     given = {}
     for name in [key for key in values if key.startswith(_PREFIX)]:
         value = values.pop(name)
-        if value is not None and value != []:
+        if value not in (None, [], ()):
             given[name.removeprefix(_PREFIX)] = value
     if "sources" in given:
         given["sources"] = dict(_pair(text) for text in given["sources"])

@@ -63,9 +63,12 @@ def emit_bytes(data: bytes) -> None:
     except BrokenPipeError:
         raise
     except (OSError, ValueError) as error:
-        raise OutputError(
-            f"stdout cannot be written: {getattr(error, 'strerror', None) or error}"
-        ) from None
+        raise unwritable(error) from None
+
+
+def unwritable(error: Exception) -> OutputError:
+    reason = getattr(error, "strerror", None) or error
+    return OutputError(f"stdout cannot be written: {reason}")
 
 
 def say(text: str) -> None:

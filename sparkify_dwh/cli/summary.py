@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from ..results import Run
 
 _SOURCE = ("source", "files\nread", "files\nknown", "names\nskipped", "\nread", "\nstaged")
-_REFUSED = ("refused by\nthe parser", "refused by\na rule")
+_REFUSED = ("refused\nparsing", "refused\nby rule")
 _TARGET = ("table", "staged", "refused", "out of\nscope", "duplicate", "stale", "merged")
 _SHOWN_RULES = 8
 _SHOWN_WARNINGS = 5
@@ -48,8 +48,8 @@ def _sources(run: Run, stream: TextIO | None) -> str:
         rows.append((book.source, *(Counted(count(n)) for n in (*numbers, *refused))))
     lines = [table((*_SOURCE, *_REFUSED), rows, stream)]
     lines += [
-        f"{book.source}: {_files(book.changed)} changed since an earlier load; "
-        "rows that they no longer hold stay"
+        f"{book.source}: {_files(book.changed)} changed since an earlier load "
+        "(rows that they lost stay)"
         for book in run.sources
         if book.changed
     ]
