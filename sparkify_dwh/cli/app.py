@@ -7,7 +7,7 @@ import inspect
 import logging
 import signal
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
@@ -80,19 +80,19 @@ class Option(TyperOption):
         return value if self.callback is None else self.callback(ctx, self, value)
 
 
-def _light(parameters: Iterable[Any]) -> None:
+def _light(parameters: list[Any]) -> list[Any]:
     # Typer has no other way to name the class of its options.
     for parameter in parameters:
         if type(parameter) is TyperOption:
             parameter.__class__ = Option
+    return parameters
 
 
 class Command(TyperCommand):
     """A command whose help shows its options in groups, its own first."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _light(self.params)
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _light(super().get_params(ctx))
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         groups: dict[str, list[tuple[str, str]]] = {}
@@ -126,9 +126,8 @@ ORDER = (
 class Group(TyperGroup):
     """The commands; wrong usage ends with one line and where to find help."""
 
-    def __init__(self, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        _light(self.params)
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _light(super().get_params(ctx))
 
     def list_commands(self, ctx: Any) -> list[str]:
         return sorted(self.commands, key=lambda name: (*ORDER, name).index(name))
