@@ -21,7 +21,7 @@ from sparkify_dwh.cli import app, output
 from sparkify_dwh.cli.looking import is_cut
 from sparkify_dwh.cli.output import cell, inert, plain, records, to_json
 from sparkify_dwh.cli.summary import summary
-from sparkify_dwh.cli.tables import Counted, Place, shortened, table, text_width
+from sparkify_dwh.cli.tables import Counted, Place, shortened, table, text_width, wrapped
 from sparkify_dwh.merge import Account
 from sparkify_dwh.quarantine import shown_raw
 from sparkify_dwh.results import Run
@@ -156,6 +156,20 @@ def test_a_table_too_wide_shows_one_value_a_line(terminal: Terminal) -> None:
     assert table(names, [], terminal).startswith("no rows") or all(
         len(line) <= 200 for line in table(names, [], terminal).splitlines()
     )
+
+
+def test_times_and_numbers_are_not_cut(terminal: Terminal) -> None:
+    row = (datetime(2018, 11, 1, 2, 3, 4, 5000), 123456789, "x" * 100)
+    text = strip(table(("t", "n", "s"), [row], terminal))
+    assert "2018-11-01 02:03:04.005  123456789  xxxx" in text
+    assert all(len(line) <= 80 for line in text.splitlines())
+
+
+def test_sentences_are_broken_between_words_on_a_terminal(terminal: Terminal) -> None:
+    text = "word " * 40
+    assert wrapped(text, io.StringIO()) == text
+    assert wrapped(text, terminal).split() == text.split()
+    assert all(len(line) <= 80 for line in wrapped(text, terminal).splitlines())
 
 
 def test_a_path_is_cut_at_its_start(terminal: Terminal) -> None:

@@ -6,9 +6,11 @@ import json
 import logging
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
-from .output import BOLD, DIM, RED, YELLOW, inert, plain, say, styled
+from .output import BOLD, DIM, RED, YELLOW, inert, plain, say, styled, width_of
+from .tables import shortened, wrapped
 
 #: What a record may carry beside its text.
 EXTRA = ("hint", "run")
@@ -41,15 +43,26 @@ class Messages(logging.Handler):
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
         lines = [inert(part) for part in text.split("\n")]
+        if level != "debug":
+            lines[0] = wrapped(f"{level}: {lines[0]}", sys.stderr).removeprefix(f"{level}: ")
+            lines[1:] = map(_sample, lines[1:])
         if level == "debug":
             lines = [f"debug: {record.name}: {lines[0]}", *lines[1:]]
             lines = [styled(part, DIM, sys.stderr) for part in lines]
         elif level != "info":
             mark = styled(f"{level}:", _STYLES.get(level, BOLD), sys.stderr)
             lines[0] = f"{mark} {lines[0]}"
-            lines += [f"  {inert(part)}" for part in getattr(record, "hint", "").splitlines()]
+            hints = getattr(record, "hint", "").splitlines()
+            lines += [wrapped(f"  {inert(hint)}", sys.stderr) for hint in hints]
         for part in lines:
             say(part)
+
+
+def _sample(line: str) -> str:
+    """A line that shows data: paths below the working directory short, one line of a terminal."""
+    line = line.replace(f"{Path.cwd()}/", "")
+    room = width_of(sys.stderr)
+    return line if room is None else shortened(line, room)
 
 
 def configure(log_format: str, *, verbose: bool, quiet: bool) -> None:

@@ -28,7 +28,7 @@ from .output import (
     styled,
     width_of,
 )
-from .tables import Counted, Place, shortened, table
+from .tables import Counted, Place, shortened, table, wrapped
 
 if TYPE_CHECKING:
     from ..results import Table
@@ -230,8 +230,9 @@ def _groups(rows: list[dict[str, Any]]) -> Iterable[str]:
         by_rule.setdefault((row["source"], row["rule"], row["reason"]), []).append(row)
     room = width_of(sys.stdout)
     for (source, rule, reason), found in by_rule.items():
-        title = styled(inert(f"{source}: {rule}"), BOLD, sys.stdout)
-        lines = [f"{title} ({count(len(found))}): {inert(reason)}"]
+        title = inert(f"{source}: {rule}")
+        text = wrapped(f"{title} ({count(len(found))}): {inert(reason)}", sys.stdout)
+        lines = [styled(title, BOLD, sys.stdout) + text.removeprefix(title)]
         for row in found:
             place, text = inert(_place(row)), inert(row["raw"] or "")
             if room is not None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
+from datetime import date, time
 from numbers import Number
 from typing import Any, TextIO
 
@@ -41,6 +43,14 @@ def shortened(text: str, width: int, *, left: bool = False) -> str:
     return "…" + kept if left else kept + "…"
 
 
+def wrapped(text: str, stream: TextIO | None, indent: str = "  ") -> str:
+    """A sentence, broken between words where it is shown on a terminal."""
+    room = width_of(stream)
+    if room is None or len(text) <= room:
+        return text
+    return textwrap.fill(text, room, subsequent_indent=indent, break_on_hyphens=False)
+
+
 def padded(text: str, width: int, right: bool) -> str:
     fill = " " * (width - text_width(text))
     return fill + text if right else text + fill
@@ -62,6 +72,7 @@ def table(
     :param whole: nothing is cut off; a terminal breaks the lines.
     """
     kept = [list(row) for row in rows]
+    rigid = [_is_rigid(row[i] for row in kept) for i in range(len(columns))]
     right = [_is_number(row[i] for row in kept) for i in range(len(columns))]
     tails = [any(isinstance(row[i], Place) for row in kept) for i in range(len(columns))]
     cells = [[cell(value) for value in row] for row in kept]
@@ -72,7 +83,7 @@ def table(
     ]
     room = None if whole else width_of(stream)
     if room is not None:
-        fitted = _fit(widths, right, [max(map(text_width, h)) for h in heads], room)
+        fitted = _fit(widths, rigid, [max(map(text_width, h)) for h in heads], room)
         if fitted is None:
             return _expanded(heads, cells, room, stream)
         widths = fitted
@@ -97,6 +108,12 @@ def _is_number(values: Iterable[Any]) -> bool:
     )
 
 
+def _is_rigid(values: Iterable[Any]) -> bool:
+    """Whether a column means nothing when a part of it is cut off: numbers and times."""
+    given = [value for value in values if value is not None]
+    return _is_number(given) or any(isinstance(v, date | time) for v in given)
+
+
 def _line(
     row: Sequence[str], widths: Sequence[int], right: Sequence[bool], tails: Sequence[bool]
 ) -> str:
@@ -108,13 +125,13 @@ def _line(
 
 
 def _fit(
-    widths: Sequence[int], right: Sequence[bool], heads: Sequence[int], room: int
+    widths: Sequence[int], rigid: Sequence[bool], heads: Sequence[int], room: int
 ) -> list[int] | None:
     """Narrower columns of text, the widest first; None where they cannot fit."""
     found = list(widths)
     least = [
-        width if flush else min(width, max(_LEAST, min(head, width)))
-        for width, flush, head in zip(widths, right, heads, strict=True)
+        width if whole else min(width, max(_LEAST, min(head, width)))
+        for width, whole, head in zip(widths, rigid, heads, strict=True)
     ]
     spare = room - len(_GAP) * max(0, len(found) - 1)
     if sum(least) > spare:
