@@ -1,0 +1,236 @@
+"""Writes the generated parts of the reference pages; run by cog (scripts/docs)."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from sparkify_dwh import SPARKIFY, Settings, SparkifyError
+from sparkify_dwh.cli import app
+from sparkify_dwh.cli.loads import SOMETHING_TO_LOAD
+from sparkify_dwh.cli.options import SETTINGS
+from sparkify_dwh.config import ENV_PREFIX
+from sparkify_dwh.models import Base
+from sparkify_dwh.quality import PARSER_RULES, star_check
+
+WIDTH = 80
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """A Markdown table; `|` inside of cells is escaped, None is an empty cell."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    cells = (
+        (("" if cell is None else str(cell)).replace("|", "\\|") for cell in row) for row in lines
+    )
+    return "\n".join(f"| {' | '.join(row)} |" for row in cells)
+
+
+def code(value: Any) -> str:
+    return f"`{value}`"
+
+
+# The command line -------------------------------------------------------------------------
+
+
+def help_of(*arguments: str) -> str:
+    """The help of a command at 80 columns, without colours."""
+    kept = os.environ.get("COLUMNS")
+    os.environ["COLUMNS"] = str(WIDTH)
+    try:
+        text = CliRunner().invoke(app, [*arguments, "--help"], prog_name="sparkify").stdout
+    finally:
+        if kept is None:
+            del os.environ["COLUMNS"]
+        else:
+            os.environ["COLUMNS"] = kept
+    return text.rstrip()
+
+
+def commands() -> list[str]:
+    group: Any = get_command(app)
+    return list(group.list_commands(None))
+
+
+def command_pages() -> str:
+    """The help of the application and of each command."""
+    parts = [f"```text\n{help_of()}\n```"]
+    parts += [f"## sparkify {name}\n\n```text\n{help_of(name)}\n```" for name in commands()]
+    return "\n\n".join(parts)
+
+
+# Settings ---------------------------------------------------------------------------------
+
+
+def settings() -> str:
+    """Every setting with its option, its name in the environment, default and description."""
+    options = {setting.name: setting.flag for setting in SETTINGS}
+    rows = []
+    for name, field in Settings.model_fields.items():
+        default = field.get_default(call_default_factory=True)
+        rows.append(
+            (
+                code(name),
+                code(options[name]) if options[name] else None,
+                code(ENV_PREFIX + name.upper()),
+                code(default) if default not in (None, [], {}) else None,
+                field.description,
+            )
+        )
+    return table(("setting", "option", "environment", "default", "what"), rows)
+
+
+# The schema -------------------------------------------------------------------------------
+
+
+def erd() -> str:
+    """A Mermaid diagram of all tables and foreign keys."""
+    lines = ["```mermaid", "erDiagram"]
+    for each in Base.metadata.sorted_tables:
+        lines.append(f'    "{each.fullname}" {{')
+        for column in each.columns:
+            marks = ["PK"] * column.primary_key + ["FK"] * bool(column.foreign_keys)
+            kind = str(column.type).replace(" ", "_")
+            comment = (column.comment or "").replace('"', "'")
+            lines.append(f'        {kind} {column.name} {", ".join(marks)} "{comment}"')
+        lines.append("    }")
+    for each in Base.metadata.sorted_tables:
+        for key in sorted(each.foreign_keys, key=lambda key: key.parent.name):
+            one = "|o" if key.parent.nullable else "||"
+            parent = key.column.table.fullname
+            lines.append(f'    "{parent}" {one}--o{{ "{each.fullname}" : "{key.parent.name}"')
+    return "\n".join([*lines, "```"])
+
+
+def tables() -> str:
+    """Each table with its columns, keys, and how Redshift distributes and sorts it."""
+    parts: list[str] = []
+    for schema in sorted({t.schema or "" for t in Base.metadata.tables.values()}):
+        parts.append(f"## Schema `{schema}`")
+        parts += [
+            _table_page(each) for each in Base.metadata.sorted_tables if each.schema == schema
+        ]
+    return "\n\n".join(parts)
+
+
+def _table_page(each: sa.Table) -> str:
+    options = each.dialect_options["redshift"]
+    style, distkey, sortkey = (options.get(n) for n in ("diststyle", "distkey", "sortkey"))
+    if isinstance(sortkey, str):
+        sortkey = (sortkey,)
+    keys = [
+        f"key {', '.join(code(c.name) for c in each.primary_key.columns)}"
+        if each.primary_key.columns
+        else "no key",
+        f"distribution {style}" + (f" on {code(distkey)}" if distkey else ""),
+        "sorted by " + ", ".join(code(name) for name in sortkey) if sortkey else "not sorted",
+    ]
+    rows = []
+    for column in each.columns:
+        refers = [f"refers to {code(key.target_fullname)}" for key in column.foreign_keys]
+        rows.append(
+            (
+                code(column.name),
+                code(column.type),
+                "yes" if column.nullable else "no",
+                "; ".join([column.comment or "", *refers]),
+            )
+        )
+    body = table(("column", "type", "NULL", "what"), rows)
+    return f"### `{each.fullname}`\n\n{each.comment}. On Redshift: {'; '.join(keys)}.\n\n{body}"
+
+
+# Errors -----------------------------------------------------------------------------------
+
+
+def error_tree() -> str:
+    """The classes of errors, as a tree with their exit codes."""
+    lines = ["```text", *_branch(SparkifyError, ""), "```"]
+    return "\n".join(lines)
+
+
+def _branch(cls: type[SparkifyError], indent: str) -> list[str]:
+    what = (cls.__doc__ or "").strip().splitlines()[0]
+    lines = [f"{indent}{cls.__name__} ({cls.exit_code}): {what}"]
+    for child in cls.__subclasses__():
+        lines += _branch(child, indent + "  ")
+    return lines
+
+
+def exit_codes() -> str:
+    """Every exit code of the command line, what it means and the errors that end with it."""
+    meanings = {
+        0: "done; also: nothing new to load",
+        1: "a defect of ours, or output that cannot be written",
+        2: "wrong usage or settings, or an extra that is not installed",
+        3: "a source is missing or unreadable",
+        4: "quality: rules, limits or checks; a load was rolled back",
+        5: "the database, its lock or its schema version",
+        6: "infrastructure",
+        SOMETHING_TO_LOAD: "`sparkify plan --exit-code`: there is something to load",
+        128 + signal.SIGINT: "interrupted (SIGINT); rolled back",
+        128 + signal.SIGTERM: "terminated (SIGTERM); rolled back",
+    }
+    found: dict[int, list[str]] = {}
+    todo: list[type[SparkifyError]] = [SparkifyError]
+    while todo:
+        cls = todo.pop(0)
+        found.setdefault(cls.exit_code, []).append(code(cls.__name__))
+        todo += cls.__subclasses__()
+    assert set(found) <= set(meanings)
+    rows = [(n, what, ", ".join(found.get(n, ()))) for n, what in sorted(meanings.items())]
+    return table(("code", "what", "errors"), rows)
+
+
+# Quality rules ----------------------------------------------------------------------------
+
+
+def parser_rules() -> str:
+    """What refuses a record, or an object, before any rule looks at it."""
+    rows = [(code(name), reason) for name, reason in PARSER_RULES.items()]
+    return table(("rule", "what must hold"), rows)
+
+
+def source_rules() -> str:
+    """The declared rules of each source."""
+    parts = []
+    for source in SPARKIFY.sources:
+        rows = [(code(rule.name), rule.severity, rule.reason) for rule in source.rules]
+        parts.append(
+            f"### `{source.name}`\n\n{table(('rule', 'severity', 'what must hold'), rows)}"
+        )
+    return "\n\n".join(parts)
+
+
+def limits() -> str:
+    """The settings that decide how many refused rows fail a load."""
+    names = ("max_reject_ratio", "reject_floor", "max_rejects")
+    fields = Settings.model_fields
+    rows = [
+        (
+            code(n),
+            code(fields[n].default) if fields[n].default is not None else "none",
+            fields[n].description,
+        )
+        for n in names
+    ]
+    return table(("setting", "default", "what"), rows)
+
+
+def checks() -> str:
+    """The checks of each table of the star; each fails a load that breaks it."""
+    rows = []
+    for target in SPARKIFY.targets:
+        reasons = {rule.name: rule.reason for rule in target.checks}
+        keys = ", ".join(target.key)
+        rows.append((code(target.name), code("key_unique"), f"no two rows share {keys}"))
+        for name in star_check(target).names:
+            column = name.removesuffix("_resolves")
+            reason = reasons.get(name) or f"{column} is NULL or stands in the table it refers to"
+            rows.append((code(target.name), code(name), reason))
+    return table(("table", "check", "what must hold"), rows)
