@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
-from pathlib import Path
+from stat import S_ISREG
 
 from .errors import SourceError
 
@@ -36,56 +36,96 @@ class Listing:
     skipped: int = 0
 
 
+class ObjectsChanged(Exception):
+    """Objects changed or vanished while they were read; the load goes on without them."""
+
+    def __init__(self, keys: Collection[str]) -> None:
+        super().__init__(f"{len(keys)} objects changed while they were read")
+        self.keys = set(keys)
+
+
 def list_folder(location: str) -> Listing:
     """Lists a folder, all levels, or one file.
 
     Names that start with ``.`` or ``_`` or end with ``~``, and files that are neither ``.json``
-    nor ``.json.gz``, are skipped and counted; so are symbolic links that lead out of the folder.
+    nor ``.json.gz``, are skipped and counted; so are symbolic links to folders, to nothing, or to
+    files outside of the folder.
 
-    :raises SourceError: when it does not exist or cannot be read.
+    :raises SourceError: when it does not exist, cannot be read or is no file that ends.
     """
-    root = os.path.abspath(Path(location).expanduser())
+    root = location
     try:
-        if not Path(root).is_dir():
-            return Listing([_object(root, os.stat(root))])
-        listing = Listing()
-        _walk(root, os.path.realpath(root), listing)
+        root = os.path.abspath(os.path.expanduser(location))
+        if not os.path.isdir(root):
+            return Listing([_single(root, os.stat(root))])
+        listing = _walk(root, os.path.realpath(root))
     except FileNotFoundError as error:
         raise SourceError(
-            f"source {location} does not exist" if error.filename == root else f"{error}",
+            f"source {location} does not exist"
+            if error.filename == root
+            else f"source {location}: {error.filename} vanished while it was listed",
             "name a folder, a file or s3://bucket/prefix/",
         ) from None
     except OSError as error:
         raise SourceError(
-            f"source {error.filename or location} cannot be read: {error.strerror}",
+            f"source {_shown(error.filename, location)} cannot be read: {error.strerror}",
             "give this user the right to read it",
+        ) from None
+    except ValueError as error:  # such as U+0000 in a name
+        raise SourceError(
+            f"source {location!r} is no name of a folder: {error}", "name a folder or a file"
         ) from None
     listing.objects.sort(key=lambda found: found.key)
     return listing
 
 
-def _walk(folder: str, root: str, listing: Listing) -> None:
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            hidden = entry.name.startswith((".", "_")) or entry.name.endswith("~")
-            if hidden or (entry.is_symlink() and not _inside(entry.path, root)):
-                listing.skipped += 1
-            elif entry.is_dir():
-                _walk(entry.path, root, listing)
-            elif entry.name.endswith(SUFFIXES) and entry.is_file():
-                listing.objects.append(_object(entry.path, entry.stat()))
-            else:
-                listing.skipped += 1
+def _single(path: str, stat: os.stat_result) -> Object:
+    if not S_ISREG(stat.st_mode):
+        raise SourceError(f"source {path} is neither a folder nor a file", "name one of these")
+    return _object(path, stat)
+
+
+def _walk(root: str, real_root: str) -> Listing:
+    listing, folders = Listing(), [root]
+    while folders:
+        folder = folders.pop()
+        try:
+            with os.scandir(folder) as entries:
+                for entry in entries:
+                    _sort_in(entry, real_root, listing, folders)
+        except (FileNotFoundError, NotADirectoryError):
+            if folder == root:
+                raise  # any other has vanished since its parent was listed
+    return listing
+
+
+def _sort_in(entry: os.DirEntry[str], root: str, listing: Listing, folders: list[str]) -> None:
+    hidden = entry.name.startswith((".", "_")) or entry.name.endswith("~")
+    if hidden or (entry.is_symlink() and not _inside(entry.path, root)):
+        listing.skipped += 1
+    elif entry.is_dir():
+        folders.append(entry.path)
+    elif entry.name.endswith(SUFFIXES) and entry.is_file():
+        try:
+            listing.objects.append(_object(entry.path, entry.stat()))
+        except FileNotFoundError:
+            return  # vanished since
+    else:
+        listing.skipped += 1
 
 
 def _inside(path: str, root: str) -> bool:
     # A link to a folder could lead back to a parent and never end: only links to files count.
     real = os.path.realpath(path)
-    return real.startswith(root + os.sep) and os.path.isfile(real)
+    return real.startswith(os.path.join(root, "")) and os.path.isfile(real)
 
 
 def _object(path: str, stat: os.stat_result) -> Object:
     return Object(shown_path(path), str(stat.st_mtime_ns), stat.st_size, path)
+
+
+def _shown(path: str | None, location: str) -> str:
+    return shown_path(path) if path else location
 
 
 def shown_path(path: str) -> str:
@@ -117,7 +157,8 @@ def look_again(objects: Iterable[Object], stat: Callable[[str], os.stat_result])
     changed = set()
     for each in objects:
         try:
-            if _object(each.path, stat(each.path)) != each:
+            found = stat(each.path)
+            if found.st_size != each.size or str(found.st_mtime_ns) != each.version:
                 changed.add(each.key)
         except OSError:
             changed.add(each.key)

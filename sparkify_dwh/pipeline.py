@@ -14,7 +14,7 @@ from .audit import Loader, SourceBook
 from .config import Settings
 from .declare import Declarations, Source, Target
 from .dialects.base import Engine
-from .discover import Listing, Object, look_again, new_objects
+from .discover import Listing, Object, ObjectsChanged, look_again, new_objects
 from .errors import BooksError, CheckError
 from .executor import Executor
 from .merge import Account, Work, merge, merge_derived, prepare
@@ -24,14 +24,6 @@ from .quarantine import Quarantine
 from .resolve import Lookups
 from .sql import HasBit
 from .transform import TypedRows, in_scope, repair, repair_table, suspects
-
-
-class ObjectsChanged(Exception):
-    """Objects changed or vanished while they were read; the load goes on without them."""
-
-    def __init__(self, keys: Collection[str]) -> None:
-        super().__init__(f"{len(keys)} objects changed while they were read")
-        self.keys = set(keys)
 
 
 class LedgerMoved(Exception):

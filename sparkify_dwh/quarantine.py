@@ -31,10 +31,22 @@ class Quarantine:
         self._file = path.open("w", encoding="ascii")
 
     def add(
-        self, source: str, rule: str, reason: str, key: str | None, line: int | None, raw: bytes
+        self,
+        source: str,
+        rule: str,
+        reason: str,
+        key: str | None,
+        line: int | None,
+        raw: bytes,
+        size: int | None = None,
     ) -> None:
-        """Refuses one record."""
-        refusal = Refusal(source, rule, reason, key, line, raw[:512], len(raw))
+        """Refuses one record.
+
+        :param raw: its bytes; where ``size`` is given, as many of them as are shown suffice.
+        :param size: its true size.
+        """
+        size = len(raw) if size is None else size
+        refusal = Refusal(source, rule, reason, key, line, raw[:512], size)
         self.count += 1
         self.by_rule[source, rule] += 1
         self.by_key[source, key] += 1
@@ -50,15 +62,17 @@ class Quarantine:
             "key": key,
             "line": line,
             "raw": shown_raw(raw),
-            "raw_bytes": len(raw),
+            "raw_bytes": size,
             "at": self.at.isoformat(sep=" "),
         }
         self._file.write(json.dumps(row) + "\n")
 
-    def add_unread(self, source: str, rule: str, key: str, line: int, raw: bytes) -> None:
-        """Refuses a record that the reader could not stage."""
+    def add_unread(
+        self, source: str, rule: str, key: str, line: int, raw: bytes, size: int | None = None
+    ) -> None:
+        """Refuses a record that the reader could not stage; see ``add``."""
         self.by_parser[source] += 1
-        self.add(source, rule, PARSER_RULES[rule], key, line, raw)
+        self.add(source, rule, PARSER_RULES[rule], key, line, raw, size)
 
     def refused(self, source: str) -> int:
         """Records of a source refused by the parser or a rule."""

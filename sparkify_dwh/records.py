@@ -11,16 +11,19 @@ before that limit, all text up to it is one malformed record and reading goes on
 
 from __future__ import annotations
 
+import codecs
+import io
 import json
-import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 MAX_RECORD = 4 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
 GZIP_MAGIC = b"\x1f\x8b"
+#: Bytes read at a time: a malformed record costs a scan of what is in memory.
+_BLOCK = 64 * 1024
 _BLANKS = " \t\r\n"
 _SPACE = re.compile(f"[{_BLANKS}]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -32,7 +35,8 @@ class Record:
     """A record: where it starts, its bytes, and either its values or the rule it is refused by.
 
     :param line: physical line it starts in, from 1.
-    :param values: text (or None) by staging column; empty when refused.
+    :param values: text (or None) by staging column, numbers as they are spelled; empty when
+        refused.
     """
 
     line: int
@@ -48,14 +52,8 @@ def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _spelled(number: str) -> str:
-    """A number as the engine spells it, so that both ways of reading give the same text."""
-    value = float(number)
-    return number if math.isinf(value) else repr(value)
-
-
 _DECODER = json.JSONDecoder(
-    object_pairs_hook=_first, parse_float=_spelled, parse_int=str, parse_constant=str
+    object_pairs_hook=_first, parse_float=str, parse_int=str, parse_constant=str
 )
 
 
@@ -64,55 +62,106 @@ def is_utf8_text(head: bytes) -> bool:
     return json.detect_encoding(head[:4]).startswith("utf-8")
 
 
-def split(data: bytes, keys: Mapping[str, str], first_line: int = 1) -> Iterator[Record]:
-    """The records of an object's bytes.
+def split(
+    source: bytes | BinaryIO, keys: Mapping[str, str], first_line: int = 1
+) -> Iterator[Record]:
+    """The records of an object; a stream is read piece by piece.
 
     :param keys: staging column by JSON key; other keys are ignored, whatever they hold.
-    :param first_line: number of the line that ``data`` starts in.
+    :param first_line: number of the line that ``source`` starts in.
     """
-    text = data.removeprefix(BOM).decode("utf-8", "surrogateescape")
-    at, line, seen = _skip(text, 0), first_line, 0
-    while at < len(text):
-        limit = text.find("\n{" if text[at] == "{" else "\n", at)
-        limit = len(text) if limit < 0 else limit
-        end, value = _value(text, at, limit)
-        line += text.count("\n", seen, at)
-        seen = at
-        part = text[at:end].rstrip(_BLANKS)
-        yield _judge(line, part, value, keys)
-        at = _skip(text, end)
+    window = _Window(io.BytesIO(source) if isinstance(source, bytes) else source, first_line)
+    while window.skip_blanks():
+        end, value = window.value()
+        line, text = window.take(end)
+        yield _judge(line, text.rstrip(_BLANKS), value, keys)
 
 
-def _skip(text: str, at: int) -> int:
-    found = _SPACE.match(text, at)
-    return found.end() if found else at
+class _Window:
+    """The part of a stream's text that is in memory, and where reading stands in it."""
+
+    def __init__(self, stream: BinaryIO, line: int) -> None:
+        self.stream, self.line = stream, line
+        self.text, self.at, self.ended = "", 0, False
+        self._counted = 0
+        self._limits = {"{": -1, "": -1}
+        # Bytes that are no UTF-8 become lone surrogates, and turn back into what they were.
+        self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
+        head = stream.read(len(BOM))
+        self._pushed = b"" if head == BOM and line == 1 else head
+
+    def skip_blanks(self) -> bool:
+        """Goes on to the next character that is no blank; whether there is one."""
+        while True:
+            found = _SPACE.match(self.text, self.at)
+            self.at = found.end() if found else self.at
+            if self.at < len(self.text):
+                return True
+            if self.ended:
+                return False
+            self._more()
+
+    def value(self) -> tuple[int, Any]:
+        """End of the record that starts here, and its value."""
+        while True:
+            kind = "{" if self.text[self.at] == "{" else ""
+            stop = self._limit(kind)
+            try:
+                value, end = _DECODER.scan_once(self.text, self.at)
+            except (ValueError, StopIteration, RecursionError):
+                value, end = _NO_VALUE, stop
+            else:
+                bare = not kind and self.text[self.at] not in '["'  # `12abc` is no number
+                if end > stop or (bare and self.text[end : end + 1].strip(_BLANKS)):
+                    value, end = _NO_VALUE, stop
+            # A value that ends within what is in memory ends there, whatever follows.
+            if stop < len(self.text) or self.ended or (value is not _NO_VALUE and end < stop):
+                return end, value
+            self._more()
+
+    def take(self, end: int) -> tuple[int, str]:
+        """Line and text of the record that ends there; goes on behind it."""
+        self.line += self.text.count("\n", self._counted, self.at)
+        text, self._counted, self.at = self.text[self.at : end], self.at, end
+        return self.line, text
+
+    def _limit(self, kind: str) -> int:
+        """Where a record must have ended; the end of what is in memory: not within that."""
+        known = self._limits[kind]
+        if known < self.at:
+            found = self.text.find("\n" + kind, self.at)
+            known = self._limits[kind] = len(self.text) if found < 0 else found
+        return known
+
+    def _more(self) -> None:
+        """Reads on: at least as much as is left, so that a long record is scanned a few times."""
+        self.line += self.text.count("\n", self._counted, self.at)
+        kept = self.text[self.at :]
+        block = self._pushed + self.stream.read(max(_BLOCK, len(kept)))
+        self._pushed = b""
+        self.ended = not block
+        self.text = kept + self._decode(block, self.ended)
+        self.at = self._counted = 0
+        self._limits = {"{": -1, "": -1}
 
 
-def _value(text: str, at: int, limit: int) -> tuple[int, Any]:
+def _judge(line: int, text: str, value: Any, keys: Mapping[str, str]) -> Record:
     try:
-        value, end = _DECODER.raw_decode(text, at)
-    except (ValueError, RecursionError):
-        return limit, _NO_VALUE
-    bare = text[at] not in '{["'  # `12abc` is no number
-    if end > limit or (bare and text[end : end + 1].strip(_BLANKS)):
-        return limit, _NO_VALUE
-    return end, value
-
-
-def _judge(line: int, part: str, value: Any, keys: Mapping[str, str]) -> Record:
-    raw = part.encode("utf-8", "surrogateescape")
-    rule = _refusal(part, raw, value, keys)
+        raw, broken = text.encode(), False
+    except UnicodeEncodeError:
+        raw, broken = text.encode("utf-8", "surrogateescape"), True
+    rule = _refusal(raw, broken, value, keys)
     if rule:
         return Record(line, raw, rule, {})
     return Record(line, raw, None, {column: _text(value.get(key)) for key, column in keys.items()})
 
 
-def _refusal(part: str, raw: bytes, value: Any, keys: Mapping[str, str]) -> str | None:
+def _refusal(raw: bytes, broken: bool, value: Any, keys: Mapping[str, str]) -> str | None:
     if len(raw) > MAX_RECORD:
         return "record_too_large"
     if value is _NO_VALUE:
         return "malformed_json"
-    if _SURROGATE.search(part):
+    if broken:
         return "invalid_utf8"
     if not isinstance(value, dict):
         return "not_an_object"

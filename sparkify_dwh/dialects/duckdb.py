@@ -108,7 +108,8 @@ def _read_json(element: ReadJson, compiler: Any, **kw: Any) -> str:
         return str(compiler.render_literal_value(value, sa.String()))
 
     types = ", ".join(f"{text(key)}: {text(kind)}" for key, kind in element.types.items())
-    options = "format='newline_delimited', maximum_object_size=67108864"
+    # Else a folder named year=1999 replaces the column of that name in the files below it.
+    options = "format='newline_delimited', hive_partitioning=false, maximum_object_size=67108864"
     if element.lenient:
         options += ", ignore_errors=true, filename='_file'"
     files = compiler.process(element.clauses, **kw)

@@ -7,30 +7,34 @@ looked at again by ``records``, line by line; a whole object only where its line
 
 from __future__ import annotations
 
+import io
+import os
 import zlib
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
+import duckdb
 import sqlalchemy as sa
 
 from .. import records
 from ..declare import Source
-from ..discover import Object
+from ..discover import Object, ObjectsChanged, look_again
 from ..executor import Executor
 from ..quality import first_rule, reject_bits
-from ..quarantine import Quarantine
+from ..quarantine import MAX_RAW, Quarantine
 from ..sql import HasBit, HasNul
 from ..transform import temporary
 from .base import Reading
-from .spool import Piece, Spool, mapped, pick_lines, survey, unpack
+from .spool import Piece, Spool, inflate, pick_lines, survey, unpack
 
 #: Objects below this size are spooled: opening a file costs DuckDB about a millisecond.
 SMALL = 256 * 1024
 _READ, _LOOK = "read", "second look"
 ROWID = sa.literal_column("rowid", sa.BigInteger)
-Insert = Callable[[Executor, list[str]], Any]
 
 
 class Reader:
@@ -61,14 +65,28 @@ class Reader:
         self.reading = Reading()
         self.pieces: dict[str, Piece] = {}
         self.objects: dict[str, Object] = {}
+        #: Where the plain bytes of an object are; those of small gzip are unpacked again on demand.
         self.plain: dict[str, str] = {}
+        self.packed: set[str] = set()
+        self.odd: dict[str, Sequence[int]] = {}
+        #: First row of each piece as it was read; rows that are deleted do not move the others.
         self.first: dict[str, int] = {}
         self._gone: list[int] = []
 
     def read(self, objects: Sequence[Object]) -> Reading:
-        """Fills the raw table; refused records go to the quarantine."""
+        """Fills the raw table; refused records go to the quarantine.
+
+        :raises ObjectsChanged: when it fails and objects are no longer what was listed.
+        """
         self.ex.create(self.raw, step=_READ, target=self.source.name)
+        objects = [] if self.ex.planning else objects
         self.objects = {each.key: each for each in objects}
+        with self._steady():
+            self._read(objects)
+            self.reading.changed |= look_again(objects, os.stat)
+        return self.reading
+
+    def _read(self, objects: Sequence[Object]) -> None:
         with self.ex.timed(_READ, self.source.name):
             direct = {each.key: count for each in objects if (count := self._accept(each))}
         pieces = [Piece(self.plain[key], key, rows=count) for key, count in direct.items()]
@@ -81,65 +99,87 @@ class Reader:
         with self.ex.when("objects were cut into records", cut) as wanted:
             if wanted:
                 self._insert(cut)
-        return self.reading
+
+    @contextmanager
+    def _steady(self) -> Iterator[None]:
+        """An object that changes while it is read may fail anywhere: then that is the reason."""
+        try:
+            yield
+        except Exception as error:
+            changed = look_again(self.objects.values(), os.stat)
+            if not changed:
+                raise
+            raise ObjectsChanged(changed) from error
 
     # Before DuckDB reads ------------------------------------------------------------------
 
     def _accept(self, each: Object) -> int:
         """Lines of an object that DuckDB may read where it lies; 0: spooled, refused or gone."""
         try:
-            return self._sniffed(each)
+            return self._small(each) if each.size < SMALL else self._large(each, each.path)
         except FileNotFoundError:
             self.reading.changed.add(each.key)
         except OSError as error:
             self._refuse(each, "unreadable_object", str(error.strerror).encode())
         except zlib.error:
-            self._refuse(each, "undecodable_object", Path(each.path).read_bytes())
+            self._refuse_whole(each)
         return 0
 
-    def _sniffed(self, each: Object) -> int:
-        path = each.path
-        if each.size >= SMALL:
-            with Path(path).open("rb") as file:
-                head = file.read(4)
-            if head.startswith(records.GZIP_MAGIC):
-                path = unpack(path, self.scratch)
-            # DuckDB takes glob characters and the ending .gz at their word.
-            elif set(path) & set("*?[]{}\\") or path.endswith(".gz"):
-                path = self._linked(path)
+    def _small(self, each: Object) -> int:
+        body = Path(each.path).read_bytes()
+        if len(body) != each.size:
+            self.reading.changed.add(each.key)
+            return 0
+        if body.startswith(records.GZIP_MAGIC):
+            plain = b""
+            for part in inflate(io.BytesIO(body)):
+                plain += part
+                if len(plain) > SMALL:
+                    return self._large(each, each.path)
+            self.packed.add(each.key)
+            body = plain
+        self.plain[each.key] = each.path
+        self._spool(each, body[:4], io.BytesIO(body))
+        return 0
+
+    def _large(self, each: Object, path: str) -> int:
+        head = _head(path, 4)
+        if head.startswith(records.GZIP_MAGIC):
+            path = unpack(path, self.scratch)
+            head = _head(path, 4)
+        elif each.key != path or set(path) & set("*?[]{}\\") or path.endswith(".gz"):
+            # DuckDB takes glob characters and the ending .gz at their word, and only UTF-8.
+            path = self._linked(path)
+        self.plain[each.key] = path
+        if records.is_utf8_text(head):
             found = survey(path)
-            if path == each.path and found.size != each.size:
-                self.reading.changed.add(each.key)
-                return 0
-            self.plain[each.key] = path
-            if found.plain and found.size >= SMALL and records.is_utf8_text(head):
+            if found.plain and found.size >= SMALL:
                 self.reading.read[each.key] = found.lines
+                if found.odd:
+                    self.odd[each.key] = found.odd
                 return found.lines
-        self._spool(each, path)
+        with Path(path).open("rb") as file:
+            self._spool(each, head, file)
         return 0
 
     def _linked(self, path: str) -> str:
-        target = self.scratch / f"link-{len(self.plain)}.json"
+        target = self.scratch / f"link-{os.urandom(6).hex()}.json"
         target.symlink_to(path)
         return str(target)
 
-    def _spool(self, each: Object, path: str) -> None:
-        body = Path(path).read_bytes()
-        if path == each.path and len(body) != each.size:
-            self.reading.changed.add(each.key)
-            return
-        if body.startswith(records.GZIP_MAGIC):
-            path = unpack(path, self.scratch)
-            body = Path(path).read_bytes()
-        self.plain[each.key] = path
-        if records.is_utf8_text(body):
+    def _spool(self, each: Object, head: bytes, body: BinaryIO) -> None:
+        if records.is_utf8_text(head):
             self.reading.read[each.key] = self.spool.add(each, body)
         else:
-            self._refuse(each, "undecodable_object", body)
+            self._refuse_whole(each)
+
+    def _refuse_whole(self, each: Object) -> None:
+        self._refuse(each, "undecodable_object", _head(each.path, MAX_RAW + 4))
 
     def _refuse(self, each: Object, rule: str, raw: bytes) -> None:
+        size = each.size if rule == "undecodable_object" else len(raw)
         self.reading.read[each.key] = 1
-        self.quarantine.add_unread(self.source.name, rule, each.key, 0, raw)
+        self.quarantine.add_unread(self.source.name, rule, each.key, 0, raw, size)
 
     # Reading ------------------------------------------------------------------------------
 
@@ -147,7 +187,9 @@ class Reader:
         """Reads pieces of a record a line; takes back those that turn out to be no such thing."""
         try:
             rows = self._insert(pieces)
-        except sa.exc.DBAPIError:
+        except sa.exc.DBAPIError as error:
+            if not isinstance(error.orig, duckdb.InvalidInputException):
+                raise
             # A record over several lines fails the whole statement, and nothing was inserted.
             self.ex.connection.rollback()
             odd = [p for p in pieces if not _line_by_line(p.path)] or pieces
@@ -158,8 +200,9 @@ class Reader:
                 self._read_lines(rest)
             return
         for piece in pieces:
-            if rows.get(piece.path, 0) != piece.rows and not self.ex.planning:
-                self._take_back(piece, rows.get(piece.path, 0))
+            found = rows.get(piece.path, 0)
+            if found != piece.rows and not self.ex.planning:
+                self._take_back(piece, 0, found)
                 self._cut(piece)
 
     def _insert(self, pieces: Iterable[Piece]) -> dict[str, int]:
@@ -176,89 +219,121 @@ class Reader:
             target=self.source.name,
         )
         self.pieces |= {piece.path: piece for piece in pieces}
-        self.first = {path: first for path, first, _ in found}
+        # Pieces read before may have lost their first row meanwhile.
+        self.first = {path: first for path, first, _ in found} | self.first
         return {path: count for path, _, count in found}
 
     def _cut(self, piece: Piece) -> None:
         for key in [piece.key] if piece.key else dict.fromkeys(piece.keys):
-            each = self.objects[key]
-            body = Path(self.plain[key]).read_bytes()
-            self.reading.read[key] = self.spool.cut(each, body)
+            self._cut_object(self.objects[key])
 
-    def _take_back(self, piece: Piece, rows: int) -> None:
-        self._gone += range(self.first.get(piece.path, 0), self.first.get(piece.path, 0) + rows)
+    def _cut_object(self, each: Object) -> None:
+        with self._opened(each) as body:
+            self.reading.read[each.key] = self.spool.cut(each, body)
+
+    def _opened(self, each: Object) -> BinaryIO:
+        """The plain bytes of an object."""
+        if each.key in self.packed:
+            self.packed.discard(each.key)
+            self.plain[each.key] = unpack(each.path, self.scratch)
+        return Path(self.plain[each.key]).open("rb")
+
+    def _take_back(self, piece: Piece, start: int, end: int) -> None:
+        first = self.first.get(piece.path, 0)
+        self._gone += range(first + start, first + end)
 
     # The second look ----------------------------------------------------------------------
 
     def _second_look(self) -> None:
         """Looks again at rows of NULLs and at values that may be no plain text."""
-        columns = [self.raw.c[c.name] for c in self.source.columns]
+        by_key: dict[str, dict[int, bool]] = defaultdict(dict)
+        for place, path, again in self.ex.rows(
+            self._suspects(), step=_LOOK, target=self.source.name
+        ):
+            key, start, _ = self.pieces[path].owner(place - self.first[path])
+            if key not in self.spool.cut_keys:
+                by_key[key][place - self.first[path] - start] = again
+        for key, numbers in self.odd.items():
+            if key not in self.spool.cut_keys:
+                by_key[key] = dict.fromkeys(numbers, False) | by_key[key]
+        wanted = self._pieces_of(by_key)
+        with self.ex.timed(_LOOK, self.source.name):
+            for key, rows in by_key.items():
+                self._look_at(self.objects[key], *wanted[key], dict(sorted(rows.items())))
+        with self.ex.when("rows are taken back", self._gone) as holds:
+            if holds:
+                self._drop()
+
+    def _suspects(self) -> sa.Select[Any]:
+        """Place and file of rows to look at, and whether they must be read again even if sound.
+
+        A row without values may stand for any line. DuckDB spells numbers in its own way, which
+        changes nothing unless it needs an exponent or more than 15 digits; it takes ``inf`` and
+        ``nan`` for numbers.
+        """
+        raw = self.raw
+        columns = [raw.c[c.name] for c in self.source.columns]
         nothing = sa.func.coalesce(*columns).is_(None)
-        odd = [
+        texts = [
             sa.or_(sa.and_(c >= "[", c < "\\"), sa.and_(c >= "{", c < "|"), HasNul(c))
             for c in columns
         ]
-        found = self.ex.rows(
-            sa.select(ROWID, self.raw.c._file, nothing)
-            .where(sa.or_(nothing, *odd))
-            .order_by(ROWID),
-            step=_LOOK,
-            target=self.source.name,
+        typed = {f.column for f in self.source.fields if f.kind != "text"}
+        numbers = [raw.c[name] for name in sorted(typed)]
+        spelled = [sa.or_(sa.func.contains(n, "e"), sa.func.instr(n, ".") > 16) for n in numbers]
+        words = [sa.or_(n >= "A", sa.func.contains(n, "n")) for n in numbers]
+        lost = sa.and_(nothing, raw.c._object.is_(None))
+        again = sa.func.coalesce(sa.or_(lost, *spelled), sa.false())
+        return (
+            sa.select(ROWID, raw.c._file, again)
+            .where(sa.or_(nothing, *texts, *spelled, *words))
+            .order_by(ROWID)
         )
-        by_key: dict[str, list[tuple[int, bool]]] = defaultdict(list)
-        starts: dict[str, int] = {}
-        for place, path, empty in found:
-            key, start = self.pieces[path].owner(place - self.first[path])
-            if key not in self.spool.cut_keys:
-                by_key[key].append((place, empty))
-                starts[key] = self.first[path] + start
-        with self.ex.timed(_LOOK, self.source.name):
-            for key, rows in by_key.items():
-                self._look_at(self.objects[key], rows, starts[key])
-        with self.ex.when("rows are taken back", self._gone) as wanted:
-            if wanted:
-                self._drop()
 
-    def _look_at(self, each: Object, rows: list[tuple[int, bool]], start: int) -> None:
+    def _pieces_of(self, keys: Iterable[str]) -> dict[str, tuple[Piece, int, int]]:
+        """Piece of each object, its first and its end row in there."""
+        found: dict[str, tuple[Piece, int, int]] = {}
+        for piece in self.pieces.values():
+            if piece.key in keys:
+                found[piece.key] = piece, 0, piece.rows
+            bounds = [*piece.starts, piece.rows]
+            for at, key in enumerate(piece.keys):
+                if key in keys:
+                    found[key] = piece, bounds[at], bounds[at + 1]
+        return found
+
+    def _look_at(
+        self, each: Object, piece: Piece, start: int, end: int, rows: Mapping[int, bool]
+    ) -> None:
+        """Looks at rows of an object: number within it, whether to read it again even if sound."""
         looked: list[tuple[int, list[records.Record]]] = []
-        with mapped(self.plain[each.key]) as view:
-            numbers = self._line_numbers(view, each, [place - start for place, _ in rows])
-            for (place, empty), (number, text, after) in zip(
-                rows, pick_lines(view, numbers), strict=True
+        with self._opened(each) as file:
+            numbers = self._line_numbers(file, piece, list(rows))
+            for (row, again), (number, text, after) in zip(
+                rows.items(), pick_lines(file, numbers), strict=True
             ):
                 parts = list(records.split(text, self.source.keys, number + 1))
-                last = parts[-1]
-                if last.rule == "malformed_json" and last.raw[:1] == b"{" and after not in b"{":
-                    # The record may go on in the next line: only the whole object tells.
-                    self._take_back_object(each)
-                    body = Path(self.plain[each.key]).read_bytes()
-                    self.reading.read[each.key] = self.spool.cut(each, body)
-                    return
-                sound = len(parts) == 1 and last.rule is None
-                if not sound or (empty and any(last.values.values())):
-                    looked.append((place, parts))
-        for place, parts in looked:
-            self._gone.append(place)
+                last = parts[-1] if parts else None
+                if last and last.rule == "malformed_json" and last.raw[:1] == b"{":
+                    if after not in b"{":
+                        # The record may go on in the next line: only the whole object tells.
+                        self._take_back(piece, start, end)
+                        self._cut_object(each)
+                        return
+                if again or len(parts) != 1 or parts[0].rule:
+                    looked.append((row, parts))
+        for row, parts in looked:
+            self._take_back(piece, start + row, start + row + 1)
             self.reading.read[each.key] += len(parts) - 1
             self.spool.add_records(each, parts)
 
-    def _line_numbers(self, view: Any, each: Object, rows: list[int]) -> list[int]:
+    def _line_numbers(self, file: BinaryIO, piece: Piece, rows: list[int]) -> list[int]:
         """Physical lines, from 0, of an object's rows; blank lines give no row."""
-        if self.plain[each.key] in self.pieces:
+        if piece.key is not None:
             return rows
-        lines = [n for n, line in enumerate(bytes(view).split(b"\n")) if line.strip(b" \t\r\n")]
+        lines = [number for number, line in enumerate(file) if line.strip(b" \t\r\n")]
+        file.seek(0)
         return [lines[row] for row in rows]
-
-    def _take_back_object(self, each: Object) -> None:
-        for path, piece in self.pieces.items():
-            first = self.first.get(path, 0)
-            if piece.key == each.key:
-                self._gone += range(first, first + piece.rows)
-            elif piece.key is None:
-                bounds = [*piece.starts, piece.rows]
-                for at, key in enumerate(piece.keys):
-                    if key == each.key:
-                        self._gone += range(first + bounds[at], first + bounds[at + 1])
 
     def _drop(self) -> None:
         gone = sa.func.unnest(sa.bindparam("places", type_=sa.ARRAY(sa.BigInteger)))
@@ -290,7 +365,10 @@ class Reader:
                 yield {"file": path, "object": piece.key, "first": self.first[path]}
 
     def quarantine_rows(self, violations: sa.Table) -> None:
-        """Sends rows that broke a rule to the quarantine, with the bytes of their records."""
+        """Sends rows that broke a rule to the quarantine, with the bytes of their records.
+
+        :raises ObjectsChanged: when objects are no longer what was listed.
+        """
         found = self.ex.rows(
             sa.select(violations)
             .where(HasBit(violations.c.mask, reject_bits(self.source)))
@@ -298,39 +376,53 @@ class Reader:
             step="quarantine",
             target=self.source.name,
         )
-        by_key: dict[str, list[Any]] = defaultdict(list)
+        by_key: dict[str, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
         for row in found:
-            by_key[row._object or self.pieces[row._file].key or ""].append(row)
-        with self.ex.timed("quarantine", self.source.name):
+            key = row._object or self.pieces[row._file].key
+            line = row._line or row.place - self.first[row._file] + 1
+            by_key[key][line].append(row)
+        with self.ex.timed("quarantine", self.source.name), self._steady():
             for key, rows in by_key.items():
                 for row, line, raw in self._records_of(self.objects[key], rows):
                     rule = first_rule(self.source, row.mask)
                     self.quarantine.add(self.source.name, rule.name, rule.reason, key, line, raw)
 
-    def _records_of(self, each: Object, rows: list[Any]) -> Iterator[tuple[Any, int, bytes]]:
-        with mapped(self.plain[each.key]) as view:
-            numbered = sorted(
-                ((r._line or r.place - self.first[r._file] + 1, r) for r in rows),
-                key=lambda item: item[0],
-            )
-            by_values: dict[int, list[records.Record]] = {}
-            if each.key in self.spool.cut_keys:
-                for record in records.split(bytes(view), self.source.keys):
-                    by_values.setdefault(record.line, []).append(record)
-            lines = pick_lines(view, [line - 1 for line, _ in numbered])
-            for (line, row), (_, text, _) in zip(numbered, lines, strict=True):
-                parts = by_values.get(line)
-                if parts is None:
-                    parts = list(records.split(text, self.source.keys, line))
-                raw = next(
-                    (p.raw for p in parts if p.values and _same(p.values, row)),
-                    text.strip(b" \t\r\n"),
-                )
-                yield row, line, raw
+    def _records_of(
+        self, each: Object, rows: Mapping[int, list[Any]]
+    ) -> Iterator[tuple[Any, int, bytes]]:
+        """Each staged row of an object, given by line, with its line and its record's bytes."""
+        left = set(rows)
+        with self._opened(each) as file:
+            for line, group in groupby(self._parts(each, file, sorted(rows)), lambda p: p.line):
+                parts = [part for part in group if line in rows and not part.rule]
+                left.discard(line)
+                for row in rows.get(line, ()):
+                    # Several records of a line are told apart by their values, as they are spelled.
+                    same = (p for p in parts if len(parts) == 1 or _same(p.values, row))
+                    part = next(same)
+                    parts = [p for p in parts if p is not part] or [part]
+                    yield row, line, part.raw
+        if left:
+            raise ValueError(f"{each.key} has no record in line {min(left)}")
+
+    def _parts(
+        self, each: Object, file: BinaryIO, lines: Sequence[int]
+    ) -> Iterator[records.Record]:
+        keys = self.source.keys
+        if each.key in self.spool.cut_keys:
+            yield from records.split(file, keys)
+        else:
+            for number, text, _ in pick_lines(file, [line - 1 for line in lines]):
+                yield from records.split(text, keys, number + 1)
 
 
 def _same(values: Mapping[str, str | None], row: Any) -> bool:
     return all(row._mapping[column] == value for column, value in values.items())
+
+
+def _head(path: str, size: int) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(size)
 
 
 def _line_by_line(path: str) -> bool:
