@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import InfraError, MissingExtraError
+from ..errors import InfraError, MissingExtraError, SettingsError
 
 POLICY_HINT = "docs/infra.md has the smallest policy that suffices; ask for it and run this again"
 _DENIED = frozenset(
@@ -39,7 +39,7 @@ class Clients:
     :param session: a ``boto3.Session``; one by boto3's own chain when None.
     :param given: clients to use instead, by service name.
     :raises MissingExtraError: when boto3 is not installed.
-    :raises InfraError: when no region is known.
+    :raises SettingsError: when no region is known.
     """
 
     def __init__(
@@ -59,8 +59,8 @@ class Clients:
         self.session = session
         region = region or session.region_name
         if not region:
-            raise InfraError(
-                "no AWS region is set", "set aws_region in sparkify.toml or AWS_REGION"
+            raise SettingsError(
+                "no AWS region is set", "set aws_region in sparkify.toml or AWS_DEFAULT_REGION"
             )
         self.region: str = region
         self.endpoint_url = endpoint_url

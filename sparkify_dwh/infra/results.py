@@ -175,6 +175,11 @@ class Created(Result):
     written: dict[str, str] = field(default_factory=dict)
     messages: tuple[str, ...] = ()
 
+    @property
+    def unreachable(self) -> bool:
+        """Whether it was to be reached from here, and is not."""
+        return self.endpoint is not None and self.endpoint.public and not self.ready
+
     def lines(self) -> list[str]:
         """The written settings and the last lines."""
         shown = [f"{self.config}: {key} = {value}" for key, value in self.written.items()]

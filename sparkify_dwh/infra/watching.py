@@ -37,7 +37,7 @@ def status(deployment: Deployment, last_load: Callable[[], str | None] | None) -
         if endpoint.nodes
         else endpoint.node_type,
         free=free_space(deployment, endpoint),
-        last_load=_last_load(endpoint, last_load),
+        last_load=_last_load(deployment, endpoint, last_load),
     )
 
 
@@ -84,11 +84,16 @@ def free_space(deployment: Deployment, endpoint: Endpoint) -> str:
     return free
 
 
-def _last_load(endpoint: Endpoint, last_load: Callable[[], str | None] | None) -> str | None:
+def _last_load(
+    deployment: Deployment, endpoint: Endpoint, last_load: Callable[[], str | None] | None
+) -> str | None:
     if last_load is None:
         return None
-    if endpoint.state != "available":
+    if endpoint.state != "available" or not endpoint.host:
         return f"not looked up: the warehouse is {endpoint.state}"
+    reached = deployment.connect(endpoint.host, endpoint.port)
+    if not reached.ok:
+        return f"unknown: {reached.why}"
     try:
         return last_load() or "none yet"
     except SparkifyError as error:
