@@ -44,6 +44,7 @@ class Session:
     """What the options that every command has say.
 
     :param given: settings given as options.
+    :param interrupted: what is said when the command is interrupted.
     """
 
     verbose: bool = False
@@ -51,6 +52,7 @@ class Session:
     log_format: str = "text"
     config: str | None = None
     given: dict[str, Any] = field(default_factory=dict)
+    interrupted: str = "what was not committed is rolled back"
 
     def settings(self) -> Settings:
         from ..config import Settings
@@ -210,10 +212,14 @@ def root(
 Body = Callable[..., int | None]
 
 
-def command(name: str, *, settings: bool = True) -> Callable[[Body], Body]:
+def command(
+    name: str, *, settings: bool = True, into: typer.Typer = app, hidden: bool = False
+) -> Callable[[Body], Body]:
     """Declares a command: a function of a session and its own options that returns an exit code.
 
     :param settings: whether it reads settings, and so takes each of them as an option.
+    :param into: the group it belongs to.
+    :param hidden: whether help leaves it out, as for an alias.
     """
 
     def declare(body: Body) -> Body:
@@ -230,7 +236,7 @@ def command(name: str, *, settings: bool = True) -> Callable[[Body], Body]:
         parameters += common_parameters()
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {p.name: p.annotation for p in parameters}
-        app.command(name, cls=Command)(run)
+        into.command(name, cls=Command, hidden=hidden)(run)
         return body
 
     return declare
@@ -265,7 +271,7 @@ def _ended(session: Session, error: BaseException) -> int:
         number = caught or signal.SIGINT
         _report(
             "terminated" if number == signal.SIGTERM else "interrupted",
-            "what was not committed is rolled back",
+            session.interrupted,
         )
         return 128 + number
     if isinstance(error, BrokenPipeError):

@@ -1,0 +1,249 @@
+"""`sparkify infra`: the cluster and all it needs."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ..errors import UsageError
+from .app import USAGE, Session, command
+from .loads import Json
+from .output import GREEN, YELLOW, emit, emit_json, inert, is_terminal, say, styled
+
+if TYPE_CHECKING:
+    from ..infra import Deployment
+    from ..infra.results import Progress, Result
+
+log = logging.getLogger("sparkify_dwh.cli")
+INFRASTRUCTURE = 6
+
+app = typer.Typer(
+    name="infra",
+    invoke_without_command=True,
+    rich_markup_mode=None,
+    epilog="Example: sparkify infra init",
+)
+
+
+@app.callback()
+def root(context: typer.Context) -> None:
+    """Create, watch, pause and remove the Redshift warehouse and all it needs."""
+    if context.invoked_subcommand is None:
+        say(context.get_help())
+        raise typer.Exit(USAGE)
+
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+FromHere = Annotated[
+    bool,
+    typer.Option("--from-here", help="Public endpoint, open to your own address besides others."),
+]
+
+
+def _config_file(session: Session) -> Path:
+    import os
+
+    from ..config import CONFIG_FILE, ENV_PREFIX
+
+    return Path(session.config or os.environ.get(ENV_PREFIX + "CONFIG") or CONFIG_FILE)
+
+
+@contextmanager
+def _deployment(session: Session) -> Iterator[Deployment]:
+    from ..infra import Deployment
+
+    session.interrupted = "what AWS has begun goes on; run the same command again to go on with it"
+    with _told(session) as tell:
+        yield Deployment.of(session.settings(), config=_config_file(session), tell=tell)
+
+
+@contextmanager
+def _told(session: Session) -> Iterator[Callable[[str | Progress], None]]:
+    """Progress: a live list on a terminal, lines elsewhere."""
+    if session.quiet or not session.lines or not is_terminal(sys.stderr):
+        yield lambda item: log.info("%s", item)
+        return
+    from .live import Live
+
+    live = Live()
+    try:
+        yield live.tell
+    finally:
+        live.stop()
+
+
+def _answer(question: str) -> str:
+    """A line from stdin.
+
+    :raises UsageError: when nobody answers.
+    """
+    sys.stderr.write(question + " ")
+    sys.stderr.flush()
+    line = sys.stdin.readline() if sys.stdin else ""
+    if not line:
+        say("")
+        raise UsageError("nobody answers here", "say --yes to go on without being asked")
+    return line.strip()
+
+
+def _show(result: Result) -> None:
+    for line in result.lines():
+        loud = line.lstrip().startswith(("REPLACE", "may REPLACE", "WARNING", "PUBLIC", "WITHOUT"))
+        style = YELLOW if loud else GREEN if line.startswith("ready") else ""
+        say(styled(inert(line), style, sys.stderr) if style else inert(line))
+
+
+@command("init", into=app)
+def init(session: Session) -> None:
+    """Write a commented [infra] table into sparkify.toml.
+
+    A file that is there keeps every word; an [infra] table that is there is left alone.
+
+    Example: sparkify infra init
+    """
+    from ..infra.configfile import init as write
+
+    file = _config_file(session)
+    if write(file):
+        log.info("%s has an [infra] table now; next: sparkify infra plan", file)
+    else:
+        log.info("%s has an [infra] table already; nothing was changed", file)
+
+
+@command("plan", into=app)
+def plan(session: Session, from_here: FromHere = False, json: Json = False) -> None:
+    """Show what `create` would do, and its price per hour. Changes nothing.
+
+    Example: sparkify infra plan --from-here
+    """
+    with _deployment(session) as deployment:
+        found = deployment.plan(from_here=from_here)
+    if json:
+        emit_json(found.to_dict())
+    else:
+        emit("\n".join(inert(line) for line in found.lines()))
+
+
+@command("apply", into=app, hidden=True)
+@command("create", into=app)
+def create(
+    session: Session,
+    yes: Yes = False,
+    from_here: FromHere = False,
+    replace: Annotated[
+        bool, typer.Option("--replace", help="Allow a change that loses the data.")
+    ] = False,
+    json: Json = False,
+) -> int:
+    """Create or change the warehouse, after showing the plan; then write sparkify.toml.
+
+    Running it again changes nothing. A creation that fails is removed again.
+
+    Example: sparkify infra create --from-here
+    """
+
+    def confirm(found: Any) -> bool:
+        _show(found)
+        return yes or _answer("carry this out? [y/N]").lower() in ("y", "yes")
+
+    with _deployment(session) as deployment:
+        made = deployment.create(confirm, from_here=from_here, replace=replace)
+    if made.plan.empty:
+        say(inert(made.plan.lines()[0]))
+    if json:
+        emit_json(made.to_dict())
+    elif not session.quiet:
+        _show(made)
+    return INFRASTRUCTURE if made.unreachable else 0
+
+
+@command("status", into=app)
+def status(session: Session, json: Json = False) -> None:
+    """Show state, endpoint, node type, free space, last load, and whether it is billed now.
+
+    Example: sparkify infra status --json
+    """
+    with _deployment(session) as deployment:
+        found = deployment.status(lambda: _last_load(session))
+    if json:
+        emit_json(found.to_dict())
+    else:
+        emit("\n".join(inert(line) for line in found.lines()))
+
+
+def _last_load(session: Session) -> str | None:
+    runs = session.warehouse().runs()
+    loads = [run for run in runs.records() if run.get("event") == "loaded"]
+    newest = max(loads, key=lambda run: run["at"], default=None)
+    return f"{newest['at']:%Y-%m-%d %H:%M:%S} UTC, run {newest['run_id']}" if newest else None
+
+
+@command("pause", into=app)
+def pause(session: Session, json: Json = False) -> None:
+    """Pause the cluster and wait: compute is no longer billed. Serverless: idle costs nothing.
+
+    Example: sparkify infra pause
+    """
+    with _deployment(session) as deployment:
+        _done(session, deployment.pause(), json)
+
+
+@command("resume", into=app)
+def resume(session: Session, json: Json = False) -> None:
+    """Resume a paused cluster and wait until it answers.
+
+    Example: sparkify infra resume
+    """
+    with _deployment(session) as deployment:
+        _done(session, deployment.resume(), json)
+
+
+@command("destroy", into=app, hidden=True)
+@command("remove", into=app)
+def remove(
+    session: Session,
+    yes: Yes = False,
+    no_snapshot: Annotated[
+        bool, typer.Option("--no-snapshot", help="Take no final snapshot: the data is gone.")
+    ] = False,
+    keep_days: Annotated[
+        int, typer.Option(metavar="DAYS", min=1, max=3653, help="How long the snapshot is kept.")
+    ] = 7,
+    json: Json = False,
+) -> int:
+    """Remove everything, after a final snapshot; then prove by the tags that it is gone.
+
+    Lists what will go and asks for the warehouse's name.
+
+    Example: sparkify infra remove --keep-days 30
+    """
+
+    def confirm(found: Any) -> bool:
+        _show(found)
+        if yes:
+            return True
+        typed = _answer(f"type {found.name} to remove it:")
+        if typed != found.name:
+            raise UsageError(
+                f"{typed!r} is not the warehouse's name; nothing was removed",
+                f"type {found.name}, or say --yes",
+            )
+        return True
+
+    with _deployment(session) as deployment:
+        gone = deployment.remove(confirm, snapshot=not no_snapshot, keep_days=keep_days)
+    _done(session, gone, json)
+    return INFRASTRUCTURE if gone.left else 0
+
+
+def _done(session: Session, result: Result, json: bool) -> None:
+    if json:
+        emit_json(result.to_dict())
+    elif not session.quiet:
+        _show(result)

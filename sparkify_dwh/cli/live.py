@@ -1,0 +1,56 @@
+"""The live list of resources on a terminal."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .output import inert
+
+if TYPE_CHECKING:
+    from ..infra.results import Progress
+
+
+class Live:
+    """Shows each resource once, with its newest status; lines scroll above the list."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+
+        self._console = Console(stderr=True, highlight=False, markup=False)
+        self._live: Any = None
+        self._newest: dict[str, Progress] = {}
+
+    def tell(self, item: str | Progress) -> None:
+        """A line, or an event of a resource."""
+        if isinstance(item, str):
+            self._console.print(inert(item))
+            return
+        if item.reason and item.status.endswith("FAILED"):
+            self._console.print(inert(str(item)))
+        self._newest[item.resource] = item
+        self._shown().update(self._table(), refresh=True)
+
+    def stop(self) -> None:
+        """Leaves the list as it stands."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _shown(self) -> Any:
+        if self._live is None:
+            from rich.live import Live as RichLive
+
+            self._live = RichLive(console=self._console, auto_refresh=False)
+            self._live.start()
+        return self._live
+
+    def _table(self) -> Any:
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table.grid(padding=(0, 2))
+        for each in self._newest.values():
+            status = each.status.replace("_", " ").lower()
+            style = "red" if "failed" in status else "green" if "complete" in status else "yellow"
+            table.add_row(Text(inert(each.resource)), Text(status, style), Text(each.type, "dim"))
+        return table

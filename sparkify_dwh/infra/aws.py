@@ -1,0 +1,171 @@
+"""The way to AWS: clients made when first used, and errors that say what to do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import InfraError, MissingExtraError, SettingsError
+
+POLICY_HINT = "docs/infra.md has the smallest policy that suffices; ask for it and run this again"
+_DENIED = frozenset(
+    {
+        "AccessDenied",
+        "AccessDeniedException",
+        "AccessDeniedFault",
+        "AllAccessDisabled",
+        "NotAuthorized",
+        "UnauthorizedOperation",
+        "403",
+    }
+)
+_REFUSED = frozenset(
+    {
+        "AuthFailure",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidClientTokenId",
+        "SignatureDoesNotMatch",
+        "UnrecognizedClientException",
+    }
+)
+
+
+class Clients:
+    """Clients of AWS services, made on first use.
+
+    :param session: a ``boto3.Session``; one by boto3's own chain when None.
+    :param given: clients to use instead, by service name.
+    :raises MissingExtraError: when boto3 is not installed.
+    :raises SettingsError: when no region is known.
+    """
+
+    def __init__(
+        self,
+        session: Any = None,
+        *,
+        region: str | None = None,
+        endpoint_url: str | None = None,
+        given: Mapping[str, Any] | None = None,
+    ) -> None:
+        if session is None:
+            try:
+                import boto3
+            except ImportError:
+                raise MissingExtraError("aws", "sparkify infra") from None
+            session = boto3.Session(region_name=region)
+        self.session = session
+        region = region or session.region_name
+        if not region:
+            raise SettingsError(
+                "no AWS region is set", "set aws_region in sparkify.toml or AWS_DEFAULT_REGION"
+            )
+        self.region: str = region
+        self.endpoint_url = endpoint_url
+        self._made: dict[str, Any] = dict(given or {})
+
+    def __getitem__(self, service: str) -> Any:
+        if service not in self._made:
+            from botocore.config import Config
+
+            options: dict[str, Any] = {"region_name": self.region}
+            if service == "pricing":
+                # The price list has few endpoints, and a plan does not wait for it.
+                options["region_name"] = "us-east-1"
+                options["config"] = Config(
+                    connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1}
+                )
+            if self.endpoint_url:
+                options["endpoint_url"] = self.endpoint_url
+            self._made[service] = self.session.client(service, **options)
+        return self._made[service]
+
+    @property
+    def partition(self) -> str:
+        """``aws``, ``aws-cn`` or ``aws-us-gov``."""
+        return str(self.session.get_partition_for_region(self.region))
+
+
+def code_of(error: Exception) -> str:
+    """The service's error code, or ''."""
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def message_of(error: Exception) -> str:
+    """The service's own words."""
+    response = getattr(error, "response", None) or {}
+    return str(response.get("Error", {}).get("Message") or error)
+
+
+def is_denied(error: Exception) -> bool:
+    """Whether the caller lacks a permission."""
+    return code_of(error) in _DENIED
+
+
+def is_missing(error: Exception) -> bool:
+    """Whether the thing asked for does not exist."""
+    code = code_of(error)
+    return code in ("404", "NoSuchBucket", "NoSuchKey") or "NotFound" in code
+
+
+@contextmanager
+def translated(doing: str) -> Iterator[None]:
+    """botocore's errors as :class:`InfraError` with what to do.
+
+    :param doing: what was being done, such as ``creating the change set``.
+    """
+    from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
+    from botocore.exceptions import ConnectionError as Unreachable
+
+    try:
+        yield
+    except NoCredentialsError:
+        raise InfraError(
+            f"{doing}: no AWS credentials were found",
+            "set AWS_PROFILE or run `aws configure`; sparkify itself never holds them",
+        ) from None
+    except ClientError as error:
+        call = getattr(error, "operation_name", "")
+        if is_denied(error):
+            raise InfraError(
+                f"{doing}: AWS does not allow {call}: {message_of(error)}", POLICY_HINT
+            ) from error
+        if code_of(error) in _REFUSED:
+            raise InfraError(
+                f"{doing}: AWS refused the credentials: {message_of(error)}",
+                "log in again, or set AWS_PROFILE to a profile that is valid",
+            ) from error
+        raise InfraError(
+            f"{doing}: {call}: {message_of(error)}", "sparkify infra status shows what there is"
+        ) from error
+    except (Unreachable, HTTPClientError) as error:
+        raise InfraError(
+            f"{doing}: AWS cannot be reached: {error}", "check the network and the region's name"
+        ) from error
+    except BotoCoreError as error:
+        raise InfraError(f"{doing}: {error}", "check the settings and run this again") from error
+
+
+def wait_until(
+    done: Callable[[], bool],
+    what: str,
+    *,
+    sleep: Callable[[float], None],
+    every: float = 15,
+    limit: float = 5400,
+) -> None:
+    """Asks again every ``every`` seconds until ``done``, for about ``limit`` seconds.
+
+    :raises InfraError: when it takes longer.
+    """
+    waited = 0.0
+    while not done():
+        if waited >= limit:
+            raise InfraError(
+                f"{what} is not done after {limit / 60:.0f} minutes", "run this again to go on"
+            )
+        sleep(every)
+        waited += every
