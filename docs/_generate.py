@@ -234,3 +234,25 @@ def checks() -> str:
             reason = reasons.get(name) or f"{column} is NULL or stands in the table it refers to"
             rows.append((code(target.name), code(name), reason))
     return table(("table", "check", "what must hold"), rows)
+
+
+# README -----------------------------------------------------------------------------------
+
+
+def load_summary() -> str:
+    """What a real load of generated data prints, less its time and run id, which differ."""
+    import tempfile
+
+    from sparkify_dwh import Warehouse
+    from sparkify_dwh.cli.summary import summary
+    from sparkify_dwh.generate import generate
+
+    with tempfile.TemporaryDirectory() as folder:
+        generate(folder, events=20_000, songs=300, days=8, dirty=0.001)
+        settings = Settings(
+            database_url=f"duckdb:///{folder}/readme.duckdb",
+            log_data=f"{folder}/log_data",
+            song_data=f"{folder}/song_data",
+        )
+        lines = summary(Warehouse(settings).load(), None).splitlines()
+    return "\n".join(["```text", *lines[2:], "```", ""])
