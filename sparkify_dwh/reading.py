@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import audit, loading, pipeline, schema
+from .aftermath import in_star
 from .audit import BOOK, FILE, REJECTED, RESULT, RUN, STEP, Loader
 from .config import Settings
 from .declare import Declarations
@@ -190,7 +191,7 @@ def run_detail(engine: Engine, run_id: str) -> dict[str, Table]:
     return found
 
 
-def rejects(engine: Engine, run_id: str | None) -> Table:
+def rejects(engine: Engine, declarations: Declarations, run_id: str | None) -> Table:
     """See ``Warehouse.rejects``."""
     columns = [c for c in REJECTED.c if c.name != "position"]
     statement = sa.select(*columns).order_by(REJECTED.c.run_id, REJECTED.c.position)
@@ -208,7 +209,15 @@ def rejects(engine: Engine, run_id: str | None) -> Table:
         known = sa.select(RUN.c.run_id).where(RUN.c.run_id == run_id).limit(1)
         if run_id is not None and connection.execute(known).first() is None:
             raise UsageError(f"there is no run {run_id}", "sparkify runs lists them")
-        return _table(connection, statement)
+        result = connection.execute(statement)
+        rows = result.all()
+        sources, targets = declarations.sources, declarations.targets
+        try:
+            held = in_star(Executor(connection), engine, sources, targets, rows)
+        finally:
+            engine.close()
+        names = (*result.keys(), "in_star")
+        return Table(names, [(*row, now) for row, now in zip(rows, held, strict=True)])
 
 
 def check(engine: Engine, declarations: Declarations) -> CheckResult:

@@ -147,8 +147,12 @@ class Warehouse:
         return reading.run_detail(self._reader(), run_id)
 
     def rejects(self, run: str | None = None) -> Table:
-        """Refused rows: of one run, or of the newest run of each object."""
-        return reading.rejects(self._reader(), run)
+        """Refused rows: of one run, or of the newest run of each object.
+
+        ``in_star`` tells whether the star now holds the row that the record meant, as it does
+        after its repair was loaded; None where the text names no key.
+        """
+        return reading.rejects(self._reader(), self.declarations, run)
 
     def check(self) -> CheckResult:
         """Keys, foreign keys and declared checks of the whole star."""

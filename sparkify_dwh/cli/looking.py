@@ -16,6 +16,7 @@ from .app import Session, command
 from .loads import Json
 from .output import (
     BOLD,
+    GREEN,
     RED,
     cell,
     count,
@@ -238,7 +239,8 @@ def _groups(rows: list[dict[str, Any]]) -> Iterable[str]:
             if room is not None:
                 place = shortened(place, max(24, room // 2 - 4), left=True)
                 text = shortened(text, max(16, room - len(place) - 4))
-            lines.append(f"  {place}  {text}".rstrip())
+            mended = styled("  now in the star", GREEN, sys.stdout) if row["in_star"] else ""
+            lines.append(f"  {place}  {text}".rstrip() + mended)
         yield "\n".join(lines)
 
 

@@ -1,0 +1,95 @@
+"""What became of refused records: whether the star now holds the row that each of them meant.
+
+A repaired record comes back in another object, so nothing but its key ties it to the refused one.
+The key is read from the refused text, leniently where that is damaged, typed as a load types it,
+and looked up in the table that a load would feed with it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import sqlalchemy as sa
+
+from . import records
+from .declare import Rows, Source, Target
+from .dialects.base import Engine
+from .executor import Executor
+from .transform import TypedRows, copied, in_scope, repair_table, temporary
+
+#: More refused records than this are not looked up.
+MOST = 20_000
+_STEP = "rejects"
+
+
+def in_star(
+    ex: Executor, engine: Engine, sources: Sequence[Source], targets: Sequence[Target], rows: Any
+) -> list[bool | None]:
+    """For each refused row whether its table holds its key now; None where the text tells none.
+
+    :param rows: rows with ``source`` and ``raw``.
+    """
+    found: list[bool | None] = [None] * len(rows)
+    if not rows or len(rows) > MOST:
+        return found
+    repairs = repair_table()
+    ex.create(repairs, step=_STEP)
+    for source in sources:
+        mine = [(n, row) for n, row in enumerate(rows) if row.source == source.name]
+        if not mine:
+            continue
+        meant = temporary(
+            f"refused_{source.name}", *copied(source.columns), sa.Column("place", sa.BigInteger)
+        )
+        ex.create(meant, step=_STEP, target=source.name)
+        values = ({**salvaged(row.raw or "", source), "place": n} for n, row in mine)
+        engine.fill(ex, meant, values, step=_STEP, target=source.name)
+        typed = TypedRows(source, meant, repairs, meant.c.place)
+        # A later table is the finer one: a play is looked up as a play, not as a moment.
+        for target in targets:
+            if target.source == source.name and not target.derivation and not target.newest_wins:
+                for place, held in ex.rows(_held(target, typed), step=_STEP, target=target.name):
+                    found[place] = held
+    return found
+
+
+def _held(target: Target, typed: TypedRows) -> sa.Select[Any]:
+    table = target.table
+    key = table.c[target.key[0]]
+
+    def build(r: Rows) -> sa.Select[Any]:
+        same = sa.and_(*(table.c[name] == target.columns[name](r) for name in target.key))
+        return (
+            sa.select(r.c.place, sa.case((key.is_(None), sa.false()), else_=sa.true()))
+            .select_from(r.outerjoin(table, same))
+            .where(in_scope(target, r))
+        )
+
+    return typed.using(build)
+
+
+def salvaged(raw: str, source: Source) -> Mapping[str, str | None]:
+    """The fields of a refused record by staging column, also of one that is no JSON any more."""
+    for record in records.split(raw.encode("utf-8", "surrogateescape"), source.keys):
+        if record.values:
+            return record.values
+    return dict(_fragments(raw, source))
+
+
+def _fragments(raw: str, source: Source) -> Iterator[tuple[str, str | None]]:
+    for key, column in source.keys.items():
+        part = re.search(
+            re.escape(json.dumps(key)) + r'\s*:\s*("(?:[^"\\]|\\.)*"|[^\s,{}\[\]"]+)', raw
+        )
+        value = part[1] if part else "null"
+        try:
+            text = json.loads(value, parse_float=str, parse_int=str, parse_constant=str)
+        except ValueError:
+            text = None
+        yield column, text if isinstance(text, str) else None
+
+
+__all__ = ["in_star", "salvaged"]
