@@ -598,6 +598,14 @@ def test_an_unexpected_error_is_a_defect_of_ours(monkeypatch: pytest.MonkeyPatch
     assert "Traceback" in sparkify("-v", "check", code=1).stderr
 
 
+def test_a_connection_that_breaks_is_no_reader_that_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    def check(self: Warehouse) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr(Warehouse, "check", check)
+    assert "BrokenPipeError" in sparkify("check", code=1).stderr
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -32,13 +32,15 @@ def test_connections_of_one_process_share_the_renamed_database(tmp_path: Path) -
     warehouse = Warehouse(Settings(database_url=f"duckdb:///{tmp_path}/sparkify.duckdb"))
     warehouse.migrate()
     engine, failed = warehouse.engine, []
-    barrier = threading.Barrier(8)
+    # All are open at once: DuckDB refuses to open a file that is about to be closed.
+    barrier = threading.Barrier(8, timeout=60)
 
     def ask() -> None:
         barrier.wait()
         try:
             with engine.connect() as connection:
                 connection.execute(sa.text("select count(*) from sparkify.songs")).all()
+                barrier.wait()
         except Exception as error:
             failed.append(error)
 

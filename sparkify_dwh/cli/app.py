@@ -9,15 +9,14 @@ import signal
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
-from ..errors import SparkifyError
 from . import logs
+from .ends import ROLLED_BACK, SIGNALS, USAGE, ended, report
 from .options import (
     LogFormat,
     common_parameters,
@@ -31,12 +30,6 @@ if TYPE_CHECKING:
     from ..warehouse import Warehouse
 
 log = logging.getLogger("sparkify_dwh.cli")
-DEFECT = 1
-USAGE = 2
-
-
-class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM; what is not committed is rolled back on the way out."""
 
 
 @dataclass
@@ -52,7 +45,7 @@ class Session:
     log_format: str = "text"
     config: str | None = None
     given: dict[str, Any] = field(default_factory=dict)
-    interrupted: str = "what was not committed is rolled back"
+    interrupted: str = ROLLED_BACK
 
     def settings(self) -> Settings:
         from ..config import Settings
@@ -142,8 +135,8 @@ class Group(TyperGroup):
             code = super().main(*args, **kwargs)
         except (OutputError, OSError) as error:
             # Help and the version are written outside of commands, help by typer.
-            told = isinstance(error, OutputError | BrokenPipeError)
-            code = _ended(Session(), error if told else unwritable(error))
+            told = isinstance(error, OutputError)
+            code = ended(error if told else unwritable(error), False)
         except Exception as error:
             # Typer's own click: an error of usage says its message and its context.
             if not hasattr(error, "format_message"):
@@ -161,7 +154,7 @@ def _usage(error: Any) -> None:
     if not message:  # a group without a command shows its help
         say(error.ctx.get_help())
         return
-    _report(message.rstrip("."), f"see: {path} --help")
+    report(message.rstrip("."), f"see: {path} --help")
 
 
 app = typer.Typer(
@@ -258,77 +251,15 @@ def _run(context: typer.Context, body: Body, values: dict[str, Any]) -> int:
             sys.stdout.flush()
         return code
     except BaseException as error:
-        return _ended(session, error)
+        return ended(error, session.verbose, session.interrupted)
 
 
-# Ends -------------------------------------------------------------------------------------
-
-
-def _ended(session: Session, error: BaseException) -> int:
-    """Says why a command failed; returns the exit code."""
-    caught = _signals.caught
-    if caught is not None or isinstance(error, KeyboardInterrupt):
-        number = caught or signal.SIGINT
-        _report(
-            "terminated" if number == signal.SIGTERM else "interrupted",
-            session.interrupted,
-        )
-        return 128 + number
-    if isinstance(error, BrokenPipeError):
-        silence(sys.stdout)
-        return 0
-    if isinstance(error, OutputError):
-        silence(sys.stdout)
-        _report(str(error), "")
-        return DEFECT
-    if not isinstance(error, Exception) or (
-        hasattr(error, "exit_code") and not isinstance(error, SparkifyError)
-    ):
-        raise error
-    if session.verbose:
-        log.debug("traceback", exc_info=error)
-    if isinstance(error, SparkifyError):
-        _report(error.what, error.hint)
-        return error.exit_code
-    text = str(error).strip().split("\n")[0]
-    _report(
-        f"{type(error).__name__}: {text}" if text else type(error).__name__,
-        "this is a defect of ours"
-        + ("" if session.verbose else "; please report it with the output of the command with -v"),
-    )
-    return DEFECT
-
-
-def _report(what: str, hint: str) -> None:
-    log.error("%s", what, extra={"hint": hint} if hint else None)
-
-
-class Signals:
-    """Turns SIGINT and SIGTERM into an exception in the main thread, and remembers which it was.
-
-    An engine may swallow the exception and raise one of its own.
-    """
-
-    def __init__(self) -> None:
-        self.caught: int | None = None
-
-    def install(self) -> None:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            # A shell starts background jobs with SIGINT ignored.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, self._raise)
-
-    def _raise(self, number: int, frame: FrameType | None) -> None:
-        self.caught = number
-        raise Interrupted
-
-
-_signals = Signals()
+# The process ------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console entry; ends the process."""
-    _signals.install()
+    SIGNALS.install()
     logging.getLogger().addHandler(logging.NullHandler())
     logging.captureWarnings(True)
     for stream in (sys.stdout, sys.stderr):
@@ -342,7 +273,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except SystemExit as end:
         code = end.code
     except KeyboardInterrupt:
-        code = 128 + (_signals.caught or signal.SIGINT)
+        code = 128 + (SIGNALS.caught or signal.SIGINT)
     try:
         if sys.stdout is not None:
             sys.stdout.flush()

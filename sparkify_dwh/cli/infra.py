@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import UsageError
-from .app import USAGE, Session, command
+from .app import Session, command
+from .ends import USAGE
 from .loads import Json
 from .output import GREEN, YELLOW, emit, emit_json, inert, is_terminal, say, styled
 

@@ -28,6 +28,10 @@ class OutputError(Exception):
     """Stdout cannot be written; the reader has not gone away by itself."""
 
 
+class ReaderGone(OutputError):
+    """The reader of stdout, such as `head`, has had enough."""
+
+
 def inert(text: str) -> str:
     """Text whose control characters and direction marks are shown, not obeyed."""
     return _ACTIVE.sub(lambda m: _SHORT.get(m[0]) or _escape(m[0]), text)
@@ -46,7 +50,7 @@ def _escape(char: str) -> str:
 def emit(text: str) -> None:
     """Writes text and a line end to stdout.
 
-    :raises BrokenPipeError: when the reader has gone.
+    :raises ReaderGone: when the reader has gone.
     :raises OutputError: when stdout is closed or full.
     """
     emit_bytes((text + "\n").encode("utf-8", "backslashreplace"))
@@ -61,7 +65,7 @@ def emit_bytes(data: bytes) -> None:
         sys.stdout.buffer.write(data)
         sys.stdout.buffer.flush()
     except BrokenPipeError:
-        raise
+        raise ReaderGone from None
     except (OSError, ValueError) as error:
         raise unwritable(error) from None
 
