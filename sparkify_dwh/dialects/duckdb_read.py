@@ -314,12 +314,12 @@ class Reader:
             ):
                 parts = list(records.split(text, self.source.keys, number + 1))
                 last = parts[-1] if parts else None
-                if last and last.rule == "malformed_json" and last.raw[:1] == b"{":
-                    if after not in b"{":
-                        # The record may go on in the next line: only the whole object tells.
-                        self._take_back(piece, start, end)
-                        self._cut_object(each)
-                        return
+                open_end = last and last.rule == "malformed_json" and last.raw[:1] == b"{"
+                if open_end and after not in b"{":
+                    # The record may go on in the next line: only the whole object tells.
+                    self._take_back(piece, start, end)
+                    self._cut_object(each)
+                    return
                 if again or len(parts) != 1 or parts[0].rule:
                     looked.append((row, parts))
         for row, parts in looked:

@@ -180,7 +180,7 @@ class Spool:
 
     def add(self, each: Object, body: BinaryIO) -> int:
         """Spools an object; returns its records. Cut into records where it is not a line each."""
-        piece, file = self._current(False)
+        _, file = self._current(False)
         mark, count = file.tell(), 0
         start = b'{"%s":%s,"%s":' % (
             self.injected[0].encode(),

@@ -1,0 +1,323 @@
+"""Each row of rules.md's table 'Input forms', in a file read by DuckDB itself and in a spooled one.
+
+What the loader makes of a file is held against the oracle: star, staging, refusals, books.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import socket
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import NO_LIMIT, Factory, Folders, examples, same_books, same_refusals, whole
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from reference import Books, Reference
+from reference_parse import MAX_RECORD, parse_object
+from strategies import (
+    EVENT,
+    JUNK,
+    NAMES_OF_FILES,
+    ODD,
+    RECORDS,
+    SONG,
+    event,
+    line,
+    lines,
+    objects,
+    song,
+)
+
+from sparkify_dwh import Run
+from sparkify_dwh.dialects import duckdb_read, spool
+
+
+@pytest.fixture(params=["spooled", "direct"])
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Whether files are small enough to be spooled, or all are for DuckDB to read."""
+    if request.param == "direct":
+        monkeypatch.setattr(duckdb_read, "SMALL", 0)
+    return str(request.param)
+
+
+def load_and_compare(
+    folders: Folders, star: Reference, files: dict[tuple[str, str], bytes], **options: Any
+) -> tuple[Run, Books]:
+    """Loads files by (source, name) and holds everything against the oracle."""
+    given_: dict[str, list[tuple[str, bytes]]] = {"events": [], "songs": []}
+    for (source, name), data in files.items():
+        given_[source].append((str(folders.put(source, name, data)), data))
+    run = folders.load(**options)
+    books = star.load(**given_)
+    same_books(run, books)
+    same_refusals(folders, run, books)
+    assert folders.star() == whole(star)
+    same_staging(folders, given_, books)
+    return run, books
+
+
+def same_staging(
+    folders: Folders, given_: dict[str, list[tuple[str, bytes]]], books: Books
+) -> None:
+    """Each staged row is a record of the object and line that it names."""
+    refused = {(r.source, r.object, r.line, r.raw) for r in books.refusals}
+    for source, files in given_.items():
+        expected: Counter[tuple[Any, ...]] = Counter()
+        for name, data in files:
+            for record in parse_object(source, name, data):
+                if (source, name, record.line, record.raw) not in refused:
+                    values = [record.values[key] for key in sorted(record.values, key=str.lower)]
+                    expected[name, record.line, *map(by_value, values)] += 1
+        keys = sorted(parse_keys(source), key=str.lower)
+        found = folders.query(
+            f"SELECT _object, _line, {', '.join(k.lower() for k in keys)} FROM staging.{source}"
+        )
+        assert Counter((*row[:2], *map(by_value, row[2:])) for row in found) == expected
+
+
+def parse_keys(source: str) -> list[str]:
+    return list(RECORDS[source])
+
+
+def by_value(text: str | None) -> object:
+    """Numbers are equal by value between readers, not by spelling."""
+    try:
+        return float(text) if text is not None else None
+    except ValueError:
+        return text
+
+
+# One form alone, between sound neighbours --------------------------------------------------------
+
+FORMS = [
+    (source, form)
+    for source in ("events", "songs")
+    for form in [*ODD[source], *(JUNK if source == "events" else [])]
+]
+
+
+@pytest.mark.parametrize("place", ["between", "alone"])
+def test_every_odd_record_ends_as_the_oracle_says(place: str, way: str, warehouse: Factory) -> None:
+    """All forms in one load, one object each: what fails names its object."""
+    before = {"events": line(event(sessionId=1)), "songs": line(song(song_id="SO1"))}
+    after = {"events": line(event(sessionId=2)), "songs": line(song(song_id="SO2"))}
+    files = {}
+    for number, (source, form) in enumerate(FORMS):
+        if place == "between":
+            form = before[source] + b"\n" + form + b"\n" + after[source] + b"\n"
+        files[source, f"{number:03}.json"] = form
+    run, books = load_and_compare(warehouse(**NO_LIMIT), Reference(), files)
+    assert {each.rule for each in books.refusals} >= {
+        *("malformed_json", "invalid_utf8", "not_an_object", "nul_character", "lone_surrogate"),
+        *("nested_value", "ts_valid", "duration_valid", "too_long"),
+    }
+    assert run.event == "loaded"
+
+
+LOADS = {
+    "a line each": (lines(event(), event(itemInSession=1)), 2),
+    "ends without a line feed": (lines(event(), event(itemInSession=1)) + b"\n", 2),
+    "over several lines": (json.dumps(event(), indent=2).encode(), 1),
+    "several on one line": (line(event()) + b" " + line(event(itemInSession=1)), 2),
+    "without a blank between": (line(event()) + line(event(itemInSession=1)), 2),
+    "CRLF": (lines(event(), event(itemInSession=1)).replace(b"\n", b"\r\n") + b"\r\n", 2),
+    "blank lines": (b"\n\n" + lines(event()) + b"\n\r\n \t\n" + line(event(sessionId=2)) + b"\n\n", 2),
+    "BOM": (b"\xef\xbb\xbf" + lines(event(), event(itemInSession=1)), 2),
+    "gzip": (gzip.compress(lines(event(), event(itemInSession=1))), 2),
+    "gzip with BOM": (gzip.compress(b"\xef\xbb\xbf" + lines(event())), 1),
+    "gzip members": (gzip.compress(line(event())[:99]) + gzip.compress(line(event())[99:]), 1),
+    "gzip of nothing": (gzip.compress(b""), 0),
+    "numbers as strings": (line({k: str(v) for k, v in EVENT.items()}), 1),
+    "strings as numbers": (line(event(userId=39, sessionId=38.0, ts=1.5431e12)), 1),
+    "texts that are numbers": (line(event(song=1999, artist=22, level="paid")), 1),
+    "texts that look nested": (line(event(song="[re:jazz]", artist="{x}", location="[")), 1),
+    "unknown keys": (line(event(x=1, y={"z": [{"\0": "\ud800"}]}, ts_="a")), 1),
+    "a key twice": (b'{"level": "paid", ' + line(event())[1:], 1),
+    "zero bytes": (b"", 0),
+    "blanks only": (b" \r\n\t\n  \n", 0),
+    "a sound record of 4 MiB": (line(event(x="x" * (MAX_RECORD - len(line(event(x="")))))), 1),
+    "many keys": (line({**EVENT, **{f"k{n}": n for n in range(200_000)}}), 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", LOADS)
+def test_sound_forms_load(form: str, way: str, warehouse: Factory) -> None:
+    """Whatever the name says, gzip is told by its magic bytes."""
+    data, staged = LOADS[form]
+    files = {("events", name): data for name in ("x.json", "x.json.gz")}
+    run, books = load_and_compare(warehouse(), Reference(), files)
+    assert (books.sources["events"].staged, run.refused) == (2 * staged, {})
+
+
+MANY_KEYS = line({f"key number {n}": n for n in range(1_000_000)})
+DEEP = line(event()) + b"\n" + b'{"ts": ' + b"[" * 100_000 + b"\n" + line(event(sessionId=2))
+REFUSALS: dict[str, tuple[bytes, int, list[tuple[str, int]]]] = {
+    "UTF-16 with BOM": (lines(EVENT).decode().encode("utf-16"), 0, [("undecodable_object", 0)]),
+    "UTF-16 LE": (lines(EVENT).decode().encode("utf-16-le"), 0, [("undecodable_object", 0)]),
+    "UTF-16 BE": (lines(EVENT).decode().encode("utf-16-be"), 0, [("undecodable_object", 0)]),
+    "UTF-32": (lines(EVENT).decode().encode("utf-32"), 0, [("undecodable_object", 0)]),
+    "gzip of UTF-16": (gzip.compress(lines(EVENT).decode().encode("utf-16-be")), 0, [("undecodable_object", 0)]),
+    "truncated gzip": (gzip.compress(lines(EVENT))[:-9], 0, [("undecodable_object", 0)]),
+    "gzip with garbage behind": (gzip.compress(lines(EVENT)) + b"garbage", 0, [("undecodable_object", 0)]),
+    "magic bytes alone": (b"\x1f\x8b", 0, [("undecodable_object", 0)]),
+    "gzip in gzip": (gzip.compress(gzip.compress(lines(EVENT))), 0, []),
+    "an array of records": (b"[" + line(EVENT) + b",\n" + line(EVENT) + b"]", 1, [("malformed_json", 1), ("malformed_json", 2)]),
+    "a sound array": (b"[" + line(EVENT) + b"]\n" + line(EVENT), 1, [("not_an_object", 1)]),
+    "over 4 MiB": (lines(event(x="x" * (MAX_RECORD - len(line(event(x=""))) + 1)), EVENT), 1, [("record_too_large", 1)]),
+    "over 4 MiB and malformed": (b'{"x": "' + b"x" * 5_000_000 + b"\n" + line(EVENT), 1, [("record_too_large", 1)]),
+    "a million keys": (MANY_KEYS + b"\n" + line(EVENT), 1, [("record_too_large", 1)]),
+    "deep nesting": (DEEP, 2, [("malformed_json", 2)]),
+    "deep nesting that ends": (b'{"ts": ' + b"[" * 100_000 + b"]" * 100_000 + b"}\n" + line(EVENT), 1, [("malformed_json", 1)]),
+    "a BOM within": (line(EVENT) + b"\n\xef\xbb\xbf" + line(EVENT), 1, [("malformed_json", 2)]),
+    "a record cut off at the end": (lines(EVENT, EVENT)[:-40], 1, [("malformed_json", 2)]),
+    "a record cut off at the start": (lines(EVENT, EVENT)[40:], 1, []),
+    "other case": (line({k.upper(): v for k, v in EVENT.items()}), 0, [("ts_valid", 1)]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("form", REFUSALS)
+def test_refused_forms(form: str, way: str, warehouse: Factory) -> None:
+    data, loaded, refused = REFUSALS[form]
+    folders = warehouse(**NO_LIMIT)
+    files = {("events", "x.json"): data, ("events", "y.json"): line(event(userId=7))}
+    run, books = load_and_compare(folders, Reference(), files)
+    assert len(folders.query("FROM staging.events")) == loaded + 1
+    if refused:
+        assert [(each.rule, each.line) for each in books.refusals] == refused
+    shown = folders.query("SELECT reason FROM audit.rejected_row WHERE run_id = ?", run.run_id)
+    assert all(reason for (reason,) in shown)
+
+
+def test_closed_deep_nesting_under_an_unknown_key_harms_nobody(
+    way: str, warehouse: Factory
+) -> None:
+    """Python's reader gives up where DuckDB does not: the record loads or is refused as one."""
+    deep = line(event(itemInSession=1))[:-1] + b', "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
+    folders = warehouse(**NO_LIMIT)
+    folders.put("events", "x.json", b"\n".join([line(EVENT), deep, line(event(userId=7))]))
+    (book,) = [b for b in folders.load().sources if b.source == "events"]
+    assert (book.read, book.staged + book.refused) == (3, 3)
+    assert book.staged >= 2
+
+
+# Objects that cannot be read ---------------------------------------------------------------------
+
+
+def test_an_unreadable_object_is_refused_by_itself(
+    way: str, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = warehouse(**NO_LIMIT)
+    bad = folders.put("events", "bad.json", line(event(sessionId=2)))
+    folders.put("events", "good.json", line(EVENT))
+    original = Path.open
+
+    def refuse(self: Path, *args: Any, **kw: Any) -> Any:
+        if self == bad:
+            raise PermissionError(13, "Permission denied", str(self))
+        return original(self, *args, **kw)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    run = folders.load()
+    assert folders.refused(run) == Counter(
+        {("events", "unreadable_object", str(bad), 0, "Permission denied", 17): 1}
+    )
+    assert folders.query("SELECT count(*) FROM sparkify.songplays") == [(1,)]
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
+def test_a_file_without_permission_is_refused_by_itself(way: str, warehouse: Factory) -> None:
+    folders = warehouse(**NO_LIMIT)
+    folders.put("events", "bad.json", line(event(sessionId=2))).chmod(0)
+    folders.put("events", "good.json", line(EVENT))
+    assert folders.load().refused == {"unreadable_object": 1}
+
+
+def test_what_is_no_file_is_skipped(way: str, warehouse: Factory) -> None:
+    folders = warehouse()
+    folders.put("events", "good.json", line(EVENT))
+    folders.put("events", "folder.json/x.json", line(event(sessionId=2)))
+    os.mkfifo(folders.folders["events"] / "pipe.json")
+    # A socket's path may have 107 bytes: it is bound elsewhere and moved here.
+    with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as bound:
+        bound.bind(f"{short}/s")
+        Path(f"{short}/s").rename(folders.folders["events"] / "socket.json")
+        (book,) = [b for b in folders.load().sources if b.source == "events"]
+    assert (book.objects, book.skipped, book.staged) == (2, 2, 2)
+
+
+# The reader's own parts --------------------------------------------------------------------------
+
+
+def test_reading_looks_at_few_lines_of_a_large_object(
+    warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One broken line, and one that only looks nested, do not send the whole object the slow way."""
+    monkeypatch.setattr(duckdb_read, "SMALL", 1000)
+    cut: list[str] = []
+    monkeypatch.setattr(spool.Spool, "cut", lambda self, each, body: cut.append(each.key))
+    body = [line(event(sessionId=n)) for n in range(2000)]
+    body[0] = b"first is broken}"
+    body[7], body[1500] = b"{broken", line(event(sessionId=1500, song="[x], }", artist="{"))
+    folders = warehouse(**NO_LIMIT)
+    run, books = load_and_compare(folders, Reference(), {("events", "x.json"): b"\n".join(body)})
+    assert books.sources["events"].staged == 1998
+    assert cut == []
+
+
+@pytest.mark.parametrize("block", [64, 300, 1 << 20])
+def test_lines_that_straddle_blocks_are_surveyed(
+    block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "_CHUNK", block)
+    path = tmp_path / "x.json"
+    sound = [line(event(sessionId=n, song="a, b")) for n in range(40)]
+    path.write_bytes(b"\n".join(sound))
+    assert spool.survey(str(path)) == spool.Survey(path.stat().st_size, 40, True, [])
+    odd = [*sound]
+    odd[3], odd[39] = odd[3] + b"\x0c", odd[39][:-1] + b", }"
+    odd[20] = odd[20][:-1] + b', "x": [1,]}'
+    path.write_bytes(b"\n".join(odd) + b"\n")
+    assert spool.survey(str(path)) == spool.Survey(path.stat().st_size, 40, True, [3, 20, 39])
+    for bad in (b"", b" " + sound[0], b"\r", b"\x0c" + sound[0]):
+        path.write_bytes(b"\n".join([*sound, bad, sound[0]]))
+        assert not spool.survey(str(path)).plain
+
+
+# All of it mixed ---------------------------------------------------------------------------------
+
+
+def _files() -> st.SearchStrategy[list[dict[tuple[str, str], bytes]]]:
+    """Loads: files by source and name; a name that comes again is a new version."""
+    one = st.sampled_from(["events", "events", "songs"]).flatmap(
+        lambda source: st.tuples(
+            st.tuples(st.just(source), st.sampled_from(NAMES_OF_FILES)), objects(source)
+        )
+    )
+    return st.lists(st.lists(one, min_size=1, max_size=4).map(dict), min_size=1, max_size=3)
+
+
+@pytest.mark.parametrize("small", [0, duckdb_read.SMALL], ids=["direct", "spooled"])
+def test_forms_mixed_into_files_end_as_the_oracle_says(
+    small: int, template: Path, tmp_path_factory: pytest.TempPathFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(duckdb_read, "SMALL", small)
+
+    @settings(max_examples=examples(20, 400))
+    @given(_files())
+    def check(loads: list[dict[tuple[str, str], bytes]]) -> None:
+        with tempfile.TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as root:
+            folders, star = Folders(Path(root), template, **NO_LIMIT), Reference()
+            for files in loads:
+                load_and_compare(folders, star, files)
+
+    check()
+
+
+assert SONG and EVENT
