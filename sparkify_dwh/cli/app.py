@@ -287,7 +287,7 @@ class Signals:
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         self.caught = number
-        raise Interrupted
+        raise Interrupted("terminated" if number == signal.SIGTERM else "interrupted")
 
 
 _signals = Signals()
