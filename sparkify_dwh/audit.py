@@ -131,6 +131,14 @@ def open_runs(connection: sa.Connection) -> list[OpenRun]:
     return [OpenRun(*row) for row in found]
 
 
+def newest_ended(connection: sa.Connection) -> datetime | None:
+    """When the newest run that has an end started; its loader named those that died before."""
+    ended = sa.select(RUN.c.run_id).where(RUN.c.event != STARTED)
+    newest = sa.select(sa.func.max(RUN.c.at)).where(RUN.c.event == STARTED, RUN.c.run_id.in_(ended))
+    found: datetime | None = connection.execute(newest).scalar()
+    return found
+
+
 def file_rows(
     run_id: str,
     source: Source,

@@ -46,7 +46,9 @@ class Warehouse:
         return f"Warehouse({self.settings.shown()['database_url']!r})"
 
     def _engine(self) -> Engine:
-        return load_engine(self.settings)
+        engine = load_engine(self.settings)
+        engine.tell = self._tell
+        return engine
 
     @property
     def engine(self) -> sa.Engine:
@@ -98,27 +100,35 @@ class Warehouse:
         :raises DatabaseError: when the database, its lock or its schema version stands in the way.
         """
         engine = self._engine()
-        self._ready(engine)
+        if dry_run and engine.embedded and self._is_missing(engine):
+            engine = engine.aside()
         return loading.Loading(
             engine,
             self.declarations,
             self.settings,
+            ready=lambda connection: self._ready(engine, connection),
             reload=all,
             dry_run=dry_run,
             tell=self._tell,
         ).run()
 
-    def _ready(self, engine: Engine) -> None:
-        """Migrates a new embedded database; refuses any other that is not current."""
-        loading.list_sources(self.settings, loading.locations(self.settings, self.declarations))
+    def _is_missing(self, engine: Engine) -> bool:
+        if not engine.exists():
+            return True
         config = schema.alembic_config(self.settings, self.declarations)
-        with engine.session() as connection:
+        with engine.session(read_only=True) as connection:
+            return schema.status(connection, config).state == "missing"
+
+    def _ready(self, engine: Engine, connection: sa.Connection) -> None:
+        """Migrates a new embedded database; refuses any other that is not current."""
+        config = schema.alembic_config(self.settings, self.declarations)
+        found = schema.status(connection, config)
+        connection.rollback()
+        if found.state == "missing" and engine.embedded:
+            self._tell("new database: migrating it first")
+            schema.upgrade(connection, config, "heads")
             found = schema.status(connection, config)
             connection.rollback()
-            if found.state == "missing" and engine.embedded:
-                self._tell("new database: migrating it first")
-                schema.upgrade(connection, config, "heads")
-                found = schema.status(connection, config)
         schema.require_current(found)
 
     def plan(self, engine: str | None = None, *, all: bool = False) -> Plan:

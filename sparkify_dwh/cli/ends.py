@@ -79,7 +79,7 @@ class Signals:
 
     def _raise(self, number: int, frame: FrameType | None) -> None:
         self.caught = number
-        raise Interrupted
+        raise Interrupted("terminated" if number == signal.SIGTERM else "interrupted")
 
 
 SIGNALS = Signals()

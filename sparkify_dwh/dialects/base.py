@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +17,9 @@ from ..declare import Source
 from ..discover import Object
 from ..executor import Executor
 from ..quarantine import Quarantine
+from ..scratch import Scratch
+
+log = logging.getLogger("sparkify_dwh")
 
 
 @dataclass
@@ -44,6 +48,24 @@ class Engine(ABC):
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
+        #: Called with a line of text when a person waits for something.
+        self.tell: Callable[[str], None] = log.info
+        self._scratch = Scratch()
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for what stands between the objects and the database; ``close`` removes it.
+
+        :raises DatabaseError: when none can be made.
+        """
+        return self._scratch.path
+
+    def aside(self) -> Engine:
+        """An engine like this one, with an empty database that ``close`` removes.
+
+        Embedded engines only: a dry run migrates that one and leaves none behind.
+        """
+        raise NotImplementedError
 
     @abstractmethod
     def exists(self) -> bool:
@@ -123,9 +145,13 @@ class Engine(ABC):
         """What the engine needs after a load; returns warnings, never fails."""
         return []
 
-    def close(self) -> None:
-        """Removes what the engine left outside the database."""
+    def reset(self, connection: sa.Connection) -> None:
+        """Drops the temporary tables of an attempt that was rolled back, where they remain."""
         return
+
+    def close(self) -> None:
+        """Removes what the engine left outside the database; never fails."""
+        self._scratch.close()
 
     @contextmanager
     def session(self, read_only: bool = False) -> Iterator[sa.Connection]:

@@ -4,37 +4,27 @@ from __future__ import annotations
 
 import json
 import os
-import re
-import shutil
-import tempfile
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import sqlalchemy as sa
 from duckdb_sqlalchemy import DBAPI, DuckDBDDLCompiler
 from duckdb_sqlalchemy import Dialect as StockDialect
-from sqlalchemy.engine import make_url
 from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.pool import NullPool
 from sqlalchemy.sql.functions import FunctionElement
 
 from ..config import Settings
 from ..declare import Source
 from ..discover import Object
-from ..errors import DatabaseError, LockError
 from ..executor import Executor
-from ..models.audit import LoadLock
-from ..models.base import Base, table_of
+from ..models.base import Base
 from ..quarantine import Quarantine
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
 from ..transform import copied, temporary, typed_ahead, typed_value
-from .base import Engine, Reading
+from .base import Reading
+from .duckdb_connection import DuckDBConnection
 from .duckdb_read import Reader
-
-_HELD = re.compile(r"Conflicting lock is held in (?P<program>.*?) \(PID (?P<pid>\d+)\)")
 
 
 class SparkifyDDLCompiler(DuckDBDDLCompiler):
@@ -169,105 +159,14 @@ def json_type(column: sa.Column[Any]) -> str:
     return "VARCHAR"
 
 
-class DuckDBEngine(Engine):
-    """A database in one file, opened by one process at a time."""
+class DuckDBEngine(DuckDBConnection):
+    """A database in one file, opened by one process at a time: how it reads and fills."""
 
-    name = "duckdb"
-    reads_first = True
-    embedded = True
     plan_dialect = DuckDBDialect(paramstyle="named")
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.path = make_url(settings.database_url).database or ":memory:"
-        self._scratch: Path | None = None
         self._readers: dict[str, Reader] = {}
-
-    @property
-    def scratch(self) -> Path:
-        """A folder for spooled objects, removed by ``close``."""
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="sparkify-"))
-        return self._scratch
-
-    def close(self) -> None:
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
-
-    def exists(self) -> bool:
-        return self.path != ":memory:" and Path(self.path).exists()
-
-    def create(self, read_only: bool = False) -> sa.Engine:
-        config: dict[str, Any] = {}
-        if self.settings.memory_limit:
-            config["memory_limit"] = self.settings.memory_limit
-        if read_only:
-            config["access_mode"] = "READ_ONLY"
-        engine = sa.create_engine(
-            self.settings.database_url, poolclass=NullPool, connect_args={"config": config}
-        )
-
-        # It draws on a terminal whose owner asked for no drawing, and can be set for one
-        # connection only.
-        @sa.event.listens_for(engine, "connect")
-        def _quiet(connection: Any, record: Any) -> None:
-            connection.execute("SET enable_progress_bar = false")
-
-        return engine
-
-    def connect(
-        self, read_only: bool = False, wait: Callable[[str], None] | None = None
-    ) -> sa.Connection:
-        deadline = time.monotonic() + self.settings.lock_timeout
-        engine = self.create(read_only)
-        while True:
-            try:
-                return engine.connect()
-            except sa.exc.DBAPIError as error:
-                held = _HELD.search(str(error))
-                if held is None:
-                    raise self.explain(error) from error
-                if time.monotonic() >= deadline:
-                    raise LockError(
-                        f"{self.path} is in use by {Path(held['program']).name} "
-                        f"(process {held['pid']}); waited {self.settings.lock_timeout:g} s",
-                        "wait for it to end, or allow more: --lock-timeout",
-                    ) from None
-                if wait:
-                    wait(f"process {held['pid']}")
-                    wait = None
-                time.sleep(min(0.1, max(0.0, deadline - time.monotonic())))
-
-    def explain(self, error: BaseException) -> Exception:
-        text = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        if Path(self.path).is_dir():
-            return DatabaseError(
-                f"{self.path} is a folder, no database", "name a file: duckdb:///file.duckdb"
-            )
-        lowered = text.lower()
-        if "no space left" in lowered or "could not write" in lowered:
-            return DatabaseError(
-                f"no space to write {self.path}: {text}", "free some space, then load again"
-            )
-        if "permission denied" in lowered or "read-only" in lowered:
-            return DatabaseError(
-                f"{self.path} cannot be written: {text}", "give this user the right to write it"
-            )
-        if "not a valid duckdb" in lowered or "serialization" in lowered:
-            return DatabaseError(f"{self.path} is no DuckDB database: {text}", "name another file")
-        if "out of memory" in lowered:
-            return DatabaseError(f"out of memory: {text}", "allow more: --memory-limit")
-        return DatabaseError(f"{self.path}: {text}", "-v shows the traceback")
-
-    def is_conflict(self, error: BaseException) -> bool:
-        cause = getattr(error, "orig", error)
-        return isinstance(cause, duckdb.TransactionException) or "onflict" in str(cause)
-
-    def lock(self, ex: Executor) -> None:
-        # The file is the lock between processes; a row of its own is it between threads of one.
-        lock = table_of(LoadLock)
-        ex.change(sa.update(lock).values(id=lock.c.id), step="lock")
 
     def raw_table(self, source: Source) -> sa.Table:
         return temporary(

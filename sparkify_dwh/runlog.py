@@ -1,0 +1,145 @@
+"""What one run leaves in the run log, in short transactions of its own.
+
+The log is append-only. The load's transaction adds the row 'loaded' and never reads the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+
+import sqlalchemy as sa
+
+from . import audit
+from .audit import RUN, Loader, OpenRun
+from .dialects.base import Engine
+from .errors import DatabaseError, QualityError, RejectLimitError, SparkifyError
+from .executor import Executor
+from .models.audit import LOADED, REFUSED, ROLLED_BACK, STARTED
+from .pipeline import Load
+
+log = logging.getLogger("sparkify_dwh.load")
+#: Runs of this process that are at work, so that a thread is not taken for a dead loader.
+ACTIVE: set[str] = set()
+MAX_NAMED = 3
+
+
+class RunLog:
+    """The start and the end of one run.
+
+    :param keeps: whether anything is written; a dry run is not on record.
+    """
+
+    def __init__(
+        self, engine: Engine, loader: Loader, keeps: bool, tell: Callable[[str], None]
+    ) -> None:
+        self.engine, self.loader, self.keeps, self.tell = engine, loader, keeps, tell
+        self.started = False
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """This run is at work, as long as the block lasts."""
+        ACTIVE.add(self.loader.run_id)
+        try:
+            yield
+        finally:
+            ACTIVE.discard(self.loader.run_id)
+
+    def start(self, connection: sa.Connection) -> list[str]:
+        """Appends that this run starts; returns what to say of earlier ones that died."""
+        said = [
+            f"load {run.run_id} of {run.at:%Y-%m-%d %H:%M:%S} UTC (process {run.pid} on "
+            f"{run.host}) died; nothing of it is in the star"
+            for run in self._died(connection)
+        ]
+        connection.rollback()
+        self.end(connection, STARTED)
+        self.started = self.keeps
+        for text in said:
+            self.tell(text)
+        return said
+
+    def _died(self, connection: sa.Connection) -> list[OpenRun]:
+        # Whoever holds the file of an embedded database knows that no other process is at work.
+        since = audit.newest_ended(connection)
+        return [
+            run
+            for run in audit.open_runs(connection)
+            if (self.engine.embedded or not run.alive)
+            and run.run_id not in ACTIVE
+            and (since is None or run.at > since)
+        ][:MAX_NAMED]
+
+    def end(self, connection: sa.Connection, event: str, reason: str | None = None) -> None:
+        """Appends an event in a transaction of its own."""
+        if self.keeps:
+            with connection.begin():
+                connection.execute(self.loader.event(event, reason))
+
+    def fail(
+        self, error: BaseException, load: Load | None, connection: sa.Connection | None
+    ) -> bool:
+        """Leaves the failed run on record, with what it refused; whether that is done.
+
+        :param connection: the load's own, which keeps other loaders out; None: a new one is
+            opened, and when that fails too, a warning is all.
+        """
+        if not self.started:
+            return True
+        try:
+            if connection is not None:
+                connection.rollback()
+                self._write(error, load, connection)
+            else:
+                with self.engine.session() as fresh:
+                    self._write(error, load, fresh)
+        except Exception as unwritten:
+            if connection is None:
+                # Where nothing can be written, stderr and the exit code are the record.
+                log.warning("the failed run could not be recorded: %s", reason(unwritten))
+            return False
+        return True
+
+    def _write(self, error: BaseException, load: Load | None, connection: sa.Connection) -> None:
+        loaded = sa.select(RUN.c.run_id).where(
+            RUN.c.run_id == self.loader.run_id, RUN.c.event == LOADED
+        )
+        committed = connection.execute(loaded).first() is not None
+        connection.rollback()
+        if committed:
+            self.tell(f"load {self.loader.run_id} was committed before this: {reason(error)}")
+            return
+        event = REFUSED if isinstance(error, QualityError) else ROLLED_BACK
+        # What was refused is worth the wait only where the data are at fault.
+        if load is not None and _is_about_data(error):
+            with contextlib.suppress(sa.exc.DBAPIError, OSError):
+                self._write_details(load, connection)
+                if isinstance(error, RejectLimitError):
+                    # Only now: what a dry run refuses is nowhere to be seen.
+                    seen = f"see all: sparkify rejects --run {self.loader.run_id}"
+                    error.hint = f"{seen}; {error.hint}"
+        self.end(connection, event, reason(error))
+
+    def _write_details(self, load: Load, connection: sa.Connection) -> None:
+        ex = Executor(connection)
+        with connection.begin():
+            if load.quarantine.count:
+                self.engine.fill(ex, audit.REJECTED, load.quarantine.path, step="record")
+            rows = audit.measure_rows(self.loader.run_id, load.measures)
+            self.engine.fill(ex, audit.RESULT, rows, step="record", bounded=True)
+
+
+def _is_about_data(error: BaseException) -> bool:
+    return isinstance(error, SparkifyError) and not isinstance(error, DatabaseError)
+
+
+def reason(error: BaseException) -> str:
+    """Why a run ended, in one line (more for refused rows)."""
+    if isinstance(error, SparkifyError):
+        return error.what
+    if not isinstance(error, Exception):
+        # What a handler of a signal raises says which signal it was.
+        text = str(error) or "interrupted"
+        return text if isinstance(error, KeyboardInterrupt) else f"terminated: {text}"
+    return f"{type(error).__name__}: {error}".splitlines()[0]
