@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import botocore.loaders
+import botocore.session
 import mended
 import moto
 import pytest
@@ -18,6 +20,8 @@ from sparkify_dwh.infra.reach import Reach
 
 REGION = "us-east-1"
 SOURCES = ("s3://udacity-dend/log_data/", "s3://udacity-dend/song_data/")
+#: Reads each service's model once for all tests.
+_LOADER = botocore.loaders.create_loader()
 CONFIG = '# mine\nlog_data = "s3://udacity-dend/log_data/"  # the logs\n'
 
 
@@ -38,8 +42,10 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def aws(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A session on an empty account."""
     mended.mend(monkeypatch)
+    session = botocore.session.Session()
+    session.register_component("data_loader", _LOADER)
     with moto.mock_aws():
-        yield boto3.Session()
+        yield boto3.Session(botocore_session=session)
 
 
 class Clock:
