@@ -34,7 +34,7 @@ app = typer.Typer(
 
 @app.callback()
 def root(context: typer.Context) -> None:
-    """Create, watch, pause and remove the Redshift warehouse and all it needs."""
+    """Create, watch, pause and remove the Redshift warehouse."""
     if context.invoked_subcommand is None:
         say(context.get_help())
         raise typer.Exit(USAGE)
@@ -119,7 +119,9 @@ def init(session: Session) -> None:
 
 @command("plan", into=app)
 def plan(session: Session, from_here: FromHere = False, json: Json = False) -> None:
-    """Show what `create` would do, and its price per hour. Changes nothing.
+    """Show what `create` would do, and its price per hour.
+
+    Changes nothing.
 
     Example: sparkify infra plan --from-here
     """
@@ -142,9 +144,9 @@ def create(
     ] = False,
     json: Json = False,
 ) -> int:
-    """Create or change the warehouse, after showing the plan; then write sparkify.toml.
+    """Create or change the warehouse, after showing the plan.
 
-    Running it again changes nothing. A creation that fails is removed again.
+    Ends by writing endpoint, role and work prefix into sparkify.toml. Running it again changes nothing. A creation that fails is removed again.
 
     Example: sparkify infra create --from-here
     """
@@ -166,7 +168,7 @@ def create(
 
 @command("status", into=app)
 def status(session: Session, json: Json = False) -> None:
-    """Show state, endpoint, node type, free space, last load, and whether it is billed now.
+    """Show state, free space, last load, and what is billed.
 
     Example: sparkify infra status --json
     """
@@ -187,7 +189,9 @@ def _last_load(session: Session) -> str | None:
 
 @command("pause", into=app)
 def pause(session: Session, json: Json = False) -> None:
-    """Pause the cluster and wait: compute is no longer billed. Serverless: idle costs nothing.
+    """Pause the cluster and wait: compute is not billed then.
+
+    Serverless needs no pause: idle costs nothing.
 
     Example: sparkify infra pause
     """
@@ -218,9 +222,10 @@ def remove(
     ] = 7,
     json: Json = False,
 ) -> int:
-    """Remove everything, after a final snapshot; then prove by the tags that it is gone.
+    """Remove everything, after a final snapshot.
 
-    Lists what will go and asks for the warehouse's name.
+    Lists what will go, asks for the warehouse's name, and proves by the tags that nothing
+    billable is left but the snapshot.
 
     Example: sparkify infra remove --keep-days 30
     """

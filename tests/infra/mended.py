@@ -7,10 +7,14 @@ only in its own table. Everything else is moto's own.
 from __future__ import annotations
 
 import json
+from copy import deepcopy
+from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
+import yaml
 from moto.ec2.models import ec2_backends
 from moto.ec2.models.route_tables import RouteTable
 from moto.redshift.models import Cluster
@@ -19,8 +23,20 @@ from moto.redshift.models import Cluster
 PASSWORD = "Not-A-Real-Passw0rd"
 
 
+@cache
+def _parsed(text: str) -> Any:
+    return yaml.load(text, Loader=yaml.Loader)
+
+
 def mend(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closes the gaps for one test."""
+    # moto reads the same template several times in a test, which takes most of the time.
+    reader = SimpleNamespace(
+        Loader=yaml.Loader,
+        add_multi_constructor=yaml.add_multi_constructor,
+        load=lambda text, Loader: deepcopy(_parsed(text)),
+    )
+    monkeypatch.setattr("moto.cloudformation.models.yaml", reader)
     stock = Cluster.create_from_cloudformation_json.__func__  # type: ignore[attr-defined]
 
     def create(cls: Any, name: str, body: Any, account: str, region: str, **more: Any) -> Any:
