@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
@@ -18,7 +20,12 @@ from .errors import SourceError
 SCHEME = "s3://"
 #: Objects fetched at once: small ones wait for the network, not for this machine.
 WORKERS = 32
-_CHUNK = 1024 * 1024
+#: A transfer that breaks off, or whose bytes are not those of the etag, is tried so often. Refused
+#: and throttled requests are retried by boto3 itself.
+ATTEMPTS = 4
+_CHUNK = 256 * 1024
+_PAUSE = 0.2
+_GONE = ("NoSuchKey", "404", "PreconditionFailed", "412")
 
 
 @dataclass(frozen=True)
@@ -98,17 +105,37 @@ class Bucketeer:
         etag = item["ETag"].strip('"')
         listing.objects.append(Object(str(Location(bucket, key)), etag, item["Size"]))
 
-    def fetch(self, objects: Iterable[Object], folder: Path) -> Iterator[Object | str]:
-        """Downloads objects into files, many at once; yields each with its path.
+    def everything_under(self, address: str) -> set[str]:
+        """The addresses of all objects whose keys begin so, which is what COPY reads of a prefix.
 
-        Yields the key instead where the object changed or vanished since it was listed.
+        :raises SourceError: when the bucket is missing or may not be listed.
+        """
+        place = location(address)
+        found: set[str] = set()
+        try:
+            pages = self.client.get_paginator("list_objects_v2").paginate(
+                Bucket=place.bucket, Prefix=place.key
+            )
+            for page in pages:
+                found |= {str(Location(place.bucket, i["Key"])) for i in page.get("Contents", ())}
+        except Exception as error:
+            raise self.explain(error, address) from error
+        return found
+
+    def fetch(self, objects: Iterable[Object], folder: Path) -> Iterator[Object | str]:
+        """Downloads objects into files of a new folder, many at once; yields each with its path.
+
+        Yields the key instead where the object changed or vanished since it was listed. Memory
+        holds a piece of each object in transfer; the folder holds all of them.
 
         :raises SourceError: when one cannot be read.
         """
+        into = Path(tempfile.mkdtemp(prefix="s3-", dir=folder))
         waiting = iter(enumerate(objects))
-        with ThreadPoolExecutor(WORKERS) as pool:
+        pool = ThreadPoolExecutor(WORKERS)
+        try:
             running = {
-                pool.submit(self._fetch, each, folder / f"object-{n}")
+                pool.submit(self._fetch, each, into / f"object-{n}")
                 for n, each in islice(waiting, 2 * WORKERS)
             }
             while running:
@@ -116,30 +143,45 @@ class Bucketeer:
                 for task in done:
                     yield task.result()
                 running |= {
-                    pool.submit(self._fetch, each, folder / f"object-{n}")
+                    pool.submit(self._fetch, each, into / f"object-{n}")
                     for n, each in islice(waiting, len(done))
                 }
+        finally:
+            pool.shutdown(cancel_futures=True)
 
     def _fetch(self, each: Object, path: Path) -> Object | str:
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                if self._download(each, path):
+                    return replace(each, path=str(path))
+            except Exception as error:
+                if _code(error) in _GONE:
+                    return each.key
+                if attempt == ATTEMPTS or not _broke_off(error):
+                    raise self.explain(error, each.key) from error
+            time.sleep(_PAUSE * 2**attempt)
+        raise SourceError(
+            f"{each.key}: {ATTEMPTS} transfers gave other bytes than its size and etag tell",
+            "load again; where it stays so, write the object anew",
+        )
+
+    def _download(self, each: Object, path: Path) -> bool:
+        """Whether the bytes are those that were listed; asks for that version only."""
         place = location(each.key)
-        try:
-            answer = self.client.get_object(
-                Bucket=place.bucket, Key=place.key, IfMatch=f'"{each.version}"'
-            )
-            digest, size = hashlib.md5(usedforsecurity=False), 0
-            with path.open("wb") as file:
-                for block in answer["Body"].iter_chunks(_CHUNK):
-                    digest.update(block)
-                    size += len(block)
-                    file.write(block)
-        except Exception as error:
-            if _code(error) in ("NoSuchKey", "404", "PreconditionFailed", "412"):
-                return each.key
-            raise self.explain(error, each.key) from error
-        whole = "-" not in each.version  # a multipart etag is no digest of the bytes
-        if size != each.size or (whole and digest.hexdigest() != each.version):
-            return each.key
-        return replace(each, path=str(path))
+        answer = self.client.get_object(
+            Bucket=place.bucket, Key=place.key, IfMatch=f'"{each.version}"'
+        )
+        digest, size = hashlib.md5(usedforsecurity=False), 0
+        with path.open("wb") as file:
+            for block in answer["Body"].iter_chunks(_CHUNK):
+                digest.update(block)
+                size += len(block)
+                file.write(block)
+        # The etag of a multipart upload, or of one that a key of KMS encrypts, is no digest.
+        # Source: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html
+        plain = answer.get("ServerSideEncryption", "AES256") == "AES256"
+        told = plain and "-" not in each.version and "SSECustomerAlgorithm" not in answer
+        return size == each.size and (not told or digest.hexdigest() == each.version)
 
     def read(self, address: str) -> bytes:
         """An object's bytes.
@@ -166,18 +208,61 @@ class Bucketeer:
         except Exception as error:
             raise self.explain(error, address) from error
 
+    def remove(self, addresses: Iterable[str]) -> None:
+        """Removes objects of one bucket; those that are gone already are no trouble.
+
+        :raises SourceError: when one may not be removed.
+        """
+        every = [location(address) for address in addresses]
+        for start in range(0, len(every), 1000):
+            places = every[start : start + 1000]
+            names = [{"Key": place.key} for place in places]
+            try:
+                answer = self.client.delete_objects(
+                    Bucket=places[0].bucket, Delete={"Objects": names, "Quiet": True}
+                )
+            except Exception as error:
+                raise self.explain(error, str(places[0])) from error
+            for failed in answer.get("Errors", ()):
+                raise SourceError(
+                    f"{Location(places[0].bucket, failed['Key'])}: {failed['Code']}",
+                    "this user must be allowed s3:DeleteObject there",
+                )
+
     def explain(self, error: Exception, address: str) -> Exception:
         """A boto3 error as one of ours; others stay what they are."""
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
+        if isinstance(error, OSError) and error.filename is not None:
+            return SourceError(
+                f"{address} cannot be kept in {error.filename}: {error.strerror}",
+                "free some space, or name another folder in TMPDIR",
+            )
         if isinstance(error, SourceError) or not isinstance(error, BotoCoreError | ClientError):
             return error
         if isinstance(error, NoCredentialsError):
             return SourceError(
                 f"no AWS credentials to read {address}", "log in: aws configure, or aws sso login"
             )
-        hint = _HINTS.get(_code(error), "-v shows the traceback")
-        return SourceError(f"{address}: {error}", hint)
+        code = _code(error)
+        told = getattr(error, "response", {}).get("Error", {}).get("Message")
+        text = f"{code}: {told}" if code and told else str(error)
+        hint = _HINTS.get(code, "check the network, aws_region and aws_endpoint_url")
+        return SourceError(f"{address}: {text}", hint)
+
+
+def _broke_off(error: Exception) -> bool:
+    from botocore.exceptions import (
+        FlexibleChecksumError,
+        HTTPClientError,
+        IncompleteReadError,
+        ResponseStreamingError,
+    )
+
+    broken = (FlexibleChecksumError, HTTPClientError, IncompleteReadError, ResponseStreamingError)
+    return isinstance(error, broken) or (
+        isinstance(error, ConnectionError | TimeoutError) and error.filename is None
+    )
 
 
 _HINTS = {
@@ -187,7 +272,7 @@ _HINTS = {
     "403": "this user must be allowed s3:ListBucket and s3:GetObject there",
     "PermanentRedirect": "set aws_region to the bucket's region",
     "AuthorizationHeaderMalformed": "set aws_region to the bucket's region",
-    "SlowDown": "S3 throttles: try again later",
+    "SlowDown": "S3 throttles: load again later; compact makes few objects of many",
     "ExpiredToken": "log in to AWS again",
 }
 

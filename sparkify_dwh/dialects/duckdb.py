@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..discover import Object
 from ..executor import Executor
 from ..models.base import Base
 from ..quarantine import Quarantine
+from ..s3 import Bucketeer
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
 from ..transform import copied, temporary, typed_ahead, typed_value
 from .base import Reading
@@ -167,6 +169,12 @@ class DuckDBEngine(DuckDBConnection):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._readers: dict[str, Reader] = {}
+        self.s3 = Bucketeer(settings)
+        self._copies: dict[Object, Object] = {}
+
+    def close(self) -> None:
+        super().close()
+        self._copies.clear()
 
     def raw_table(self, source: Source) -> sa.Table:
         return temporary(
@@ -205,10 +213,33 @@ class DuckDBEngine(DuckDBConnection):
 
         reader = Reader(ex, source, raw, self.scratch, quarantine, insert)
         self._readers[source.name] = reader
+        if not ex.planning:
+            with ex.timed("read", source.name):
+                local, changed = self._local(objects)
+            if changed:
+                return Reading(changed=changed)
+            objects = local
         reading = reader.read(objects)
         ex.create(reader.way_back, step="read", target=source.name)
         self.fill(ex, reader.way_back, reader.pieces_read(), step="read", target=source.name)
         return reading
+
+    def _local(self, objects: Sequence[Object]) -> tuple[list[Object], set[str]]:
+        """The objects as local files, and the keys of those that changed or vanished.
+
+        Those on S3 are copied to ``scratch``, once in a run, and stay there until it ends: a
+        refused record is shown as it stands in its object.
+        """
+        missing = [o for o in objects if not o.path and o not in self._copies]
+        changed = set()
+        for found in self.s3.fetch(missing, self.scratch) if missing else ():
+            if isinstance(found, str):
+                changed.add(found)
+            else:
+                # For the reader it is a file like any other, with the version that a file has.
+                modified = str(Path(found.path).stat().st_mtime_ns)
+                self._copies[replace(found, path="")] = replace(found, version=modified)
+        return [self._copies.get(o, o) for o in objects if o.key not in changed], changed
 
     def stage(self, ex: Executor, source: Source) -> None:
         reader = self._readers[source.name]

@@ -20,6 +20,8 @@ RULES = {
     1221: "invalid_utf8",
     1224: "malformed_json",
 }
+#: Codes of a record that is no JSON to COPY; it may be to the reader, such as one with a NaN.
+INVALID_JSON = frozenset({1216})
 #: MAXERROR takes no more.
 MAX_ERROR = 100_000
 

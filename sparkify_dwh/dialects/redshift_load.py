@@ -1,45 +1,45 @@
-"""Loading into Redshift: manifests, COPY, and the errors it leaves in the system views."""
+"""Loading into Redshift: one COPY a source and compression, judged by what its views say."""
 
 from __future__ import annotations
 
 import json
-import time
-from collections import defaultdict
+import shutil
+import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from .. import records
+from .. import locate
 from ..config import Settings
 from ..declare import Source
 from ..discover import Object
-from ..errors import BooksError, SettingsError, SourceError
+from ..errors import RejectLimitError
 from ..executor import Executor
-from ..quality import PARSER_RULES, first_rule, reject_bits
+from ..quality import first_rule, reject_bits
 from ..quarantine import Quarantine
-from ..s3 import SCHEME, Bucketeer, location
+from ..s3 import Bucketeer
 from ..sql import HasBit
+from ..transform import temporary
 from .base import Reading
-from .redshift_copy import MAX_ERROR, RULES, Copy, Maintain
+from .redshift_copy import MAX_ERROR, Copy
 from .redshift_engine import RedshiftConnection
+from .redshift_errors import copy_error, fields, refused_rows
+from .redshift_rows import Rows, fields_of
+from .redshift_views import LoadError, LoadViews, Outcome
+from .redshift_work import WorkFiles
 
-#: Rows of one INSERT where no work_prefix allows a COPY; the driver takes 32,767 parameters.
-BATCH = 1000
-#: The load views may lag behind a COPY by so many seconds.
-LAG = 30.0
-
-_QUERY = sa.func.pg_last_copy_id()
-DETAIL = sa.table(
-    "sys_load_detail", *(sa.column(n) for n in ("query_id", "file_name", "lines_scanned"))
-)
-ERRORS = sa.table(
-    "sys_load_error_detail",
-    *(sa.column(n) for n in ("query_id", "file_name", "line_number", "column_name")),
-    *(sa.column(n) for n in ("error_code", "error_message")),
-)
+#: One INSERT where no work_prefix allows a COPY: the driver takes 32,767 parameters, and a
+#: statement may have 16 MB.
+#: Source: https://docs.aws.amazon.com/redshift/latest/dg/c_redshift-sql.html
+BATCH_PARAMETERS = 10_000
+BATCH_BYTES = 4_000_000
+#: Tables from which a load deleted fewer rows are left to Redshift's own vacuum. Of the others
+#: VACUUM itself skips those of which 95 % is live.
+#: Source: https://docs.aws.amazon.com/redshift/latest/dg/r_VACUUM_command.html
+VACUUM_ROWS = 100_000
 
 
 class RedshiftEngine(RedshiftConnection):
@@ -48,8 +48,24 @@ class RedshiftEngine(RedshiftConnection):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self.s3 = Bucketeer(settings)
-        self._counts: dict[str, dict[str, int]] = {}
-        self._serial = 0
+        self.work = WorkFiles(settings, self.s3)
+        self._scratch: Path | None = None
+        self._views: tuple[Executor, LoadViews] | None = None
+        self._rows: dict[str, Rows] = {}
+        self._staged: dict[str, dict[str, int]] = {}
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for objects that are looked at again, removed by ``close``."""
+        if self._scratch is None:
+            self._scratch = Path(tempfile.mkdtemp(prefix="sparkify-"))
+        return self._scratch
+
+    def close(self) -> None:
+        self.work.remove()
+        if self._scratch is not None:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+            self._scratch = None
 
     def raw_table(self, source: Source) -> sa.Table:
         return source.staging
@@ -63,162 +79,158 @@ class RedshiftEngine(RedshiftConnection):
     def read(
         self, ex: Executor, source: Source, objects: Sequence[Object], quarantine: Quarantine
     ) -> Reading:
-        step: dict[str, Any] = {"step": "read", "target": source.name}
+        self.work.run = quarantine.run_id
         reading = Reading()
-        jsonpaths = self._jsonpaths(ex, source, quarantine.run_id)
+        views = self._views_of(ex)
+        rows = Rows(source, self.s3, self.scratch, quarantine)
+        self._rows[source.name] = rows
+        jsonpaths = self.work.jsonpaths(source, objects, write=not ex.planning)
         packed = [o for o in objects if o.key.endswith(".gz")]
         plain = [o for o in objects if not o.key.endswith(".gz")]
-        refused = 0
-        for gzip, some in ((False, plain), (True, packed)):
-            kind = "gzip" if gzip else "plain"
+        for kind, some in (("plain", plain), ("gzip", packed)):
             with ex.when(f"there are {kind} objects", some) as wanted:
-                if not wanted:
-                    continue
-                origin, manifest = self._origin(ex, source, some, kind, quarantine.run_id)
-                ex.change(
-                    Copy(
-                        source.staging,
-                        [c.name for c in source.columns],
-                        origin,
-                        role=self.settings.iam_role,
-                        json=jsonpaths,
-                        manifest=manifest,
-                        gzip=gzip,
-                        region=self.settings.aws_region,
-                        max_error=self._max_error(),
-                    ),
-                    **step,
-                )
-                refused += self._reconcile(ex, source, some, reading, quarantine)
-        with ex.when("COPY refused records", refused) as wanted:
-            if wanted and refused:
-                ex.timed("read", source.name)
+                if wanted:
+                    found = self._copy(ex, views, source, some, kind, jsonpaths, reading, rows)
+                    if reading.changed:
+                        return reading
+                    for each in some:
+                        reading.read[each.key] = found.scanned.get(each.key, 0)
+                    rows.refuse(found, some, reading)
+        self._stage_sound(ex, source, rows)
+        self._second_look(ex, source, objects, rows)
+        by_parser = {k: n for (name, k), n in quarantine.by_key.items() if name == source.name}
+        self._staged[source.name] = {
+            key: count - by_parser.get(key, 0) for key, count in reading.read.items()
+        }
         return reading
+
+    def _views_of(self, ex: Executor) -> LoadViews:
+        if self._views is None or self._views[0] is not ex:
+            self._views = ex, LoadViews(ex)
+        return self._views[1]
+
+    def _copy(
+        self,
+        ex: Executor,
+        views: LoadViews,
+        source: Source,
+        objects: Sequence[Object],
+        kind: str,
+        jsonpaths: str,
+        reading: Reading,
+        rows: Rows,
+    ) -> Outcome:
+        if self.work.usable:
+            origin = self.work.manifest(source, objects, kind, write=not ex.planning)
+        else:
+            origin = self.work.prefix(source, objects, write=not ex.planning)
+        copy = Copy(
+            source.staging,
+            [c.name for c in source.columns],
+            origin,
+            role=self.settings.iam_role,
+            json=jsonpaths,
+            manifest=self.work.usable,
+            gzip=kind == "gzip",
+            region=self.settings.aws_region,
+            max_error=self._max_error(),
+        )
+        try:
+            ex.change(copy, step="read", target=source.name)
+        except sa.exc.DBAPIError as error:
+            if not fields(error) or self.is_conflict(error):
+                raise
+            self._copy_failed(error, views, source, objects, reading, rows)
+            return Outcome()
+        return views.outcome(ex, source, objects)
 
     def _max_error(self) -> int:
         limit = self.settings.max_rejects
         return MAX_ERROR if limit is None else min(MAX_ERROR, limit + 1)
 
-    def _origin(
-        self, ex: Executor, source: Source, objects: Sequence[Object], kind: str, run_id: str
-    ) -> tuple[str, bool]:
-        """Where COPY reads from, and whether that is a manifest."""
-        if self.settings.work_prefix:
-            address = f"{self.settings.work_prefix}{run_id}/{source.name}.{kind}.manifest"
-            if not ex.planning:
-                entries = [{"url": each.key, "mandatory": True} for each in objects]
-                self.s3.write(address, json.dumps({"entries": entries}).encode())
-            return address, True
-        place = self.settings.location(source.name, source.setting) or f"{SCHEME}bucket/prefix/"
-        if not ex.planning:
-            held = self.s3.list_prefix(place).objects
-            if {o.key for o in held} != {o.key for o in objects}:
-                raise SettingsError(
-                    f"not everything under {place} is new, so COPY needs a manifest",
-                    "set work_prefix to an s3:// prefix that may be written",
-                )
-        return place, False
-
-    def _jsonpaths(self, ex: Executor, source: Source, run_id: str) -> str:
-        """The given jsonpaths file, one written for this run, or the names of the columns."""
-        given = getattr(self.settings, source.setting.replace("_data", "_jsonpaths"), None)
-        if given and given.startswith(SCHEME):
-            if not ex.planning:
-                check_jsonpaths(self.s3.read(given), given, source)
-            return str(given)
-        if not self.settings.work_prefix:
-            return "auto ignorecase"
-        address = f"{self.settings.work_prefix}{run_id}/{source.name}.jsonpaths"
-        if not ex.planning:
-            if given:
-                data = Path(given).read_bytes()
-                check_jsonpaths(data, given, source)
-            else:
-                paths = [f"$['{key}']" for key in source.keys]
-                data = json.dumps({"jsonpaths": paths}).encode()
-            self.s3.write(address, data)
-        return address
-
-    def _reconcile(
+    def _copy_failed(
         self,
-        ex: Executor,
+        error: sa.exc.DBAPIError,
+        views: LoadViews,
         source: Source,
         objects: Sequence[Object],
         reading: Reading,
-        quarantine: Quarantine,
-    ) -> int:
-        """Holds what Redshift says it read against the manifest; returns the records it refused.
+        rows: Rows,
+    ) -> None:
+        """Says why a COPY failed, or notes the objects that are gone.
 
-        :raises BooksError: when an object or a row is missing and no error entry tells why.
+        :raises RejectLimitError: when it refused more records than are allowed.
+        :raises SourceError: when it cannot read what it was told to.
         """
+        if not refused_rows(error):
+            told = copy_error(error, source, self.settings)
+            if "NoSuchKey" in str(error.orig):
+                held = {each.key for each in self._listed(objects)}
+                reading.changed |= {each.key for each in objects} - held
+            if reading.changed:
+                return
+            raise told from error
+        with self.session(read_only=True) as other:
+            found = views.failed(other)
+        before = rows.quarantine.by_parser[source.name]
+        reading.read |= {each.key: -1 for each in objects}
+        rows.refuse(Outcome(errors=found), objects, reading)
+        refused = max(len(found), rows.quarantine.by_parser[source.name] - before)
+        raise RejectLimitError(
+            "\n".join(
+                [
+                    f"{source.name}: COPY refused {refused:,} records and gave up: "
+                    f"{self._max_error():,} are too many",
+                    *shown_errors(found, source, rows.quarantine),
+                ]
+            ),
+            "allow more: --max-rejects"
+            if self.settings.max_rejects is not None
+            else "mend the objects",
+        ) from None
+
+    def _listed(self, objects: Sequence[Object]) -> Iterator[Object]:
+        for folder in sorted({each.key.rsplit("/", 1)[0] + "/" for each in objects}):
+            yield from self.s3.list_prefix(folder).objects
+
+    def _stage_sound(self, ex: Executor, source: Source, rows: Rows) -> None:
+        """Stages records that COPY refused although the reader takes them."""
+        with ex.when("COPY refused records that the reader takes", rows.sound) as wanted:
+            if wanted:
+                names = [c.name for c in source.columns]
+                self._insert(ex, source.staging, names, rows.sound, "read", source.name)
+
+    def _second_look(
+        self, ex: Executor, source: Source, objects: Sequence[Object], rows: Rows
+    ) -> None:
+        """Takes back staged rows of records that are no objects of plain values."""
         step: dict[str, Any] = {"step": "read", "target": source.name}
-        deadline = time.monotonic() + LAG
-        while True:
-            detail = ex.rows(
-                sa.select(sa.func.trim(DETAIL.c.file_name), sa.func.sum(DETAIL.c.lines_scanned))
-                .where(DETAIL.c.query_id == _QUERY)
-                .group_by(sa.func.trim(DETAIL.c.file_name)),
-                **step,
-            )
-            errors = ex.rows(
-                sa.select(
-                    sa.func.trim(ERRORS.c.file_name),
-                    ERRORS.c.line_number,
-                    ERRORS.c.error_code,
-                    sa.func.trim(ERRORS.c.column_name),
-                    sa.func.trim(ERRORS.c.error_message),
-                )
-                .where(ERRORS.c.query_id == _QUERY)
-                .order_by(ERRORS.c.file_name, ERRORS.c.line_number),
-                **step,
-            )
-            copied = ex.numbers(sa.select(sa.func.pg_last_copy_count().label("n")), **step)["n"]
-            if ex.planning:
-                return 0
-            scanned = {name: int(lines) for name, lines in detail}
-            missing = {each.key for each in objects if each.size} - scanned.keys()
-            if not missing and sum(scanned.values()) == copied + len(errors):
-                break
-            if time.monotonic() >= deadline:
-                raise BooksError(
-                    f"COPY of {source.name}: {sum(scanned.values()):,} records scanned, "
-                    f"{copied:,} loaded, {len(errors):,} refused, {len(missing):,} objects missing",
-                    "the load was rolled back; look at SYS_LOAD_ERROR_DETAIL and load again",
-                )
-            time.sleep(0.2)
-        for each in objects:
-            reading.read[each.key] = scanned.get(each.key, 0)
-        self._refuse(source, errors, quarantine)
-        return len(errors)
-
-    def _refuse(self, source: Source, errors: Sequence[Any], quarantine: Quarantine) -> None:
-        """Fetches the raw record of each load error from its object, by its last line."""
-        by_key: dict[str, list[tuple[int, int]]] = defaultdict(list)
-        for key, line, code, _, _ in errors:
-            by_key[key].append((int(line), int(code)))
-        for key, found in by_key.items():
-            data = self.s3.read(key)
-            if data.startswith(records.GZIP_MAGIC):
-                import gzip
-
-                data = gzip.decompress(data)
-            lines = data.split(b"\n")
-            for last, code in found:
-                first, rule, raw = record_ending_at(lines, last, source, RULES.get(code))
-                quarantine.add_unread(source.name, rule, key, first, raw)
+        odd = ex.rows(rows.odd(), **step)
+        gone = rows.refuse_staged(odd, objects)
+        with ex.when("records are no objects of plain values", gone) as wanted:
+            if wanted:
+                taken = temporary(f"taken_back_{source.name}", sa.Column("row", sa.BigInteger))
+                ex.create(taken, **step)
+                self.fill(ex, taken, ({"row": row} for row in gone), **step)
+                numbers = sa.select(taken.c.row)
+                staged = source.staging
+                ex.change(sa.delete(staged).where(staged.c._row.in_(numbers)), **step)
 
     def stage(self, ex: Executor, source: Source) -> None:
         """COPY has staged the rows, and refused ones are deleted already."""
 
     def staged_counts(self, ex: Executor, source: Source) -> dict[str, int]:
+        """Rows in staging, spread over the objects by what the views said of each."""
         count = sa.select(sa.func.count().label("n")).select_from(source.staging)
-        return {"": ex.numbers(count, step="read", target=source.name)["n"]}
+        total = ex.numbers(count, step="read", target=source.name)["n"]
+        staged = dict(self._staged.get(source.name, {}))
+        staged[""] = total - sum(staged.values())
+        return staged
 
     def quarantine_rows(
         self, ex: Executor, source: Source, violations: sa.Table, quarantine: Quarantine
     ) -> None:
         # COPY does not say which object a row came from: the fields stand for the record.
-        keys = {column: key for key, column in source.keys.items()}
         found = ex.rows(
             sa.select(violations)
             .where(HasBit(violations.c.mask, reject_bits(source)))
@@ -226,11 +238,17 @@ class RedshiftEngine(RedshiftConnection):
             step="quarantine",
             target=source.name,
         )
+        rows = self._rows.get(source.name)
         for row in found:
             rule = first_rule(source, row.mask)
-            values = {key: row._mapping[column] for column, key in keys.items()}
-            raw = json.dumps(values, ensure_ascii=False).encode()
-            quarantine.add(source.name, rule.name, rule.reason, None, None, raw)
+            known = rows.places.get(locate.texts(source, dict(row._mapping))) if rows else None
+            if known:
+                place = known.pop()
+                key, line, raw = place.key, place.line, place.raw
+                quarantine.add(source.name, rule.name, rule.reason, key, line, raw)
+            else:
+                raw = fields_of(source, dict(row._mapping))
+                quarantine.add(source.name, rule.name, rule.reason, None, None, raw)
 
     # Writing ------------------------------------------------------------------------------
 
@@ -245,16 +263,27 @@ class RedshiftEngine(RedshiftConnection):
         bounded: bool = False,
     ) -> int:
         """Inserts rows by COPY under ``work_prefix``; few ones, and without it, by INSERT."""
-        columns = [c.name for c in table.columns]
-        if self.settings.work_prefix and not bounded:
-            self._serial += 1
-            address = f"{self.settings.work_prefix}fill/{table.name}-{self._serial}.json"
+        names = [c.name for c in table.columns]
+        return self._insert(ex, table, names, rows, step, target, bounded)
+
+    def _insert(
+        self,
+        ex: Executor,
+        table: sa.Table,
+        names: Sequence[str],
+        rows: Iterable[Mapping[str, Any]] | Path,
+        step: str,
+        target: str | None,
+        bounded: bool = False,
+    ) -> int:
+        if self.work.usable and not bounded:
+            name = ".".join(filter(None, (table.schema, table.name, target, "json")))
+            address = self.work.address(name)
             if not ex.planning:
-                address = address.replace("fill/", f"{time.time_ns()}/")
-                self.s3.write(address, rows if isinstance(rows, Path) else lines_of(rows))
+                self.work.write(name, rows if isinstance(rows, Path) else lines_of(rows))
             copy = Copy(
                 table,
-                columns,
+                list(names),
                 address,
                 role=self.settings.iam_role,
                 json="auto",
@@ -265,16 +294,43 @@ class RedshiftEngine(RedshiftConnection):
             return 0
         waiting = iter(read_lines(rows) if isinstance(rows, Path) else rows)
         inserted = 0
-        batches = iter(lambda: list(islice(waiting, BATCH)), [])
-        for batch in ex.each("batch", batches):
-            values = batch if batch is not None else [dict.fromkeys(columns)]
-            filled = [{name: value_of(table.c[name], row) for name in columns} for row in values]
+        for batch in ex.each("batch", batches(waiting, BATCH_PARAMETERS // len(names))):
+            values = batch if batch is not None else [dict.fromkeys(names)]
+            filled = [{name: value_of(table.c[name], row) for name in names} for row in values]
             inserted += ex.change(sa.insert(table).values(filled), step=step, target=target)
         return inserted
 
     def housekeep(self, connection: sa.Connection) -> list[str]:
         """ANALYZE and, for tables that lost rows, VACUUM DELETE ONLY; failures are warnings."""
         return []
+
+
+def shown_errors(
+    errors: Sequence[LoadError], source: Source, quarantine: Quarantine
+) -> Iterator[str]:
+    """Up to three errors of a COPY with object, line, column, reason and record."""
+    kept = [r for _, _, some in quarantine.worst(source.name) for r in some]
+    for refusal in kept[:3]:
+        near = [e for e in errors if e.name == refusal.key and e.line >= (refusal.line or 0)]
+        why = f" column {near[0].column}: {near[0].reason}" if near and near[0].column else ""
+        why = why or (f": {near[0].reason}" if near else "")
+        raw = refusal.raw[:120].decode("utf-8", "backslashreplace")
+        yield f"  {refusal.key}:{refusal.line} {refusal.rule}{why}: {raw}"
+
+
+def batches(rows: Iterator[Mapping[str, Any]], most: int) -> Iterator[list[Mapping[str, Any]]]:
+    """Rows in lists that fit one INSERT each."""
+    batch: list[Mapping[str, Any]] = []
+    size = 0
+    for row in rows:
+        length = sum(len(str(value)) for value in row.values())
+        if batch and (len(batch) >= most or size + length > BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(row)
+        size += length
+    if batch:
+        yield batch
 
 
 def lines_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
@@ -293,40 +349,5 @@ def value_of(column: sa.Column[Any], row: Mapping[str, Any]) -> Any:
     """A row's value as the driver takes it."""
     value = row.get(column.name)
     if isinstance(column.type, sa.DateTime) and isinstance(value, str):
-        from datetime import datetime
-
         return datetime.fromisoformat(value)
     return value
-
-
-def check_jsonpaths(data: bytes, where: str, source: Source) -> None:
-    """Refuses a jsonpaths file that COPY would misread in silence.
-
-    :raises SourceError: when its only key is not ``jsonpaths`` or it has not one path a column.
-    """
-    try:
-        held = json.loads(data)
-        paths = held["jsonpaths"] if list(held) == ["jsonpaths"] else None
-    except (ValueError, TypeError):
-        paths = None
-    if not isinstance(paths, list) or len(paths) != len(source.columns):
-        raise SourceError(
-            f"{where} is no jsonpaths file for {source.name}",
-            f'it must be {{"jsonpaths": [...]}} with {len(source.columns)} paths, in the order of '
-            "the columns of staging",
-        )
-
-
-def record_ending_at(
-    lines: Sequence[bytes], last: int, source: Source, rule: str | None
-) -> tuple[int, str, bytes]:
-    """First line, rule and bytes of the record that ends in a line (from 1) of an object."""
-    text = lines[last - 1] if 0 < last <= len(lines) else b""
-    parts = [p for p in records.split(text, source.keys, last) if p.rule]
-    if parts:
-        return parts[0].line, parts[0].rule or "malformed_json", parts[0].raw
-    known = rule if rule in PARSER_RULES else "malformed_json"
-    return last, known, text.strip(b" \t\r\n")
-
-
-__all__ = ["Maintain", "RedshiftEngine", "location"]

@@ -1,0 +1,230 @@
+"""Records that COPY refused, or took although the reader would refuse them: found in their objects.
+
+COPY knows a refused record by object and last line, so its text is read there. It stages nested
+values as text, and of a record that is no object a row of NULLs; such rows are looked for in the
+objects too, so that they are refused as on every other engine.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any
+
+import sqlalchemy as sa
+
+from .. import locate, records
+from ..declare import Source
+from ..discover import Object
+from ..locate import Place, Texts
+from ..quality import PARSER_RULES
+from ..quarantine import Quarantine
+from ..s3 import Bucketeer
+from .base import Reading
+from .redshift_copy import INVALID_JSON, MAX_ERROR, RULES
+from .redshift_views import LoadError, Outcome, shown
+
+#: Objects of more bytes in total are not read again to tell what COPY took for plain values.
+LOOK_BYTES = 256 * 1024 * 1024
+
+
+@dataclass
+class Rows:
+    """The odd rows of one source in one load.
+
+    :param sound: records that COPY refused and the reader takes; they are staged by the client.
+    :param places: where rows were found, by their texts.
+    """
+
+    source: Source
+    s3: Bucketeer
+    scratch: Path
+    quarantine: Quarantine
+    sound: list[Mapping[str, str | None]] = field(default_factory=list)
+    places: dict[Texts, list[Place]] = field(default_factory=lambda: defaultdict(list))
+
+    # What COPY refused ------------------------------------------------------------------------
+
+    def refuse(self, outcome: Outcome, objects: Sequence[Object], reading: Reading) -> None:
+        """Quarantines records that COPY refused, with their text; notes those that are sound."""
+        by_name: dict[str, list[LoadError]] = defaultdict(list)
+        for error in outcome.errors:
+            by_name[error.name].append(error)
+        keyed: dict[str, list[Object]] = defaultdict(list)
+        for each in objects:
+            keyed[shown(each.key)].append(each)
+        single = [keyed[name][0] for name in by_name if len(keyed[name]) == 1]
+        for found in self.s3.fetch(single, self.scratch):
+            if isinstance(found, str):
+                reading.changed.add(found)
+                continue
+            errors = by_name.pop(shown(found.key))
+            self._refuse_in(found, errors, reading)
+            Path(found.path).unlink()
+        for name in by_name.keys() - {shown(key) for key in reading.changed}:
+            # Two names that are alike as far as the views show them: no telling which it is.
+            for error in by_name[name]:
+                self._add(rule_of(error), name, error.line, b"")
+
+    def _refuse_in(self, each: Object, errors: list[LoadError], reading: Reading) -> None:
+        with ExitStack() as stack:
+            file: Any = stack.enter_context(Path(each.path).open("rb"))
+            if file.read(2) == records.GZIP_MAGIC:
+                file = stack.enter_context(gzip.open(each.path))
+            file.seek(0)
+            head = file.read(4)
+            if not records.is_utf8_text(head) and len(errors) == reading.read[each.key]:
+                reading.read[each.key] = 1
+                self._add("undecodable_object", each.key, 0, head + file.read())
+                return
+            file.seek(0)
+            by_line: dict[int, list[LoadError]] = defaultdict(list)
+            for error in errors:
+                by_line[error.line].append(error)
+            for line, first, window in windows(file, by_line):
+                found = ending_at(window, first, line, self.source, len(by_line[line]))
+                for error, record in zip(by_line[line], found, strict=True):
+                    self._judge(each.key, error, record)
+
+    def _judge(self, key: str, error: LoadError, record: records.Record) -> None:
+        rule = record.rule
+        if rule is None and error.code in INVALID_JSON and self._fits(record.values):
+            # Such as a NaN, which is no JSON: the rules of the source judge it like any other.
+            self.sound.append(record.values)
+            place = Place(key, record.line, record.raw, None)
+            self.places[locate.texts(self.source, record.values)].append(place)
+            return
+        if rule is None:
+            rule = "too_long" if error.code in INVALID_JSON else rule_of(error)
+        self._add(rule, key, record.line, record.raw)
+
+    def _fits(self, values: Mapping[str, str | None]) -> bool:
+        return all(
+            len((values[c.name] or "").encode()) <= (c.type.length or 0)  # type: ignore[attr-defined]
+            for c in self.source.columns
+        )
+
+    def _add(self, rule: str, key: str | None, line: int | None, raw: bytes) -> None:
+        reasons = {each.name: each.reason for each in self.source.rules} | PARSER_RULES
+        name = self.source.name
+        self.quarantine.by_parser[name] += 1
+        reason = reasons.get(rule, "COPY refuses the record")
+        self.quarantine.add(name, rule, reason, key, line, raw)
+
+    # What COPY took ---------------------------------------------------------------------------
+
+    def odd(self) -> sa.Select[Any]:
+        """The staged rows that may be no objects, or hold nested values."""
+        staging = self.source.staging
+        columns = [staging.c[c.name] for c in self.source.columns]
+        patterns = ("{%}", "[%]")
+        looks = [
+            column.like(sa.literal(pattern, literal_execute=True))
+            for column in columns
+            for pattern in patterns
+        ]
+        return (
+            sa.select(staging.c._row, *columns)
+            .where(sa.or_(sa.func.coalesce(*columns).is_(None), *looks))
+            .order_by(staging.c._row)
+            .limit(MAX_ERROR)
+        )
+
+    def refuse_staged(self, rows: Sequence[Any], objects: Sequence[Object]) -> list[int]:
+        """Quarantines odd rows that the reader refuses; returns their numbers in staging.
+
+        Where the objects are too large to be read again, a nested value is told by its text alone,
+        and a record that is no object is left to the rules, which refuse it for what it lacks.
+        """
+        by_texts: dict[Texts, list[Any]] = defaultdict(list)
+        for row in rows:
+            values = [row._mapping[c.name] for c in self.source.columns]
+            if not any(values) or any(map(locate.nested, values)):
+                by_texts[locate.texts(self.source, dict(row._mapping))].append(row)
+        if not by_texts:
+            return []
+        if sum(each.size for each in objects) > LOOK_BYTES:
+            return self._refuse_by_text(by_texts)
+        gone: list[int] = []
+        fetched = self._fetched(objects)
+        for identity, place in locate.find(fetched, self.source, set(by_texts)):
+            if place.rule in ("not_an_object", "nested_value") and by_texts[identity]:
+                self._add(place.rule, place.key, place.line, place.raw)
+                gone.append(by_texts[identity].pop()._mapping["_row"])
+        return gone
+
+    def _fetched(self, objects: Sequence[Object]) -> Iterator[Object]:
+        for found in self.s3.fetch(objects, self.scratch):
+            # One that changed meanwhile ends the attempt when the objects are looked up again.
+            if not isinstance(found, str):
+                yield found
+                Path(found.path).unlink()
+
+    def _refuse_by_text(self, by_texts: Mapping[Texts, list[Any]]) -> list[int]:
+        gone = []
+        for row in (row for rows in by_texts.values() for row in rows):
+            if any(locate.nested(row._mapping[c.name]) for c in self.source.columns):
+                self._add("nested_value", None, None, fields_of(self.source, dict(row._mapping)))
+                gone.append(row._mapping["_row"])
+        return gone
+
+
+def rule_of(error: LoadError) -> str:
+    """The rule that an error of COPY stands for."""
+    return RULES.get(error.code, "malformed_json")
+
+
+def fields_of(source: Source, values: Mapping[str, Any]) -> bytes:
+    """A staged row as JSON with the keys of the file: it stands for the record."""
+    held = {key: values[column] for key, column in source.keys.items()}
+    given = {key: value for key, value in held.items() if value is not None}
+    return json.dumps(given, ensure_ascii=False).encode()
+
+
+def windows(file: IO[bytes], wanted: Mapping[int, Any]) -> Iterator[tuple[int, int, bytes]]:
+    """For each wanted line: its number, the first line of its window, the window's bytes.
+
+    The window starts at the line itself or at the one before it that begins with ``{``, where a
+    record over several lines begins.
+    """
+    buffer: list[bytes] = []
+    first, size, last = 1, 0, max(wanted, default=0)
+    for number, line in enumerate(file, 1):
+        if line.startswith(b"{") or size > 2 * records.MAX_RECORD:
+            buffer, first, size = [], number, 0
+        buffer.append(line)
+        size += len(line)
+        if number in wanted:
+            yield number, first, b"".join(buffer)
+        if number >= last:
+            return
+
+
+def ending_at(
+    window: bytes, first: int, line: int, source: Source, count: int
+) -> list[records.Record]:
+    """The records of a window that end in its last line, those that the reader refuses first.
+
+    :param count: how many are wanted; the last is repeated where fewer are found.
+    """
+    found = _ending(window, first, line, source)
+    alone = window.rstrip(b"\r\n").rsplit(b"\n", 1)[-1]
+    if all(r.rule == "malformed_json" and r.line < line for r in found):
+        # A record without an end swallows the lines after it, which COPY does not hold it to.
+        parts = _ending(alone, line, line, source)
+        if not found or all(r.rule != "malformed_json" for r in parts):
+            found = parts
+    chosen = sorted(found, key=lambda r: r.rule is None)[:count]
+    if not chosen:
+        chosen = [records.Record(line, alone.strip(b" \t\r\n"), "malformed_json", {})]
+    return chosen + [chosen[-1]] * (count - len(chosen))
+
+
+def _ending(text: bytes, first: int, line: int, source: Source) -> list[records.Record]:
+    parts = records.split(text, source.keys, first)
+    return [part for part in parts if part.line + part.raw.count(b"\n") == line]

@@ -1,0 +1,199 @@
+"""A bucket and the warehouses that load from it: one on DuckDB, one on the Redshift stand-in."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from conftest import SOURCES
+from redshift.buckets import Bucket, S3Server
+from redshift.server import Database, Isolation, Standin
+from reference import COLUMNS
+
+from sparkify_dwh import Run, Settings, Warehouse
+
+REGION = "us-east-1"
+_buckets = itertools.count(1)
+_TABLES = [f"sparkify.{name}" for name in COLUMNS] + [
+    *("staging.events", "staging.songs", "audit.load_run", "audit.load_file", "audit.load_step"),
+    *("audit.load_book", "audit.quality_result", "audit.rejected_row"),
+]
+Star = dict[str, list[tuple[Any, ...]]]
+
+
+def new_bucket(server: S3Server, kind: str = "data") -> Bucket:
+    name = f"{kind}-{next(_buckets)}"
+    server.client.create_bucket(Bucket=name)
+    return Bucket(name, server.client)
+
+
+class Source:
+    """A bucket with a prefix for each source, and one for work files."""
+
+    def __init__(self, server: S3Server) -> None:
+        self.server, self.bucket, self.work = server, new_bucket(server), new_bucket(server, "work")
+
+    def put(self, source: str, name: str, data: bytes | str) -> str:
+        return self.bucket.put(f"{SOURCES[source]}/{name}", data)
+
+    def delete(self, source: str, name: str) -> None:
+        self.bucket.client.delete_object(Bucket=self.bucket.name, Key=f"{SOURCES[source]}/{name}")
+
+    def settings(self, **values: Any) -> dict[str, Any]:
+        given = {
+            "aws_region": REGION,
+            "aws_endpoint_url": self.server.endpoint_url,
+            "work_prefix": self.work.url("work/"),
+            **{setting: self.bucket.url(f"{setting}/") for setting in SOURCES.values()},
+            **values,
+        }
+        return {name: value for name, value in given.items() if value is not None}
+
+    def work_files(self) -> list[str]:
+        found = self.work.client.list_objects_v2(Bucket=self.work.name)
+        return [item["Key"] for item in found.get("Contents", ())]
+
+
+class Loaded:
+    """What a test may ask of a warehouse after its loads."""
+
+    warehouse: Warehouse
+
+    def load(self, **options: Any) -> Run:
+        return self.warehouse.load(**options)
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        raise NotImplementedError
+
+    def star(self) -> Star:
+        """All rows of the star, sorted by key, columns in the oracle's order."""
+        return {
+            table: self.query(
+                f"SELECT {', '.join(names)} FROM sparkify.{table} ORDER BY "
+                + ", ".join(str(n) for n in range(1, len(names) + 1))
+            )
+            for table, names in COLUMNS.items()
+        }
+
+    def refused(self, run: Run) -> Counter[tuple[Any, ...]]:
+        """(source, rule, object, line, raw, size) of the records that a run refused."""
+        return Counter(
+            self.query(
+                "SELECT source, rule, key, line, raw, raw_bytes FROM audit.rejected_row"
+                f" WHERE run_id = '{run.run_id}'"
+            )
+        )
+
+    def rules(self, run: Run) -> Counter[tuple[str, str]]:
+        """(source, rule) of the records that a run refused."""
+        found: Counter[tuple[str, str]] = Counter()
+        for (source, rule, *_), count in self.refused(run).items():
+            found[source, rule] += count
+        return found
+
+    def events(self) -> list[tuple[str, str]]:
+        """(run, event) of the run log, in order."""
+        return self.query("SELECT run_id, event FROM audit.load_run ORDER BY at, event DESC")
+
+
+class OnRedshift(Loaded):
+    """A warehouse on the stand-in, migrated; ``empty`` takes its rows away again."""
+
+    def __init__(self, database: Database, source: Source) -> None:
+        self.database, self.source = database, source
+        self.use()
+        self.warehouse.migrate()
+
+    def use(self, source: Source | None = None, **values: Any) -> OnRedshift:
+        """Loads from another source or with other settings from now on."""
+        self.source = source or self.source
+        self.warehouse = self.make(**values)
+        return self
+
+    def make(self, **values: Any) -> Warehouse:
+        given = self.source.settings(**values)
+        return Warehouse(Settings(database_url=self.database.url(), **given))
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        return self.warehouse.query(sql).rows
+
+    def empty(self) -> None:
+        self.database.faults.clear()
+        self.database.log.lag = 0.0
+        self.database.store.denied.clear()
+        self.database.store.unassumable.clear()
+        self.database.store.throttled = 0
+        backend = self.database.server._connect(self.database.name)
+        backend.execute(f"TRUNCATE {', '.join(_TABLES)}")
+        backend.close()
+        self.database.statements.clear()
+
+
+class OnDuckDB(Loaded):
+    """A warehouse in a file."""
+
+    def __init__(self, path: Path, template: Path, source: Source, **values: Any) -> None:
+        self.path = path
+        shutil.copyfile(template, path)
+        given = source.settings(**{"work_prefix": None, **values})
+        self.warehouse = Warehouse(Settings(database_url=f"duckdb:///{path}", **given))
+
+    def query(self, sql: str) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.path), read_only=True) as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def aws_keys() -> Iterator[None]:
+    """Credentials that boto3 finds; moto asks for no particular ones."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AWS_ACCESS_KEY_ID", "testing")
+        patch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
+        patch.setenv("AWS_CONFIG_FILE", os.devnull)
+        yield
+
+
+@pytest.fixture
+def source(s3_server: S3Server) -> Source:
+    """Empty buckets."""
+    return Source(s3_server)
+
+
+def _migrated(standin: Standin, server: S3Server, isolation: Isolation) -> Iterator[OnRedshift]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(standin.ca_file))
+        database = standin.database(isolation)
+        yield OnRedshift(database, Source(server))
+        database.drop()
+
+
+@pytest.fixture(scope="module")
+def migrated(standin: Standin, s3_server: S3Server) -> Iterator[OnRedshift]:
+    """One migrated database for the tests of a module."""
+    yield from _migrated(standin, s3_server, "SNAPSHOT")
+
+
+@pytest.fixture(scope="module")
+def migrated_serializable(standin: Standin, s3_server: S3Server) -> Iterator[OnRedshift]:
+    """One migrated database with SERIALIZABLE isolation."""
+    yield from _migrated(standin, s3_server, "SERIALIZABLE")
+
+
+@pytest.fixture
+def on_redshift(migrated: OnRedshift, source: Source) -> OnRedshift:
+    """An empty warehouse on the stand-in that loads from ``source``."""
+    migrated.empty()
+    return migrated.use(source)
+
+
+@pytest.fixture
+def on_duckdb(tmp_path: Path, template: Path, source: Source) -> OnDuckDB:
+    """An empty warehouse on DuckDB that loads from the same source."""
+    return OnDuckDB(tmp_path / "warehouse.duckdb", template, source)
