@@ -32,6 +32,7 @@ class StagedRow:
         sa.BigInteger,
         primary_key=True,
         autoincrement=False,
+        server_default=sa.FetchedValue(),
         sort_order=900,
         comment="Row of the load",
         redshift_identity=(0, 1),
