@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -52,15 +52,24 @@ def help_of(*arguments: str) -> str:
     return text.rstrip()
 
 
-def commands() -> list[str]:
-    group: Any = get_command(app)
-    return list(group.list_commands(None))
+def commands() -> list[tuple[str, ...]]:
+    """The words of each command, groups before what they hold."""
+
+    def walk(group: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+        for name in group.list_commands(None):
+            yield (*words, name)
+            if hasattr(group.commands[name], "commands"):
+                yield from walk(group.commands[name], (*words, name))
+
+    return list(walk(get_command(app), ()))
 
 
 def command_pages() -> str:
     """The help of the application and of each command."""
     parts = [f"```text\n{help_of()}\n```"]
-    parts += [f"## sparkify {name}\n\n```text\n{help_of(name)}\n```" for name in commands()]
+    for words in commands():
+        heading = f"{'#' * (len(words) + 1)} sparkify {' '.join(words)}"
+        parts.append(f"{heading}\n\n```text\n{help_of(*words)}\n```")
     return "\n\n".join(parts)
 
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.main import get_command
@@ -16,7 +18,16 @@ from sparkify_dwh.models import Base
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-COMMANDS = sorted(get_command(app).commands)  # type: ignore[attr-defined]
+
+
+def commands(group: Any, words: str = "") -> Iterator[str]:
+    for name, command in group.commands.items():
+        yield words + name
+        if hasattr(command, "commands"):
+            yield from commands(command, f"{words}{name} ")
+
+
+COMMANDS = sorted(commands(get_command(app)))
 
 
 def page(name: str) -> str:
@@ -26,7 +37,7 @@ def page(name: str) -> str:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_is_documented(command: str) -> None:
     text = page("cli.md")
-    (section,) = re.findall(rf"^## sparkify {command}\n\n```text\n(.*?)```", text, re.M | re.S)
+    (section,) = re.findall(rf"^##+ sparkify {command}\n\n```text\n(.*?)```", text, re.M | re.S)
     assert section.startswith(f"Usage: sparkify {command} ")
     assert max(map(len, section.splitlines())) <= 80
 
