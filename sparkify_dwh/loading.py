@@ -19,13 +19,13 @@ from .config import Settings
 from .declare import Declarations, Source
 from .dialects.base import Engine
 from .discover import Listing, Object, list_folder, look_again
-from .errors import LockError, SettingsError, SourceError
+from .errors import LockError, SettingsError, SourceError, SparkifyError
 from .executor import Executor
 from .models.audit import LOADED, NOTHING_NEW
 from .pipeline import LedgerMoved, Load, ObjectsChanged
 from .quarantine import Quarantine
 from .results import Run
-from .runlog import ACTIVE, RunLog
+from .runlog import ACTIVE, RunLog, reason
 from .s3 import SCHEME, Bucketeer
 from .scratch import no_room
 
@@ -220,8 +220,14 @@ class Loading:
             if self.dry_run:
                 transaction.rollback()
         if not self.dry_run:
-            load.warnings += self.engine.housekeep(connection)
+            load.warnings += self._housekeep(connection)
         return self._result(load, ex, DRY_RUN if self.dry_run else LOADED, began)
+
+    def _housekeep(self, connection: sa.Connection) -> list[str]:
+        try:
+            return self.engine.housekeep(connection)
+        except (sa.exc.DBAPIError, SparkifyError) as error:
+            return [f"the load is committed, but {reason(self._told(error))}"]
 
     def _result(self, load: Load, ex: Executor, event: str, began: float) -> Run:
         return Run(

@@ -262,7 +262,6 @@ def test_a_dry_run_shows_the_same_and_leaves_nothing(places: tuple[str, ...]) ->
     dry = data("load", *places, "--dry-run")
     assert dry["event"] == "dry run"
     assert "there is no warehouse" in sparkify("runs", code=5).output
-    assert data("query", "select * from sparkify.songs") == []
     text = sparkify("load", *places, "--dry-run").stderr
     assert "rolled back, nothing recorded" in text
     real = data("load", *places)

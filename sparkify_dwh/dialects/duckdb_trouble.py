@@ -61,13 +61,14 @@ def _text(error: BaseException) -> str:
 
 def explained(error: BaseException, path: str) -> DatabaseError:
     """An error of the driver, or of the file, as one of ours."""
-    text = re.sub(r"^\w+ Error: ", "", _text(error))
+    signs_in = _text(error).lower()
+    text = re.sub(r"^[\w ]+ Error: ", "", _text(error))
     if Path(path).is_dir():
         return DatabaseError(
             f"{path} is a folder, no database", "name a file: duckdb:///file.duckdb"
         )
     for signs, what, hint in _MEANINGS:
-        if any(sign in text.lower() for sign in signs):
+        if any(sign in signs_in for sign in signs):
             return DatabaseError(f"{path} {what}: {text}", hint)
     return DatabaseError(f"{path}: {text}", "-v shows the traceback")
 
