@@ -146,7 +146,8 @@ def create(
 ) -> int:
     """Create or change the warehouse, after showing the plan.
 
-    Ends by writing endpoint, role and work prefix into sparkify.toml. Running it again changes nothing. A creation that fails is removed again.
+    Ends by writing endpoint, role and work prefix into sparkify.toml. Running it again
+    changes nothing. A creation that fails is removed again.
 
     Example: sparkify infra create --from-here
     """

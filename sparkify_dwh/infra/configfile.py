@@ -22,7 +22,7 @@ nodes = 1                    # 1: single-node
 # pause_at = "20:00"         # UTC, or cron(0 20 * * ? *)
 # resume_at = "06:00"
 snapshot_days = 1            # how long automated snapshots are kept
-# cluster_identifier = "dwhCluster"   # lower case; otherwise made from the stack's name
+# cluster_identifier = "dwh-cluster"   # otherwise made from the stack's name
 
 # Serverless
 # base_capacity = 8          # RPU: 4 or a multiple of 8

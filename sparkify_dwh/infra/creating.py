@@ -12,7 +12,7 @@ from ..errors import InfraError
 from . import limits
 from .aws import translated
 from .configfile import write
-from .removing import empty_bucket, final_snapshot
+from .removing import empty_bucket, final_name, final_snapshot
 from .results import Created, Endpoint, Plan
 from .settings import InfraSettings
 from .stack import DEAD, ChangeSet
@@ -112,7 +112,7 @@ def _save_what_goes(deployment: Deployment, plan: Plan) -> None:
     gone = {c.resource for c in plan.losing if c.action == "delete"}
     warehouse = deployment.warehouse()
     if warehouse and gone & {"Cluster", "Namespace"}:
-        final_snapshot(deployment, warehouse, keep_days=7)
+        final_snapshot(deployment, warehouse, final_name(deployment), keep_days=7)
 
 
 def _execute(deployment: Deployment, change_set: ChangeSet) -> None:
@@ -206,9 +206,10 @@ def _connect(
     deployment: Deployment, infra: InfraSettings, endpoint: Endpoint
 ) -> tuple[bool, tuple[str, ...]]:
     if endpoint.state != "available" or not endpoint.host:
+        what = "resume makes it answer" if endpoint.state == "paused" else "status shows when it is"
         return False, (
             f"{endpoint.identifier} is {endpoint.state}: no connection was tried",
-            "sparkify infra resume makes it answer",
+            f"sparkify infra {what}",
         )
     found = deployment.connect(endpoint.host, endpoint.port)
     # A new public name takes a while to be known everywhere.
@@ -223,7 +224,7 @@ def _connect(
             f"ready: {endpoint.host}:{endpoint.port} answers with TLS",
             "next: sparkify migrate, then sparkify load",
         )
-    who = ", ".join([*(infra.allowed_cidrs or [f"inside {endpoint.vpc or 'its VPC'}"])])
+    who = ", ".join(infra.allowed_cidrs or [f"inside {endpoint.vpc or 'its VPC'}"])
     if endpoint.public:
         who = f"{who}, {infra.from_here}" if infra.from_here else who
         return False, (

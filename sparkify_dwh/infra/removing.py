@@ -26,27 +26,39 @@ def remove(
     stack, name = deployment.stack, deployment.infra.name
     taken: Snapshot | None = None
     state = stack.settle()
+    if state == "REVIEW_IN_PROGRESS":
+        # Left by a plan that was cut off: it holds nothing.
+        stack.delete()
+        state = None
     warehouse = deployment.warehouse()
     endpoint = warehouse.describe() if warehouse else None
     secret = endpoint.secret_arn if endpoint else None
     if state is not None:
-        plan = _plan(deployment, warehouse if endpoint else None, snapshot, keep_days)
-        if not confirm(plan):
+        final = final_name(deployment) if snapshot and endpoint else None
+        if not confirm(_plan(deployment, final, keep_days)):
             return Removed(name, carried_out=False)
-        if snapshot and warehouse and endpoint:
-            taken = final_snapshot(deployment, warehouse, keep_days)
+        if warehouse and final:
+            taken = final_snapshot(deployment, warehouse, final, keep_days)
         _delete(deployment)
     _delete_logs(deployment)
     return proved(deployment, secret, taken)
 
 
-def final_snapshot(deployment: Deployment, warehouse: Warehouse, keep_days: int) -> Snapshot:
+def final_name(deployment: Deployment) -> str:
+    """Name of the next final snapshot: the stack's, a part of its id, the time."""
+    found = deployment.stack.describe() or {}
+    which = str(found.get("StackId", "")).rpartition("/")[2][:8] or "unknown"
+    return f"{deployment.stack.name}-final-{which}-{deployment.now():%Y%m%d%H%M%S}"
+
+
+def final_snapshot(
+    deployment: Deployment, warehouse: Warehouse, name: str, keep_days: int
+) -> Snapshot:
     """A new final snapshot; those that an interrupted removal took before it are deleted."""
-    prefix = _final(deployment)
-    name = f"{prefix}{deployment.now():%Y%m%d%H%M%S}"
     taken = warehouse.snapshot(name, keep_days, deployment.infra.name)
+    same_stack = name.rpartition("-")[0] + "-"
     for each in warehouse.snapshots():
-        if each.name.startswith(prefix) and each.name != name:
+        if each.name.startswith(same_stack) and each.name != name:
             warehouse.drop_snapshot(each.name)
     return taken
 
@@ -70,9 +82,7 @@ def empty_bucket(deployment: Deployment, bucket: str) -> None:
                 raise
 
 
-def _plan(
-    deployment: Deployment, warehouse: Warehouse | None, snapshot: bool, keep_days: int
-) -> Removal:
+def _plan(deployment: Deployment, snapshot: str | None, keep_days: int) -> Removal:
     found = deployment.stack.resources()
     objects = None
     if "WorkBucket" in found:
@@ -93,7 +103,7 @@ def _plan(
             for name, each in sorted(found.items())
         ),
         objects,
-        f"{_final(deployment)}*" if snapshot and warehouse else None,
+        snapshot,
         keep_days,
         kept(deployment)[1],
     )
@@ -138,10 +148,3 @@ def _versions(s3: Any, bucket: str) -> Iterator[list[dict[str, str]]]:
         found = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
         if found:
             yield [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in found]
-
-
-def _final(deployment: Deployment) -> str:
-    """How the names of this stack's final snapshots begin; a stack made anew has its own."""
-    found = deployment.stack.describe() or {}
-    which = str(found.get("StackId", "")).rpartition("/")[2][:8] or "unknown"
-    return f"{deployment.stack.name}-final-{which}-"

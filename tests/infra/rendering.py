@@ -53,6 +53,8 @@ class Rendered:
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         self.source = load()
+        #: Resources that a property names only to come after them.
+        self.waits: set[str] = set()
         self.values: dict[str, Any] = dict(PSEUDO)
         for name, declared in self.source["Parameters"].items():
             value = (given or {}).get(name, declared.get("Default"))
@@ -114,6 +116,9 @@ class Rendered:
                     inner,
                 )
                 return {"Fn::Sub": text} if "${" in text else text
+            if key == "Fn::Select" and isinstance(inner[1], list):
+                self.waits |= set(_references(self.resolve(inner[1])))
+                return self.resolve(inner[1][int(inner[0])])
             if key == "Fn::GetAtt":
                 return value
         resolved = {k: self.resolve(v) for k, v in value.items()}

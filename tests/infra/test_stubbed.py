@@ -1,4 +1,4 @@
-"""What moto cannot show: REPLACE, rollbacks, serverless, prices. Answers have the model's fields."""
+"""What moto cannot show: REPLACE, rollbacks, serverless, prices; fields are the model's."""
 
 from __future__ import annotations
 

@@ -104,6 +104,7 @@ def test_there_is_a_way_to_the_internet_only_when_it_is_asked_for() -> None:
     (closed,) = private.of_type("AWS::Redshift::Cluster").values()
     (opened,) = public.of_type("AWS::Redshift::Cluster").values()
     assert (closed["PubliclyAccessible"], opened["PubliclyAccessible"]) == ("false", "true")
+    assert (private.waits, public.waits) == (set(), {"InternetRoute"})
 
 
 def admitted(**table: Any) -> set[str]:
