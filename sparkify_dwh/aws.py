@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from .config import Settings
 from .errors import MissingExtraError
+
+#: At level DEBUG they write down whole requests with the session token, and whole answers, of
+#: which some hold passwords.
+TALKATIVE = ("botocore.auth", "botocore.endpoint", "botocore.parsers")
 
 
 def client(settings: Settings, service: str) -> Any:
@@ -18,6 +23,8 @@ def client(settings: Settings, service: str) -> Any:
         from botocore.config import Config
     except ImportError:
         raise MissingExtraError("aws", f"talking to AWS ({service})") from None
+    for name in TALKATIVE:
+        logging.getLogger(name).addFilter(_no_debug)
     config = Config(
         user_agent_extra="sparkify_dwh",
         retries={"mode": "standard", "max_attempts": 5},
@@ -30,3 +37,7 @@ def client(settings: Settings, service: str) -> Any:
         endpoint_url=settings.aws_endpoint_url,
         config=config,
     )
+
+
+def _no_debug(record: logging.LogRecord) -> bool:
+    return record.levelno > logging.DEBUG

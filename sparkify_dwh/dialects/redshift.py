@@ -12,6 +12,7 @@ from sqlalchemy_redshift.dialect import (
 )
 
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
+from .redshift_trouble import is_dropped
 
 
 class SparkifyDDLCompiler(RedshiftDDLCompiler):  # type: ignore[misc]
@@ -36,6 +37,14 @@ class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
     delete_returning = False
     # The stock compiler writes LIMIT into the text, so a cached statement would keep the first.
     supports_statement_cache = False
+
+    def _set_backslash_escapes(self, connection: Any) -> None:
+        # Redshift reads a backslash in a literal as an escape; the stock dialect leaves it single.
+        # Source: https://docs.aws.amazon.com/redshift/latest/dg/pattern-matching-conditions-posix.html
+        self._backslash_escapes = True
+
+    def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
+        return is_dropped(e)
 
 
 # The stock package compiles DELETE .. WHERE EXISTS into a statement that is not correlated and

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+import traceback
 from typing import Any
 
 import redshift_connector
@@ -29,7 +31,11 @@ class Client:
             "ssl": True,
             "sslmode": "verify-full",
         }
-        self.connection = redshift_connector.connect(**(settings | options))
+        try:
+            self.connection = redshift_connector.connect(**(settings | options))
+        except Exception as error:
+            _close_half_open(error)
+            raise
 
     def __enter__(self) -> Client:
         return self
@@ -80,6 +86,16 @@ class Client:
             self.connection.close()
         except Error:
             return
+
+
+def _close_half_open(error: Exception) -> None:
+    """The driver leaves the socket of a refused login open, and Python warns of it."""
+    for frame, _ in traceback.walk_tb(error.__traceback__):
+        half = frame.f_locals.get("self")
+        if isinstance(half, redshift_connector.Connection):
+            for name in ("_sock", "_usock"):
+                with contextlib.suppress(OSError, ValueError, AttributeError):
+                    getattr(half, name).close()
 
 
 class SimpleClient:

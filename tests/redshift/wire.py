@@ -101,6 +101,8 @@ class Connection:
             self._socket.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._socket.close()
+        with contextlib.suppress(OSError, ValueError):
+            self._reader.close()
 
     def _exactly(self, count: int) -> bytes:
         data = self._reader.read(count) if count else b""
