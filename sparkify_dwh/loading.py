@@ -6,6 +6,7 @@ import errno
 import itertools
 import logging
 import os
+import random
 import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
@@ -19,7 +20,7 @@ from .config import Settings
 from .declare import Declarations, Source
 from .dialects.base import Engine
 from .discover import Listing, Object, list_folder, look_again
-from .errors import LockError, SettingsError, SourceError, SparkifyError
+from .errors import DatabaseError, LockError, SettingsError, SourceError, SparkifyError
 from .executor import Executor
 from .models.audit import LOADED, NOTHING_NEW
 from .pipeline import LedgerMoved, Load, ObjectsChanged
@@ -33,6 +34,9 @@ log = logging.getLogger("sparkify_dwh.load")
 #: An object that changes while it is read is left for the next load; a source that never rests
 #: ends the load.
 MAX_RESTARTS = 3
+#: A load whose connection breaks, or that another session gets in the way of, starts again so
+#: often; between embedded connections ``lock_timeout`` is the limit.
+RETRIES = 5
 DRY_RUN = "dry run"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
@@ -103,6 +107,8 @@ class Loading:
         self.log = RunLog(engine, self.loader, not dry_run, tell)
         self.warnings: list[str] = []
         self._load: Load | None = None
+        self._ex: Executor | None = None
+        self._recorded = self._committing = False
 
     def run(self) -> Run:
         """Loads what is new.
@@ -111,29 +117,85 @@ class Loading:
         """
         listings = list_sources(self.settings, locations(self.settings, self.declarations))
         began = time.perf_counter()
-        recorded = False
         try:
-            with self.log.active(), self.engine.session() as connection:
-                try:
-                    self.ready(connection)
-                    self.warnings += self.log.start(connection)
-                    return self._attempts(connection, listings, began)
-                except BaseException as error:
-                    told = self._told(error)
-                    recorded = self.log.fail(told, self._load, connection)
-                    if told is error:
-                        raise
-                    raise told from error
+            with self.log.active():
+                return self._sessions(listings, began)
         except BaseException as error:
-            if not recorded:
+            if not self._recorded:
                 self.log.fail(error, self._load, None)
             raise
         finally:
             self.engine.close()
 
+    def _sessions(self, listings: Mapping[str, Listing], began: float) -> Run:
+        """Loads by one connection, or by another one where that is lost at work."""
+        for attempt in itertools.count(1):
+            try:
+                with self.engine.session() as connection:
+                    return self._session(connection, listings, began)
+            except DatabaseError as error:
+                if not self.log.started or not self.engine.is_lost(error):
+                    raise
+                if self._committing and (done := self._settled(began)) is not None:
+                    return done
+                if attempt > RETRIES:
+                    raise
+                self.tell(f"{error.what}; starting again ({attempt} of {RETRIES})")
+            time.sleep(_pause(attempt))
+        raise AssertionError
+
+    def _session(
+        self, connection: sa.Connection, listings: Mapping[str, Listing], began: float
+    ) -> Run:
+        try:
+            self.ready(connection)
+            if not self.log.started:
+                self.warnings = self.log.start(connection)
+            return self._attempts(connection, listings, began)
+        except BaseException as error:
+            told = self._told(error)
+            if not self.engine.is_lost(told):
+                self._recorded = self.log.fail(told, self._load, connection)
+            if told is error:
+                raise
+            raise told from error
+
+    def _settled(self, began: float) -> Run | None:
+        """The result of a load whose COMMIT got no answer, where it was done all the same.
+
+        :raises DatabaseError: when the database cannot be asked.
+        """
+        assert self._load is not None and self._ex is not None
+        for attempt in itertools.count(1):
+            try:
+                with self.engine.session() as connection:
+                    done = self.log.has(connection, LOADED)
+                    if not done:
+                        # Whoever gets the lock knows that the other transaction has ended.
+                        with connection.begin():
+                            self.engine.lock(Executor(connection))
+                        done = self.log.has(connection, LOADED)
+                    if not done:
+                        return None
+                    self.tell("COMMIT got no answer; the run is in the ledger")
+                    self._housekeep(connection)
+                    return self._result(self._load, self._ex, LOADED, began)
+            except DatabaseError as error:
+                if attempt > RETRIES or not self.engine.is_lost(error):
+                    self._recorded = True
+                    run = self.loader.run_id
+                    raise DatabaseError(
+                        f"COMMIT of load {run} got no answer, and now {error.what}",
+                        f"sparkify runs {run} tells whether it is loaded; loading again is safe",
+                    ) from error
+            time.sleep(_pause(attempt))
+        raise AssertionError
+
     def _told(self, error: BaseException) -> BaseException:
         """An error as one of ours, where it is the database's or that of a full disk."""
-        if isinstance(error, sa.exc.DBAPIError):
+        if isinstance(error, SparkifyError):
+            return error
+        if isinstance(error, sa.exc.DBAPIError) or self.engine.is_lost(error):
             return self.engine.explain(error)
         if isinstance(error, OSError) and error.errno in _NO_ROOM:
             return no_room(error, self.engine.scratch)
@@ -163,7 +225,7 @@ class Loading:
                 if not self.engine.is_conflict(error):
                     raise
                 conflict_since = conflict_since or time.monotonic()
-                self._wait_for_other(time.monotonic() - conflict_since, attempt)
+                self._wait_for_other(error, time.monotonic() - conflict_since, attempt)
             finally:
                 with suppress(OSError):
                     quarantine.close()
@@ -171,8 +233,13 @@ class Loading:
             self.engine.reset(connection)
         raise AssertionError
 
-    def _wait_for_other(self, waited: float, attempt: int) -> None:
-        if waited >= self.settings.lock_timeout:
+    def _wait_for_other(self, error: sa.exc.DBAPIError, waited: float, attempt: int) -> None:
+        if not self.engine.embedded:
+            told = self.engine.explain(error)
+            if attempt > RETRIES:
+                raise told from error
+            self.tell(f"{reason(told)}; starting again ({attempt} of {RETRIES})")
+        elif waited >= self.settings.lock_timeout:
             raise LockError(
                 "another connection of this process keeps changing what this load writes; "
                 f"waited {waited:.0f} s",
@@ -198,7 +265,7 @@ class Loading:
         load = Load(self.engine, self.declarations, self.settings, self.loader, quarantine)
         load.warnings = self.warnings
         ex = Executor(connection)
-        self._load = load
+        self._load, self._ex, self._committing = load, ex, False
         ledger_rows = audit.ledger_size(ex)
         some = pipeline.discover(ex, load, listings, self.reload, waiting)
         connection.rollback()
@@ -219,13 +286,18 @@ class Loading:
             pipeline.unchanged(load, partial(look, self.settings))
             if self.dry_run:
                 transaction.rollback()
+            self._committing = not self.dry_run
+        self._committing = False
         if not self.dry_run:
             load.warnings += self._housekeep(connection)
         return self._result(load, ex, DRY_RUN if self.dry_run else LOADED, began)
 
     def _housekeep(self, connection: sa.Connection) -> list[str]:
+        """What the engine needs after a load; it cannot fail what is committed."""
+        assert self._load is not None and self._ex is not None
+        self._ex.connection = connection
         try:
-            return self.engine.housekeep(connection)
+            return self.engine.housekeep(self._ex, self._load.deleted)
         except (sa.exc.DBAPIError, SparkifyError) as error:
             return [f"the load is committed, but {reason(self._told(error))}"]
 
@@ -243,6 +315,11 @@ class Loading:
             refused=_by_rule(load.quarantine.by_rule),
             warnings=list(load.warnings),
         )
+
+
+def _pause(attempt: int) -> float:
+    """Seconds before the next attempt, spread so that several loaders do not meet again."""
+    return min(5.0, 0.1 * 2.0**attempt) * random.uniform(0.5, 1.5)
 
 
 def _by_rule(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:

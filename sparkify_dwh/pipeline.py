@@ -61,6 +61,17 @@ class Load:
     touched: dict[str, Account] = field(default_factory=dict)
     measures: list[Measure] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    repaired: set[str] = field(default_factory=set)
+    emptied: dict[sa.Table, int] = field(default_factory=dict)
+
+    @property
+    def deleted(self) -> dict[sa.Table, int]:
+        """Rows that the load deleted, of each table that it wrote."""
+        found = dict(self.emptied)
+        for account in self.accounts:
+            target = next(t for t in self.declarations.targets if t.name == account.target)
+            found[target.table] = account.replaced + account.resolved_again
+        return found
 
     @property
     def accounts(self) -> list[Account]:
@@ -118,7 +129,8 @@ def read(ex: Executor, load: Load) -> None:
 def _empty_staging(ex: Executor, load: Load) -> None:
     """By DELETE: TRUNCATE would commit on Redshift."""
     for source in load.declarations.sources:
-        ex.change(sa.delete(source.staging), step="stage", target=source.name)
+        gone = ex.change(sa.delete(source.staging), step="stage", target=source.name)
+        load.emptied[source.staging] = gone
 
 
 def _batch_of(load: Load, target: Target) -> Batch | None:
@@ -146,16 +158,14 @@ def _mend(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
     if statement is None:
         return
     found = ex.rows(statement, step="repair", target=batch.source.name)
-    mended = [
+    fresh = [
         {"value": value, "repaired": better}
         for (value,) in found
-        if (better := repair(value)) != value
+        if value not in load.repaired and (better := repair(value)) != value
     ]
-    with ex.when("texts are damaged", mended) as wanted:
+    load.repaired |= {row["value"] for row in fresh}
+    with ex.when("texts are damaged", fresh) as wanted:
         if wanted:
-            known = sa.select(repairs.c.value)
-            already = {v for (v,) in ex.rows(known, step="repair", target=batch.source.name)}
-            fresh = [row for row in mended if row["value"] not in already]
             load.engine.fill(ex, repairs, fresh, step="repair", target=batch.source.name)
 
 

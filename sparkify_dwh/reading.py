@@ -92,6 +92,7 @@ def _write_down(ex: Planner, load: Load, engine: Engine, pending: bool) -> None:
         pipeline.read(ex, load)
     pipeline.write(ex, load)
     ex.note("COMMIT")
+    engine.housekeep(ex, load.deleted)
 
 
 def _table(connection: sa.Connection, statement: sa.Select[Any]) -> Table:

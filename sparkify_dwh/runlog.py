@@ -36,6 +36,7 @@ class RunLog:
     ) -> None:
         self.engine, self.loader, self.keeps, self.tell = engine, loader, keeps, tell
         self.started = False
+        self._sent: set[str] = set()
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
@@ -73,9 +74,19 @@ class RunLog:
 
     def end(self, connection: sa.Connection, event: str, reason: str | None = None) -> None:
         """Appends an event in a transaction of its own."""
-        if self.keeps:
+        # Sent before, its COMMIT may have been done without an answer.
+        if self.keeps and not (event in self._sent and self.has(connection, event)):
+            self._sent.add(event)
             with connection.begin():
                 connection.execute(self.loader.event(event, reason))
+
+    def has(self, connection: sa.Connection, event: str) -> bool:
+        """Whether an event of this run is on record."""
+        found = connection.execute(
+            sa.select(RUN.c.run_id).where(RUN.c.run_id == self.loader.run_id, RUN.c.event == event)
+        ).first()
+        connection.rollback()
+        return found is not None
 
     def fail(
         self, error: BaseException, load: Load | None, connection: sa.Connection | None
@@ -102,12 +113,7 @@ class RunLog:
         return True
 
     def _write(self, error: BaseException, load: Load | None, connection: sa.Connection) -> None:
-        loaded = sa.select(RUN.c.run_id).where(
-            RUN.c.run_id == self.loader.run_id, RUN.c.event == LOADED
-        )
-        committed = connection.execute(loaded).first() is not None
-        connection.rollback()
-        if committed:
+        if self.has(connection, LOADED):
             self.tell(f"load {self.loader.run_id} was committed before this: {reason(error)}")
             return
         event = REFUSED if isinstance(error, QualityError) else ROLLED_BACK

@@ -233,11 +233,6 @@ class Bucketeer:
         """A boto3 error as one of ours; others stay what they are."""
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-        if isinstance(error, OSError) and error.filename is not None:
-            return SourceError(
-                f"{address} cannot be kept in {error.filename}: {error.strerror}",
-                "free some space, or name another folder in TMPDIR",
-            )
         if isinstance(error, SourceError) or not isinstance(error, BotoCoreError | ClientError):
             return error
         if isinstance(error, NoCredentialsError):

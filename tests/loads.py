@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import shutil
 from collections import Counter
@@ -32,6 +33,48 @@ def new_bucket(server: S3Server, kind: str = "data") -> Bucket:
     name = f"{kind}-{next(_buckets)}"
     server.client.create_bucket(Bucket=name)
     return Bucket(name, server.client)
+
+
+def event(**values: Any) -> str:
+    """A line of a log: a sound play, but for the values given."""
+    sound = {
+        "artist": "Elena",
+        "auth": "Logged In",
+        "firstName": "Ava",
+        "gender": "F",
+        "itemInSession": 0,
+        "lastName": "Bell",
+        "length": 269.58322,
+        "level": "free",
+        "location": "Eugene, OR",
+        "method": "PUT",
+        "page": "NextSong",
+        "registration": 1540466114796.0,
+        "sessionId": 139,
+        "song": "Setanta matins",
+        "status": 200,
+        "ts": 1541106106796,
+        "userAgent": "Mozilla/5.0",
+        "userId": "8",
+    }
+    return json.dumps({**sound, **values}) + "\n"
+
+
+def song(**values: Any) -> str:
+    """A song file: a sound one, but for the values given."""
+    sound = {
+        "num_songs": 1,
+        "artist_id": "AR5KOSW1187FB35FF4",
+        "artist_latitude": 49.80388,
+        "artist_longitude": 15.47491,
+        "artist_location": "Dubai UAE",
+        "artist_name": "Elena",
+        "song_id": "SOZCTXZ12AB0182364",
+        "title": "Setanta matins",
+        "duration": 269.58322,
+        "year": 0,
+    }
+    return json.dumps({**sound, **values}) + "\n"
 
 
 class Source:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import date, datetime
 from pathlib import Path
@@ -12,7 +11,18 @@ from typing import Any
 
 import pytest
 from conftest import DATA, same_books, whole
-from loads import OnDuckDB, OnRedshift, Source, aws_keys, migrated, on_duckdb, on_redshift, source
+from loads import (
+    OnDuckDB,
+    OnRedshift,
+    Source,
+    aws_keys,
+    event,
+    migrated,
+    on_duckdb,
+    on_redshift,
+    song,
+    source,
+)
 from redshift.fixtures import s3_server, standin
 from reference import Reference
 
@@ -65,56 +75,16 @@ def same_refusals(ours: Counter[Any], theirs: Counter[Any]) -> None:
 
 def by_rule(refused: Counter[Any]) -> Counter[Any]:
     found: Counter[Any] = Counter()
-    for (source, rule, *_), count in refused.items():
-        found[source, rule] += count
+    for (name, rule, *_), count in refused.items():
+        found[name, rule] += count
     return found
 
 
 @pytest.fixture
-def both(on_redshift: OnRedshift, on_duckdb: OnDuckDB, source: Source) -> Iterator[Both]:
+def both(on_redshift: OnRedshift, on_duckdb: OnDuckDB, source: Source) -> Both:
     on_redshift.use(**NO_LIMIT)
     on_duckdb.warehouse.settings = on_duckdb.warehouse.settings.model_copy(update=NO_LIMIT)
-    yield Both(on_redshift, on_duckdb, source)
-
-
-def _event(**values: Any) -> str:
-    sound = {
-        "artist": "Elena",
-        "auth": "Logged In",
-        "firstName": "Ava",
-        "gender": "F",
-        "itemInSession": 0,
-        "lastName": "Bell",
-        "length": 269.58322,
-        "level": "free",
-        "location": "Eugene, OR",
-        "method": "PUT",
-        "page": "NextSong",
-        "registration": 1540466114796.0,
-        "sessionId": 139,
-        "song": "Setanta matins",
-        "status": 200,
-        "ts": 1541106106796,
-        "userAgent": "Mozilla/5.0",
-        "userId": "8",
-    }
-    return json.dumps({**sound, **values}) + "\n"
-
-
-def _song(**values: Any) -> str:
-    sound = {
-        "num_songs": 1,
-        "artist_id": "AR5KOSW1187FB35FF4",
-        "artist_latitude": 49.80388,
-        "artist_longitude": 15.47491,
-        "artist_location": "Dubai UAE",
-        "artist_name": "Elena",
-        "song_id": "SOZCTXZ12AB0182364",
-        "title": "Setanta matins",
-        "duration": 269.58322,
-        "year": 0,
-    }
-    return json.dumps({**sound, **values}) + "\n"
+    return Both(on_redshift, on_duckdb, source)
 
 
 @pytest.mark.realdata
@@ -125,8 +95,8 @@ def test_the_real_logs_newest_half_first_and_songs_last(both: Both) -> None:
     both.load()
     for day in days[:15]:
         both.put("events", day.name, day.read_bytes())
-    for song in sorted((DATA / "song_data").rglob("*.json")):
-        both.put("songs", song.name, song.read_bytes())
+    for path in sorted((DATA / "song_data").rglob("*.json")):
+        both.put("songs", path.name, path.read_bytes())
     ours, _ = both.load()
     stale = {a.target: a.stale for a in ours.targets}["users"]
     assert stale > 0
@@ -144,20 +114,23 @@ def test_the_real_logs_newest_half_first_and_songs_last(both: Both) -> None:
 def test_generated_dirty_data_day_by_day(both: Both, seed: int, tmp_path: Path) -> None:
     expected = generate(
         tmp_path / "made",
-        events=900, songs=150, days=2, seed=seed,
+        events=900,
+        songs=150,
+        days=2,
+        seed=seed,
         dirty=0.25,
         start=date(2018, 12, 30),
     )
     songs = sorted((tmp_path / "made" / "song_data").rglob("*.json"))
-    for song in songs[:100]:
-        both.put("songs", song.name, song.read_bytes())
+    for path in songs[:100]:
+        both.put("songs", path.name, path.read_bytes())
     refused: Counter[Any] = Counter()
     for day in sorted((tmp_path / "made" / "log_data").rglob("*.json")):
         both.put("events", day.name, day.read_bytes())
         ours, _ = both.load()
         refused += by_rule(both.redshift.refused(ours))
-        for song in songs[100:]:
-            both.put("songs", song.name, song.read_bytes())
+        for path in songs[100:]:
+            both.put("songs", path.name, path.read_bytes())
         songs = songs[:100]
     assert refused == Counter(
         {(s, rule): n for s, rules in expected.refused.items() for rule, n in rules.items()}
@@ -170,21 +143,21 @@ def test_late_songs_corrections_stale_users_and_replays(both: Both) -> None:
     both.put(
         "events",
         "new.json",
-        _event()
-        + _event(itemInSession=1, ts=1541106206797, level="paid", song="Other")
+        event()
+        + event(itemInSession=1, ts=1541106206797, level="paid", song="Other")
         # One key, two contents, inside one load.
-        + _event(itemInSession=1, ts=1541106206797, level="paid", song="Another"),
+        + event(itemInSession=1, ts=1541106206797, level="paid", song="Another"),
     )
     both.load()
-    both.put("songs", "late.json", _song())
+    both.put("songs", "late.json", song())
     ours, _ = both.load()
     assert {a.target: a.resolved_again for a in ours.targets}["songplays"] == 2
-    both.put("events", "old.json", _event(itemInSession=7, ts=1541000000001, level="free"))
+    both.put("events", "old.json", event(itemInSession=7, ts=1541000000001, level="free"))
     ours, _ = both.load()
     assert {a.target: a.stale for a in ours.targets}["users"] == 1
     # A correction: the same keys with other contents, in new objects and in a changed one.
-    both.put("events", "new.json", _event(location="Reno, NV") + _event(length=1.5, sessionId=140))
-    both.put("songs", "fixed.json", _song(title="Setanta", year=1999, artist_latitude=None))
+    both.put("events", "new.json", event(location="Reno, NV") + event(length=1.5, sessionId=140))
+    both.put("songs", "fixed.json", song(title="Setanta", year=1999, artist_latitude=None))
     ours, _ = both.load()
     books = {a.target: a for a in ours.targets}
     assert books["songs"].replaced == 1 and books["songplays"].resolved_again == 1
@@ -198,23 +171,23 @@ def test_forms_of_input(both: Both) -> None:
     """Spellings, nesting, blanks, several records a line, gzip, and what is refused of them."""
     import gzip
 
-    pretty = json.dumps(json.loads(_event(itemInSession=20)), indent=2)
-    both.put("events", "a.json", "\ufeff" + _event(userId=8, ts="1541106106796", length="1e2"))
-    both.put("events", "b.json", f"\r\n{pretty}\r\n\r\n" + _event(itemInSession=21, ts=1.5431e12))
-    both.put("events", "c.json", _event(itemInSession=22).strip() + _event(itemInSession=23))
+    pretty = json.dumps(json.loads(event(itemInSession=20)), indent=2)
+    both.put("events", "a.json", "\ufeff" + event(userId=8, ts="1541106106796", length="1e2"))
+    both.put("events", "b.json", f"\r\n{pretty}\r\n\r\n" + event(itemInSession=21, ts=1.5431e12))
+    both.put("events", "c.json", event(itemInSession=22).strip() + event(itemInSession=23))
     both.put("events", "d.json", "")
     both.put("events", "e.json", " \n\n ")
-    both.put("events", "f.json", _event(itemInSession=24, more={"a": [1, {"b": 2}]}))
-    both.put("events", "g.json.gz", gzip.compress(_event(itemInSession=25).encode() * 2))
+    both.put("events", "f.json", event(itemInSession=24, more={"a": [1, {"b": 2}]}))
+    both.put("events", "g.json.gz", gzip.compress(event(itemInSession=25).encode() * 2))
     both.put("events", "h.json", '{"a": 1}\n{}\n[1]\nnull\n17\n"text"\n')
-    both.put("events", "i.json", _event(song=["a", "b"]) + _event(song='["a","b"]', sessionId=7))
-    both.put("events", "j.json", _event(page={"x": 1.50}) + _event(song="[not json]", sessionId=9))
-    both.put("events", "k.json", _event(status=float("nan"), sessionId=11))
-    both.put("events", "l.json", _event(artist="\u0000") + _event(artist="\ud800"))
+    both.put("events", "i.json", event(song=["a", "b"]) + event(song='["a","b"]', sessionId=7))
+    both.put("events", "j.json", event(page={"x": 1.50}) + event(song="[not json]", sessionId=9))
+    both.put("events", "k.json", event(status=float("nan"), sessionId=11))
+    both.put("events", "l.json", event(artist="\u0000") + event(artist="\ud800"))
     both.put("events", "m.json", b'{"artist": "\xff"}\n' + b'{"page": "NextSong"\n')
     both.put("events", "n.json", '{"ts": "' + "9" * 70 + '"}\n')
-    both.put("events", "o.json", _event(song="\u00a0 x\u3000", artist="BjÃ¶rk", sessionId=12))
-    both.put("events", "p.json", _event(firstName="").encode("utf-16"))
+    both.put("events", "o.json", event(song="\u00a0 x\u3000", artist="BjÃ¶rk", sessionId=12))
+    both.put("events", "p.json", event(firstName="").encode("utf-16"))
     ours, theirs = both.redshift.load(), both.duckdb.load()
     assert both.redshift.star() == both.duckdb.star()
     assert both.redshift.rules(ours) - both.duckdb.rules(theirs) == {("events", "too_long"): 1}

@@ -93,6 +93,10 @@ class Engine(ABC):
     def is_conflict(self, error: BaseException) -> bool:
         """Whether another loader got in the way and the transaction may be tried again."""
 
+    def is_lost(self, error: BaseException) -> bool:
+        """Whether the connection broke, so that another one may do better."""
+        return False
+
     @abstractmethod
     def lock(self, ex: Executor) -> None:
         """Makes this transaction the only one that loads; its first statement."""
@@ -141,8 +145,11 @@ class Engine(ABC):
         :param bounded: how many there are depends on the declarations, not on the data.
         """
 
-    def housekeep(self, connection: sa.Connection) -> list[str]:
-        """What the engine needs after a load; returns warnings, never fails."""
+    def housekeep(self, ex: Executor, deleted: Mapping[sa.Table, int]) -> list[str]:
+        """What the engine needs after a load; returns warnings, never fails.
+
+        :param deleted: rows that the load deleted, of each table that it wrote.
+        """
         return []
 
     def reset(self, connection: sa.Connection) -> None:

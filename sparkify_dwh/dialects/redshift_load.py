@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import datetime
-from pathlib import Path
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,52 +15,24 @@ from ..errors import RejectLimitError
 from ..executor import Executor
 from ..quality import first_rule, reject_bits
 from ..quarantine import Quarantine
-from ..s3 import Bucketeer
 from ..sql import HasBit
 from ..transform import temporary
 from .base import Reading
 from .redshift_copy import MAX_ERROR, Copy
-from .redshift_engine import RedshiftConnection
 from .redshift_errors import copy_error, fields, refused_rows
 from .redshift_rows import Rows, fields_of
 from .redshift_views import LoadError, LoadViews, Outcome
-from .redshift_work import WorkFiles
-
-#: One INSERT where no work_prefix allows a COPY: the driver takes 32,767 parameters, and a
-#: statement may have 16 MB.
-#: Source: https://docs.aws.amazon.com/redshift/latest/dg/c_redshift-sql.html
-BATCH_PARAMETERS = 10_000
-BATCH_BYTES = 4_000_000
-#: Tables from which a load deleted fewer rows are left to Redshift's own vacuum. Of the others
-#: VACUUM itself skips those of which 95 % is live.
-#: Source: https://docs.aws.amazon.com/redshift/latest/dg/r_VACUUM_command.html
-VACUUM_ROWS = 100_000
+from .redshift_write import RedshiftWriter
 
 
-class RedshiftEngine(RedshiftConnection):
+class RedshiftEngine(RedshiftWriter):
     """One COPY a table and compression, from a manifest under ``work_prefix``."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self.s3 = Bucketeer(settings)
-        self.work = WorkFiles(settings, self.s3)
-        self._scratch: Path | None = None
         self._views: tuple[Executor, LoadViews] | None = None
         self._rows: dict[str, Rows] = {}
         self._staged: dict[str, dict[str, int]] = {}
-
-    @property
-    def scratch(self) -> Path:
-        """A folder for objects that are looked at again, removed by ``close``."""
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="sparkify-"))
-        return self._scratch
-
-    def close(self) -> None:
-        self.work.remove()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
 
     def raw_table(self, source: Source) -> sa.Table:
         return source.staging
@@ -198,7 +165,7 @@ class RedshiftEngine(RedshiftConnection):
         with ex.when("COPY refused records that the reader takes", rows.sound) as wanted:
             if wanted:
                 names = [c.name for c in source.columns]
-                self._insert(ex, source.staging, names, rows.sound, "read", source.name)
+                self.insert(ex, source.staging, names, rows.sound, "read", source.name)
 
     def _second_look(
         self, ex: Executor, source: Source, objects: Sequence[Object], rows: Rows
@@ -250,60 +217,6 @@ class RedshiftEngine(RedshiftConnection):
                 raw = fields_of(source, dict(row._mapping))
                 quarantine.add(source.name, rule.name, rule.reason, None, None, raw)
 
-    # Writing ------------------------------------------------------------------------------
-
-    def fill(
-        self,
-        ex: Executor,
-        table: sa.Table,
-        rows: Iterable[Mapping[str, Any]] | Path,
-        *,
-        step: str,
-        target: str | None = None,
-        bounded: bool = False,
-    ) -> int:
-        """Inserts rows by COPY under ``work_prefix``; few ones, and without it, by INSERT."""
-        names = [c.name for c in table.columns]
-        return self._insert(ex, table, names, rows, step, target, bounded)
-
-    def _insert(
-        self,
-        ex: Executor,
-        table: sa.Table,
-        names: Sequence[str],
-        rows: Iterable[Mapping[str, Any]] | Path,
-        step: str,
-        target: str | None,
-        bounded: bool = False,
-    ) -> int:
-        if self.work.usable and not bounded:
-            name = ".".join(filter(None, (table.schema, table.name, target, "json")))
-            address = self.work.address(name)
-            if not ex.planning:
-                self.work.write(name, rows if isinstance(rows, Path) else lines_of(rows))
-            copy = Copy(
-                table,
-                list(names),
-                address,
-                role=self.settings.iam_role,
-                json="auto",
-                manifest=False,
-                region=self.settings.aws_region,
-            )
-            ex.change(copy, step=step, target=target)
-            return 0
-        waiting = iter(read_lines(rows) if isinstance(rows, Path) else rows)
-        inserted = 0
-        for batch in ex.each("batch", batches(waiting, BATCH_PARAMETERS // len(names))):
-            values = batch if batch is not None else [dict.fromkeys(names)]
-            filled = [{name: value_of(table.c[name], row) for name in names} for row in values]
-            inserted += ex.change(sa.insert(table).values(filled), step=step, target=target)
-        return inserted
-
-    def housekeep(self, connection: sa.Connection) -> list[str]:
-        """ANALYZE and, for tables that lost rows, VACUUM DELETE ONLY; failures are warnings."""
-        return []
-
 
 def shown_errors(
     errors: Sequence[LoadError], source: Source, quarantine: Quarantine
@@ -316,38 +229,3 @@ def shown_errors(
         why = why or (f": {near[0].reason}" if near else "")
         raw = refusal.raw[:120].decode("utf-8", "backslashreplace")
         yield f"  {refusal.key}:{refusal.line} {refusal.rule}{why}: {raw}"
-
-
-def batches(rows: Iterator[Mapping[str, Any]], most: int) -> Iterator[list[Mapping[str, Any]]]:
-    """Rows in lists that fit one INSERT each."""
-    batch: list[Mapping[str, Any]] = []
-    size = 0
-    for row in rows:
-        length = sum(len(str(value)) for value in row.values())
-        if batch and (len(batch) >= most or size + length > BATCH_BYTES):
-            yield batch
-            batch, size = [], 0
-        batch.append(row)
-        size += length
-    if batch:
-        yield batch
-
-
-def lines_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
-    """Rows as JSON, one object a line."""
-    return "".join(json.dumps(row, default=str) + "\n" for row in rows).encode()
-
-
-def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
-    """Rows of a file of JSON, one object a line."""
-    with path.open(encoding="utf-8") as file:
-        for line in file:
-            yield json.loads(line)
-
-
-def value_of(column: sa.Column[Any], row: Mapping[str, Any]) -> Any:
-    """A row's value as the driver takes it."""
-    value = row.get(column.name)
-    if isinstance(column.type, sa.DateTime) and isinstance(value, str):
-        return datetime.fromisoformat(value)
-    return value
