@@ -73,10 +73,18 @@ def _held(target: Target, typed: TypedRows) -> sa.Select[Any]:
 
 def salvaged(raw: str, source: Source) -> Mapping[str, str | None]:
     """The fields of a refused record by staging column, also of one that is no JSON any more."""
+    values: Mapping[str, str | None] = {}
     for record in records.split(raw.encode("utf-8", "surrogateescape"), source.keys):
         if record.values:
-            return record.values
-    return dict(_fragments(raw, source))
+            values = record.values
+            break
+    values = values or dict(_fragments(raw, source))
+    # Half of a surrogate pair, often why it was refused, is nothing that a database could hold.
+    return {name: text if text is None or _sound(text) else None for name, text in values.items()}
+
+
+def _sound(text: str) -> bool:
+    return not any("\ud800" <= char <= "\udfff" for char in text)
 
 
 def _fragments(raw: str, source: Source) -> Iterator[tuple[str, str | None]]:

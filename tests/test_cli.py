@@ -262,6 +262,10 @@ def test_a_dry_run_shows_the_same_and_leaves_nothing(places: tuple[str, ...]) ->
     dry = data("load", *places, "--dry-run")
     assert dry["event"] == "dry run"
     assert "there is no warehouse" in sparkify("runs", code=5).output
+    sparkify("migrate")
+    data("load", *places, "--dry-run")
+    assert data("runs") == []
+    assert data("query", "select * from sparkify.songs") == []
     text = sparkify("load", *places, "--dry-run").stderr
     assert "rolled back, nothing recorded" in text
     real = data("load", *places)
@@ -430,7 +434,7 @@ def test_rejects_show_rule_reason_place_and_text() -> None:
     rows = data("rejects")
     assert {row["rule"] for row in rows} == {"song_id_present", "malformed_json"}
     assert set(rows[0]) == {
-        "run_id", "source", "rule", "reason", "key", "line", "raw", "raw_bytes", "at",
+        "run_id", "source", "rule", "reason", "key", "line", "raw", "raw_bytes", "at", "in_star",
     }  # fmt: skip
     assert len(data("rejects", "--limit", "1")) == 1
     assert "1 of 2 shown" in sparkify("rejects", "--limit", "1").stderr
@@ -448,9 +452,18 @@ def test_raw_records_go_back_through_an_edit() -> None:
     refused = {**SONG, "song_id": "S2", "duration": -1, "title": "é\u2028\x1b"}
     assert raw == "{oops\n" + json.dumps(refused) + "\n"
     Path("fixed.json").write_text(raw.replace("-1", "3").replace("{oops", ""), encoding="utf-8")
+    assert "now in the star" not in sparkify("rejects").stdout
     sparkify("load", "--song-data", "fixed.json")
+    assert sparkify("rejects").stdout.count("now in the star") == 1
     (song,) = data("query", "select title, duration from sparkify.songs where song_id = 'S2'")
     assert song == {"title": "é\u2028\x1b", "duration": 3.0}
+
+
+def test_a_refused_record_with_half_a_surrogate_pair_is_shown() -> None:
+    line = json.dumps({**SONG, "title": "half"}).replace("half", "\\ud800")
+    sparkify("load", "--song-data", songs("songs", line))
+    (row,) = data("rejects")
+    assert (row["rule"], row["in_star"], row["raw"]) == ("lone_surrogate", False, line)
 
 
 def test_records_cut_by_the_quarantine_are_named_and_not_written() -> None:
