@@ -15,7 +15,7 @@ import codecs
 import io
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -52,9 +52,10 @@ def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-_DECODER = json.JSONDecoder(
+#: Value that starts at an index of a text, and its end; StopIteration where none starts.
+_scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(
     object_pairs_hook=_first, parse_float=str, parse_int=str, parse_constant=str
-)
+).scan_once  # type: ignore[attr-defined]
 
 
 def is_utf8_text(head: bytes) -> bool:
@@ -107,7 +108,7 @@ class _Window:
             kind = "{" if self.text[self.at] == "{" else ""
             stop = self._limit(kind)
             try:
-                value, end = _DECODER.scan_once(self.text, self.at)
+                value, end = _scan(self.text, self.at)
             except (ValueError, StopIteration, RecursionError):
                 value, end = _NO_VALUE, stop
             else:

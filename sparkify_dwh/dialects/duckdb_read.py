@@ -7,13 +7,10 @@ looked at again by ``records``, line by line; a whole object only where its line
 
 from __future__ import annotations
 
-import io
 import os
-import zlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -25,14 +22,13 @@ from ..declare import Source
 from ..discover import Object, ObjectsChanged, look_again
 from ..executor import Executor
 from ..quality import first_rule, reject_bits
-from ..quarantine import MAX_RAW, Quarantine
+from ..quarantine import Quarantine
 from ..sql import HasBit, HasNul
 from ..transform import temporary
 from .base import Reading
-from .spool import Piece, Spool, inflate, pick_lines, survey, unpack
+from .intake import Intake, records_of
+from .spool import Piece, line_by_line, pick_lines
 
-#: Objects below this size are spooled: opening a file costs DuckDB about a millisecond.
-SMALL = 256 * 1024
 _READ, _LOOK = "read", "second look"
 ROWID = sa.literal_column("rowid", sa.BigInteger)
 
@@ -55,20 +51,16 @@ class Reader:
     ) -> None:
         self.ex, self.source, self.raw, self.scratch = ex, source, raw, scratch
         self.quarantine, self.insert = quarantine, insert
-        self.spool = Spool(scratch, source, quarantine)
+        self.reading = Reading()
+        self.intake = Intake(scratch, source, quarantine, self.reading)
+        self.spool = self.intake.spool
         self.way_back = temporary(
             f"pieces_{source.name}",
             sa.Column("file", sa.String),
             sa.Column("object", sa.String),
             sa.Column("first", sa.BigInteger),
         )
-        self.reading = Reading()
         self.pieces: dict[str, Piece] = {}
-        self.objects: dict[str, Object] = {}
-        #: Where the plain bytes of an object are; those of small gzip are unpacked again on demand.
-        self.plain: dict[str, str] = {}
-        self.packed: set[str] = set()
-        self.odd: dict[str, Sequence[int]] = {}
         #: First row of each piece as it was read; rows that are deleted do not move the others.
         self.first: dict[str, int] = {}
         self._gone: list[int] = []
@@ -80,7 +72,7 @@ class Reader:
         """
         self.ex.create(self.raw, step=_READ, target=self.source.name)
         objects = [] if self.ex.planning else objects
-        self.objects = {each.key: each for each in objects}
+        self.intake.objects = {each.key: each for each in objects}
         with self._steady():
             self._read(objects)
             self.reading.changed |= look_again(objects, os.stat)
@@ -88,8 +80,8 @@ class Reader:
 
     def _read(self, objects: Sequence[Object]) -> None:
         with self.ex.timed(_READ, self.source.name):
-            direct = {each.key: count for each in objects if (count := self._accept(each))}
-        pieces = [Piece(self.plain[key], key, rows=count) for key, count in direct.items()]
+            direct = {each.key: n for each in objects if (n := self.intake.accept(each))}
+        pieces = [Piece(self.intake.plain[key], key, rows=n) for key, n in direct.items()]
         pieces += self.spool.take(cut=False)
         with self.ex.when("there are lines to read", pieces) as wanted:
             if wanted:
@@ -106,80 +98,10 @@ class Reader:
         try:
             yield
         except Exception as error:
-            changed = look_again(self.objects.values(), os.stat)
+            changed = look_again(self.intake.objects.values(), os.stat)
             if not changed:
                 raise
             raise ObjectsChanged(changed) from error
-
-    # Before DuckDB reads ------------------------------------------------------------------
-
-    def _accept(self, each: Object) -> int:
-        """Lines of an object that DuckDB may read where it lies; 0: spooled, refused or gone."""
-        try:
-            return self._small(each) if each.size < SMALL else self._large(each, each.path)
-        except FileNotFoundError:
-            self.reading.changed.add(each.key)
-        except OSError as error:
-            self._refuse(each, "unreadable_object", str(error.strerror).encode())
-        except zlib.error:
-            self._refuse_whole(each)
-        return 0
-
-    def _small(self, each: Object) -> int:
-        body = Path(each.path).read_bytes()
-        if len(body) != each.size:
-            self.reading.changed.add(each.key)
-            return 0
-        if body.startswith(records.GZIP_MAGIC):
-            plain = b""
-            for part in inflate(io.BytesIO(body)):
-                plain += part
-                if len(plain) > SMALL:
-                    return self._large(each, each.path)
-            self.packed.add(each.key)
-            body = plain
-        self.plain[each.key] = each.path
-        self._spool(each, body[:4], io.BytesIO(body))
-        return 0
-
-    def _large(self, each: Object, path: str) -> int:
-        head = _head(path, 4)
-        if head.startswith(records.GZIP_MAGIC):
-            path = unpack(path, self.scratch)
-            head = _head(path, 4)
-        elif each.key != path or set(path) & set("*?[]{}\\") or path.endswith(".gz"):
-            # DuckDB takes glob characters and the ending .gz at their word, and only UTF-8.
-            path = self._linked(path)
-        self.plain[each.key] = path
-        if records.is_utf8_text(head):
-            found = survey(path)
-            if found.plain and found.size >= SMALL:
-                self.reading.read[each.key] = found.lines
-                if found.odd:
-                    self.odd[each.key] = found.odd
-                return found.lines
-        with Path(path).open("rb") as file:
-            self._spool(each, head, file)
-        return 0
-
-    def _linked(self, path: str) -> str:
-        target = self.scratch / f"link-{os.urandom(6).hex()}.json"
-        target.symlink_to(path)
-        return str(target)
-
-    def _spool(self, each: Object, head: bytes, body: BinaryIO) -> None:
-        if records.is_utf8_text(head):
-            self.reading.read[each.key] = self.spool.add(each, body)
-        else:
-            self._refuse_whole(each)
-
-    def _refuse_whole(self, each: Object) -> None:
-        self._refuse(each, "undecodable_object", _head(each.path, MAX_RAW + 4))
-
-    def _refuse(self, each: Object, rule: str, raw: bytes) -> None:
-        size = each.size if rule == "undecodable_object" else len(raw)
-        self.reading.read[each.key] = 1
-        self.quarantine.add_unread(self.source.name, rule, each.key, 0, raw, size)
 
     # Reading ------------------------------------------------------------------------------
 
@@ -192,7 +114,7 @@ class Reader:
                 raise
             # A record over several lines fails the whole statement, and nothing was inserted.
             self.ex.connection.rollback()
-            odd = [p for p in pieces if not _line_by_line(p.path)] or pieces
+            odd = [p for p in pieces if not line_by_line(p.path)] or pieces
             for piece in odd:
                 self._cut(piece)
             rest = [p for p in pieces if p not in odd]
@@ -225,18 +147,11 @@ class Reader:
 
     def _cut(self, piece: Piece) -> None:
         for key in [piece.key] if piece.key else dict.fromkeys(piece.keys):
-            self._cut_object(self.objects[key])
+            self._cut_object(self.intake.objects[key])
 
     def _cut_object(self, each: Object) -> None:
-        with self._opened(each) as body:
+        with self.intake.opened(each) as body:
             self.reading.read[each.key] = self.spool.cut(each, body)
-
-    def _opened(self, each: Object) -> BinaryIO:
-        """The plain bytes of an object."""
-        if each.key in self.packed:
-            self.packed.discard(each.key)
-            self.plain[each.key] = unpack(each.path, self.scratch)
-        return Path(self.plain[each.key]).open("rb")
 
     def _take_back(self, piece: Piece, start: int, end: int) -> None:
         first = self.first.get(piece.path, 0)
@@ -253,13 +168,13 @@ class Reader:
             key, start, _ = self.pieces[path].owner(place - self.first[path])
             if key not in self.spool.cut_keys:
                 by_key[key][place - self.first[path] - start] = again
-        for key, numbers in self.odd.items():
+        for key, numbers in self.intake.odd.items():
             if key not in self.spool.cut_keys:
                 by_key[key] = dict.fromkeys(numbers, False) | by_key[key]
         wanted = self._pieces_of(by_key)
         with self.ex.timed(_LOOK, self.source.name):
             for key, rows in by_key.items():
-                self._look_at(self.objects[key], *wanted[key], dict(sorted(rows.items())))
+                self._look_at(self.intake.objects[key], *wanted[key], dict(sorted(rows.items())))
         with self.ex.when("rows are taken back", self._gone) as holds:
             if holds:
                 self._drop()
@@ -290,15 +205,15 @@ class Reader:
             .order_by(ROWID)
         )
 
-    def _pieces_of(self, keys: Iterable[str]) -> dict[str, tuple[Piece, int, int]]:
+    def _pieces_of(self, wanted: Container[str]) -> dict[str, tuple[Piece, int, int]]:
         """Piece of each object, its first and its end row in there."""
         found: dict[str, tuple[Piece, int, int]] = {}
         for piece in self.pieces.values():
-            if piece.key in keys:
+            if piece.key is not None and piece.key in wanted:
                 found[piece.key] = piece, 0, piece.rows
             bounds = [*piece.starts, piece.rows]
             for at, key in enumerate(piece.keys):
-                if key in keys:
+                if key in wanted:
                     found[key] = piece, bounds[at], bounds[at + 1]
         return found
 
@@ -307,7 +222,7 @@ class Reader:
     ) -> None:
         """Looks at rows of an object: number within it, whether to read it again even if sound."""
         looked: list[tuple[int, list[records.Record]]] = []
-        with self._opened(each) as file:
+        with self.intake.opened(each) as file:
             numbers = self._line_numbers(file, piece, list(rows))
             for (row, again), (number, text, after) in zip(
                 rows.items(), pick_lines(file, numbers), strict=True
@@ -378,60 +293,14 @@ class Reader:
         )
         by_key: dict[str, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
         for row in found:
-            key = row._object or self.pieces[row._file].key
+            key = str(row._object or self.pieces[row._file].key)
             line = row._line or row.place - self.first[row._file] + 1
             by_key[key][line].append(row)
         with self.ex.timed("quarantine", self.source.name), self._steady():
             for key, rows in by_key.items():
-                for row, line, raw in self._records_of(self.objects[key], rows):
-                    rule = first_rule(self.source, row.mask)
-                    self.quarantine.add(self.source.name, rule.name, rule.reason, key, line, raw)
-
-    def _records_of(
-        self, each: Object, rows: Mapping[int, list[Any]]
-    ) -> Iterator[tuple[Any, int, bytes]]:
-        """Each staged row of an object, given by line, with its line and its record's bytes."""
-        left = set(rows)
-        with self._opened(each) as file:
-            for line, group in groupby(self._parts(each, file, sorted(rows)), lambda p: p.line):
-                parts = [part for part in group if line in rows and not part.rule]
-                left.discard(line)
-                for row in rows.get(line, ()):
-                    # Several records of a line are told apart by their values, as they are spelled.
-                    same = (p for p in parts if len(parts) == 1 or _same(p.values, row))
-                    part = next(same)
-                    parts = [p for p in parts if p is not part] or [part]
-                    yield row, line, part.raw
-        if left:
-            raise ValueError(f"{each.key} has no record in line {min(left)}")
-
-    def _parts(
-        self, each: Object, file: BinaryIO, lines: Sequence[int]
-    ) -> Iterator[records.Record]:
-        keys = self.source.keys
-        if each.key in self.spool.cut_keys:
-            yield from records.split(file, keys)
-        else:
-            for number, text, _ in pick_lines(file, [line - 1 for line in lines]):
-                yield from records.split(text, keys, number + 1)
-
-
-def _same(values: Mapping[str, str | None], row: Any) -> bool:
-    return all(row._mapping[column] == value for column, value in values.items())
-
-
-def _head(path: str, size: int) -> bytes:
-    with Path(path).open("rb") as file:
-        return file.read(size)
-
-
-def _line_by_line(path: str) -> bool:
-    """Whether each line that is not blank may be a whole record."""
-    with Path(path).open("rb") as file:
-        for line in file:
-            record = line.strip(b" \t\r\n")
-            if record and (record[:1] == b"{") != (record[-1:] == b"}"):
-                return False
-            if record and record[:1] in b"}]":
-                return False
-    return True
+                with self.intake.opened(self.intake.objects[key]) as file:
+                    cut = key in self.spool.cut_keys
+                    for row, line, raw in records_of(file, rows, self.source.keys, cut):
+                        rule = first_rule(self.source, row.mask)
+                        add = self.quarantine.add
+                        add(self.source.name, rule.name, rule.reason, key, line, raw)

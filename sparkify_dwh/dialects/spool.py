@@ -118,6 +118,18 @@ def _may_be_record(line: bytes) -> bool:
     return line.rstrip(_BLANKS).endswith(b"}") and not line.startswith(records.BOM)
 
 
+def line_by_line(path: str) -> bool:
+    """Whether each line that is not blank may be a whole record."""
+    with Path(path).open("rb") as file:
+        for line in file:
+            record = line.strip(_BLANKS)
+            if record and (record[:1] == b"{") != (record[-1:] == b"}"):
+                return False
+            if record and record[:1] in b"}]":
+                return False
+    return True
+
+
 def pick_lines(file: BinaryIO, numbers: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
     """The lines of ascending numbers (from 0): number, bytes, first byte of the line after it.
 

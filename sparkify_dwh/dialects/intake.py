@@ -1,0 +1,159 @@
+"""The way of objects to the engine and back: which it may read where they lie, and their bytes."""
+
+from __future__ import annotations
+
+import io
+import os
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from .. import records
+from ..declare import Source
+from ..discover import Object
+from ..quarantine import MAX_RAW, Quarantine
+from .base import Reading
+from .spool import Spool, inflate, pick_lines, survey, unpack
+
+#: Objects below this size are spooled: opening a file costs DuckDB about a millisecond.
+SMALL = 256 * 1024
+
+
+class Intake:
+    """Takes in the objects of a source: large sound ones as they are, the others spooled.
+
+    :param reading: gets the records counted in each object, and what changed meanwhile.
+    """
+
+    def __init__(
+        self, scratch: Path, source: Source, quarantine: Quarantine, reading: Reading
+    ) -> None:
+        self.scratch, self.source, self.quarantine = scratch, source, quarantine
+        self.reading = reading
+        self.spool = Spool(scratch, source, quarantine)
+        self.objects: dict[str, Object] = {}
+        #: Where the plain bytes of an object are; small gzip is unpacked again when asked for.
+        self.plain: dict[str, str] = {}
+        self.packed: set[str] = set()
+        #: Lines (from 0) of objects that the engine may wrongly take for sound.
+        self.odd: dict[str, Sequence[int]] = {}
+
+    def accept(self, each: Object) -> int:
+        """Lines of an object that DuckDB may read where it lies; 0: spooled, refused or gone."""
+        try:
+            return self._small(each) if each.size < SMALL else self._large(each, each.path)
+        except FileNotFoundError:
+            self.reading.changed.add(each.key)
+        except OSError as error:
+            self._refuse(each, "unreadable_object", str(error.strerror).encode())
+        except zlib.error:
+            self._refuse_whole(each)
+        return 0
+
+    def _small(self, each: Object) -> int:
+        body = Path(each.path).read_bytes()
+        if len(body) != each.size:
+            self.reading.changed.add(each.key)
+            return 0
+        if body.startswith(records.GZIP_MAGIC):
+            plain = b""
+            for part in inflate(io.BytesIO(body)):
+                plain += part
+                if len(plain) > SMALL:
+                    return self._large(each, each.path)
+            self.packed.add(each.key)
+            body = plain
+        self.plain[each.key] = each.path
+        self._spool(each, body[:4], io.BytesIO(body))
+        return 0
+
+    def _large(self, each: Object, path: str) -> int:
+        head = _head(path, 4)
+        if head.startswith(records.GZIP_MAGIC):
+            path = unpack(path, self.scratch)
+            head = _head(path, 4)
+        elif each.key != path or set(path) & set("*?[]{}\\") or path.endswith(".gz"):
+            # DuckDB takes glob characters and the ending .gz at their word, and only UTF-8.
+            path = self._linked(path)
+        self.plain[each.key] = path
+        if records.is_utf8_text(head):
+            found = survey(path)
+            if found.plain and found.size >= SMALL:
+                self.reading.read[each.key] = found.lines
+                if found.odd:
+                    self.odd[each.key] = found.odd
+                return found.lines
+        with Path(path).open("rb") as file:
+            self._spool(each, head, file)
+        return 0
+
+    def _linked(self, path: str) -> str:
+        target = self.scratch / f"link-{os.urandom(6).hex()}.json"
+        target.symlink_to(path)
+        return str(target)
+
+    def _spool(self, each: Object, head: bytes, body: BinaryIO) -> None:
+        if records.is_utf8_text(head):
+            self.reading.read[each.key] = self.spool.add(each, body)
+        else:
+            self._refuse_whole(each)
+
+    def _refuse_whole(self, each: Object) -> None:
+        self._refuse(each, "undecodable_object", _head(each.path, MAX_RAW + 4))
+
+    def _refuse(self, each: Object, rule: str, raw: bytes) -> None:
+        size = each.size if rule == "undecodable_object" else len(raw)
+        self.reading.read[each.key] = 1
+        self.quarantine.add_unread(self.source.name, rule, each.key, 0, raw, size)
+
+    def opened(self, each: Object) -> BinaryIO:
+        """The plain bytes of an object that was accepted."""
+        if each.key in self.packed:
+            self.packed.discard(each.key)
+            self.plain[each.key] = unpack(each.path, self.scratch)
+        return Path(self.plain[each.key]).open("rb")
+
+
+def records_of(
+    file: BinaryIO, rows: Mapping[int, list[Any]], keys: Mapping[str, str], cut: bool
+) -> Iterator[tuple[Any, int, bytes]]:
+    """The bytes of the record that each staged row of an object came from.
+
+    :param rows: staged rows by line.
+    :param cut: whether the object was cut into records, which may go on over lines.
+    :raises ValueError: when a line holds no record.
+    """
+    left = set(rows)
+    for line, group in groupby(_parts(file, sorted(rows), keys, cut), lambda part: part.line):
+        parts = [part for part in group if line in rows and not part.rule]
+        left.discard(line)
+        for row in rows.get(line, ()):
+            # Several records of a line are told apart by their values, as they are spelled.
+            found = [p for p in parts if len(parts) == 1 or _same(p.values, row)]
+            if not found:
+                raise ValueError(f"line {line} has no such record")
+            parts = [p for p in parts if p is not found[0]] or found
+            yield row, line, found[0].raw
+    if left:
+        raise ValueError(f"line {min(left)} has no record")
+
+
+def _parts(
+    file: BinaryIO, lines: Sequence[int], keys: Mapping[str, str], cut: bool
+) -> Iterator[records.Record]:
+    if cut:
+        yield from records.split(file, keys)
+    else:
+        for number, text, _ in pick_lines(file, [line - 1 for line in lines]):
+            yield from records.split(text, keys, number + 1)
+
+
+def _same(values: Mapping[str, str | None], row: Any) -> bool:
+    return all(row._mapping[column] == value for column, value in values.items())
+
+
+def _head(path: str, size: int) -> bytes:
+    with Path(path).open("rb") as file:
+        return file.read(size)
