@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
@@ -49,23 +47,13 @@ class RedshiftEngine(RedshiftConnection):
         super().__init__(settings)
         self.s3 = Bucketeer(settings)
         self.work = WorkFiles(settings, self.s3)
-        self._scratch: Path | None = None
         self._views: tuple[Executor, LoadViews] | None = None
         self._rows: dict[str, Rows] = {}
         self._staged: dict[str, dict[str, int]] = {}
 
-    @property
-    def scratch(self) -> Path:
-        """A folder for objects that are looked at again, removed by ``close``."""
-        if self._scratch is None:
-            self._scratch = Path(tempfile.mkdtemp(prefix="sparkify-"))
-        return self._scratch
-
     def close(self) -> None:
         self.work.remove()
-        if self._scratch is not None:
-            shutil.rmtree(self._scratch, ignore_errors=True)
-            self._scratch = None
+        super().close()
 
     def raw_table(self, source: Source) -> sa.Table:
         return source.staging
