@@ -60,6 +60,7 @@ class Load:
     works: dict[str, Work] = field(default_factory=dict)
     touched: dict[str, Account] = field(default_factory=dict)
     measures: list[Measure] = field(default_factory=list)
+    refusing: list[quality.Refusing] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     repaired: set[str] = field(default_factory=set)
     emptied: dict[sa.Table, int] = field(default_factory=dict)
@@ -117,6 +118,8 @@ def read(ex: Executor, load: Load) -> None:
     for batch in load.batches:
         if batch.pending:
             _read_source(ex, load, batch, repairs)
+    if load.refusing:  # only now: what all sources refuse is on record then
+        quality.refuse_load(load.refusing)
     for target in load.declarations.targets:
         fed = _batch_of(load, target)
         if fed is not None and fed.rows is not None:
@@ -198,8 +201,14 @@ def _judge(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
     )
     load.measures += measures
     if not all(measure.passed for measure in measures):
-        quality.refuse_load(
-            source.name, batch.book.read, batch.book.refused, load.quarantine.worst(source.name)
+        load.refusing.append(
+            quality.Refusing(
+                source.name,
+                batch.book.read,
+                batch.book.refused,
+                load.quarantine.worst(source.name),
+                [measure.rule for measure in measures if not measure.passed],
+            )
         )
 
 

@@ -32,7 +32,6 @@ def chosen(total: int, parts: int) -> list[int]:
 
 
 def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
-    failed = 0
     for moment in chosen(len(scene.moments), 24):
         database = scene.database(tmp_path)
         values = scene.values(database)
@@ -40,13 +39,6 @@ def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
             report = hazards.observed(values)
         what = f"{moment}: {scene.moments[moment - 1]}"
         left = outcomes(values)
-        if report.error is None:
-            # The reader takes a failed read for odd data and looks at each record itself.
-            assert report.event == "loaded" and report.exit_code is None, what
-            assert "raw_" in what or "COMMIT" in what, what
-            assert scene.state(database) == "after", what
-            continue
-        failed += 1
         assert (report.error, report.exit_code) == ("DatabaseError", 5), what
         assert f"injected at {moment}" in report.what, what
         assert scene.state(database) == "before", what
@@ -55,7 +47,6 @@ def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
         following = hazards.observed(values)
         assert following.event == "loaded" and not following.warnings, what
         assert hazards.star(database) == hazards.star(scene.after), what
-    assert failed > 20
 
 
 def test_the_commit_fails(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
