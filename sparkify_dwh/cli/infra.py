@@ -189,18 +189,11 @@ def status(session: Session, json: Json = False) -> None:
     Example: sparkify infra status --json
     """
     with _deployment(session) as deployment:
-        found = deployment.status(lambda: _last_load(session))
+        found = deployment.status()
     if json:
         emit_json(found.to_dict())
     else:
         emit("\n".join(inert(line) for line in found.lines()))
-
-
-def _last_load(session: Session) -> str | None:
-    runs = session.warehouse().runs()
-    loads = [run for run in runs.records() if run.get("event") == "loaded"]
-    newest = max(loads, key=lambda run: run["at"], default=None)
-    return f"{newest['at']:%Y-%m-%d %H:%M:%S} UTC, run {newest['run_id']}" if newest else None
 
 
 @command("pause", into=app)

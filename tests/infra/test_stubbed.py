@@ -719,7 +719,8 @@ def test_status_of_serverless(serverless: Account) -> None:
     serverless.cloudwatch.add(
         "get_metric_statistics", {"Datapoints": [{"Timestamp": NOW, "Average": 1500.0}]}
     )
-    found = serverless.deployment.status(lambda: None)
+    serverless.deployment.last_load = lambda endpoint: None
+    found = serverless.deployment.status()
     assert found.billing is None and "only while queries run" in found.billing_text
     assert found.node_type == "8 RPU"
     assert found.free == "grows as needed; 1,500 MB used"
