@@ -20,6 +20,7 @@ from .output import GREEN, YELLOW, emit, emit_json, inert, is_terminal, say, sty
 if TYPE_CHECKING:
     from ..infra import Deployment
     from ..infra.results import Progress, Result
+    from .live import Live
 
 log = logging.getLogger("sparkify_dwh.cli")
 INFRASTRUCTURE = 6
@@ -73,9 +74,21 @@ def _told(session: Session) -> Iterator[Callable[[str | Progress], None]]:
     from .live import Live
 
     live = Live()
+    _lists.append(live)
     try:
         yield live.tell
     finally:
+        _lists.remove(live)
+        live.stop()
+
+
+#: Live lists on the terminal.
+_lists: list[Live] = []
+
+
+def _end_lists() -> None:
+    """Leaves the lists as they stand, or the next event would write over what follows."""
+    for live in _lists:
         live.stop()
 
 
@@ -84,6 +97,7 @@ def _answer(question: str) -> str:
 
     :raises UsageError: when nobody answers.
     """
+    _end_lists()
     sys.stderr.write(question + " ")
     sys.stderr.flush()
     line = sys.stdin.readline() if sys.stdin else ""
@@ -94,6 +108,7 @@ def _answer(question: str) -> str:
 
 
 def _show(result: Result) -> None:
+    _end_lists()
     for line in result.lines():
         loud = line.lstrip().startswith(("REPLACE", "may REPLACE", "WARNING", "PUBLIC", "WITHOUT"))
         style = YELLOW if loud else GREEN if line.startswith("ready") else ""
@@ -174,18 +189,11 @@ def status(session: Session, json: Json = False) -> None:
     Example: sparkify infra status --json
     """
     with _deployment(session) as deployment:
-        found = deployment.status(lambda: _last_load(session))
+        found = deployment.status()
     if json:
         emit_json(found.to_dict())
     else:
         emit("\n".join(inert(line) for line in found.lines()))
-
-
-def _last_load(session: Session) -> str | None:
-    runs = session.warehouse().runs()
-    loads = [run for run in runs.records() if run.get("event") == "loaded"]
-    newest = max(loads, key=lambda run: run["at"], default=None)
-    return f"{newest['at']:%Y-%m-%d %H:%M:%S} UTC, run {newest['run_id']}" if newest else None
 
 
 @command("pause", into=app)

@@ -31,10 +31,11 @@ class Live:
         self._shown().update(self._table(), refresh=True)
 
     def stop(self) -> None:
-        """Leaves the list as it stands."""
+        """Leaves the list as it stands; the next event begins another."""
         if self._live is not None:
             self._live.stop()
             self._live = None
+            self._newest = {}
 
     def _shown(self) -> Any:
         if self._live is None:

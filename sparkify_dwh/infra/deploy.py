@@ -14,7 +14,7 @@ from .aws import Clients, translated
 from .parameters import parameters, tags, template
 from .price import price
 from .reach import Reach, my_cidr, reach
-from .results import Change, Created, Plan, Removal, Removed, Status, Transition
+from .results import Change, Created, Endpoint, Plan, Removal, Removed, Status, Transition
 from .serverless import Serverless
 from .settings import InfraSettings, infra_settings
 from .stack import DEAD, ChangeSet, Stack, Tell
@@ -38,6 +38,7 @@ class Deployment:
     :param connect: tries the warehouse's host and port.
     :param address: gives the caller's own address as text.
     :param now: gives the time in UTC, for the names of snapshots.
+    :param last_load: gives the newest load; not called while the warehouse cannot answer.
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class Deployment:
         connect: Callable[[str, int], Reach] = reach,
         address: Callable[[], str] | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        last_load: Callable[[Endpoint], str | None] | None = None,
     ) -> None:
         self.infra = infra
         self.clients = clients
@@ -62,6 +64,7 @@ class Deployment:
         self.connect = connect
         self.address = address
         self.now = now
+        self.last_load = last_load
         self.stack = Stack(clients, infra.stack, tell, sleep)
 
     @classmethod
@@ -76,6 +79,7 @@ class Deployment:
             session, region=settings.aws_region, endpoint_url=settings.aws_endpoint_url
         )
         infra = infra_settings(settings.infra)
+        more.setdefault("last_load", lambda found: watching.newest_load(settings, found))
         return cls(infra, clients, locations=s3_locations(settings), **more)
 
     def plan(self, *, from_here: bool = False) -> Plan:
@@ -128,12 +132,9 @@ class Deployment:
         """
         return creating.create(self, confirm, from_here=from_here, replace=replace)
 
-    def status(self, last_load: Callable[[], str | None] | None = None) -> Status:
-        """How the warehouse is now, and whether it is being billed.
-
-        :param last_load: gives the newest load; not called while the warehouse cannot answer.
-        """
-        return watching.status(self, last_load)
+    def status(self) -> Status:
+        """How the warehouse is now, what it loaded last, and whether it is being billed."""
+        return watching.status(self)
 
     def pause(self) -> Transition:
         """Pauses a cluster and waits; says that an idle serverless warehouse costs nothing."""

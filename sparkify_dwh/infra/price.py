@@ -17,23 +17,21 @@ def price(clients: Clients, infra: InfraSettings) -> Price:
     Never raises: a plan is worth showing without its price.
     """
     serverless = infra.kind == "serverless"
-    wanted = "Serverless" if serverless else infra.node_type
+    wanted = "serverless" if serverless else infra.node_type
     filters = {"regionCode": clients.region}
-    filters["productFamily" if serverless else "instanceType"] = wanted
+    if not serverless:
+        filters["instanceType"] = infra.node_type
     try:
-        pages = (
-            clients["pricing"]
-            .get_paginator("get_products")
-            .paginate(
-                ServiceCode="AmazonRedshift",
-                Filters=[
-                    {"Type": "TERM_MATCH", "Field": field, "Value": value}
-                    for field, value in filters.items()
-                ],
-            )
+        pages = clients["pricing"].get_paginator("get_products")
+        answers = pages.paginate(
+            ServiceCode="AmazonRedshift",
+            Filters=[
+                {"Type": "TERM_MATCH", "Field": field, "Value": value}
+                for field, value in filters.items()
+            ],
         )
-        found = [json.loads(text) for page in pages for text in page["PriceList"]]
-        each = hourly(found, "RPU" if serverless else "")
+        found = [json.loads(text) for page in answers for text in page["PriceList"]]
+        each = hourly(found, serverless=serverless)
     except Exception as error:
         return Price(None, f"the price list did not answer: {type(error).__name__}")
     if each is None:
@@ -44,17 +42,19 @@ def price(clients: Clients, infra: InfraSettings) -> Price:
     return Price(each * infra.nodes, f"{infra.nodes} x {wanted} at {each:.3f} while it runs")
 
 
-def hourly(products: Iterable[Mapping[str, Any]], unit: str) -> float | None:
+def hourly(products: Iterable[Mapping[str, Any]], *, serverless: bool) -> float | None:
     """The one on-demand price per hour among the products; None when there are none or several.
 
-    :param unit: what the unit's name must hold besides ``Hr``.
+    :param serverless: whether it is the price of an RPU, or of a node.
     """
     prices = {
         float(dimension["pricePerUnit"]["USD"])
         for product in products
         for term in product.get("terms", {}).get("OnDemand", {}).values()
         for dimension in term["priceDimensions"].values()
-        if "hr" in dimension["unit"].lower() and unit.lower() in dimension["unit"].lower()
-        if "USD" in dimension["pricePerUnit"] and float(dimension["pricePerUnit"]["USD"]) > 0
+        if "hr" in dimension["unit"].lower()
+        and serverless == ("rpu" in dimension["unit"].lower())
+        and (serverless or product["product"].get("productFamily") == "Compute Instance")
+        and float(dimension["pricePerUnit"].get("USD", 0)) > 0
     }
     return prices.pop() if len(prices) == 1 else None

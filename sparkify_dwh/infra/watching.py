@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -10,10 +9,11 @@ from ..errors import SparkifyError
 from .results import Endpoint, Status
 
 if TYPE_CHECKING:
+    from ..config import Settings
     from .deploy import Deployment
 
 
-def status(deployment: Deployment, last_load: Callable[[], str | None] | None) -> Status:
+def status(deployment: Deployment) -> Status:
     """See :meth:`Deployment.status`."""
     stack = deployment.stack
     state = stack.state()
@@ -37,7 +37,7 @@ def status(deployment: Deployment, last_load: Callable[[], str | None] | None) -
         if endpoint.nodes
         else endpoint.node_type,
         free=free_space(deployment, endpoint),
-        last_load=_last_load(deployment, endpoint, last_load),
+        last_load=_last_load(deployment, endpoint),
     )
 
 
@@ -84,10 +84,25 @@ def free_space(deployment: Deployment, endpoint: Endpoint) -> str:
     return free
 
 
-def _last_load(
-    deployment: Deployment, endpoint: Endpoint, last_load: Callable[[], str | None] | None
-) -> str | None:
-    if last_load is None:
+def newest_load(settings: Settings, endpoint: Endpoint) -> str | None:
+    """The newest run of the run log that loaded something; None where there is none yet.
+
+    :raises SparkifyError: when the run log cannot be read.
+    """
+    from sqlalchemy.engine import make_url
+
+    from ..warehouse import Warehouse
+
+    if make_url(settings.database_url).host != endpoint.host:
+        return "unknown: database_url names another database"
+    for run in Warehouse(settings).runs().records():
+        if run["event"] == "loaded":
+            return f"{run['ended']:%Y-%m-%d %H:%M:%S} UTC, run {run['run_id']}"
+    return None
+
+
+def _last_load(deployment: Deployment, endpoint: Endpoint) -> str | None:
+    if deployment.last_load is None:
         return None
     if endpoint.state != "available" or not endpoint.host:
         return f"not looked up: the warehouse is {endpoint.state}"
@@ -95,6 +110,6 @@ def _last_load(
     if not reached.ok:
         return f"unknown: {reached.why}"
     try:
-        return last_load() or "none yet"
+        return deployment.last_load(endpoint) or "none yet"
     except SparkifyError as error:
         return f"unknown: {error.what}"

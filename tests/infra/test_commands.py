@@ -209,3 +209,6 @@ def test_the_live_list_shows_each_resource_once_with_its_newest_state() -> None:
     assert "creating" in text and "no capacity" in text
     last = text[text.rindex("Vpc") :]
     assert "create complete" in last and "Cluster" in last
+    live.tell(Progress("Bucket", "AWS::S3::Bucket", "CREATE_COMPLETE"))
+    live.stop()
+    assert "Vpc" not in screen.getvalue()[len(text) :]

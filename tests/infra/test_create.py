@@ -166,6 +166,24 @@ def test_changing_a_setting_updates_in_place(make: Make) -> None:
     assert stacks() == ["sparkify-dwh UPDATE_COMPLETE"]
 
 
+def test_a_setting_in_the_environment_that_hides_the_written_one_is_named(
+    make: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SPARKIFY_DATABASE_URL", "duckdb:///x.duckdb")
+    made = make()
+    made.deployment.create()
+    assert any(line.startswith("SPARKIFY_DATABASE_URL in the env") for line in made.told)
+
+
+def test_results_show_themselves_escaped_in_a_notebook(make: Make) -> None:
+    plan = make(allowed_cidrs=["192.0.2.0/24"]).deployment.plan()
+    html = plan._repr_html_()
+    assert "<td>Cluster</td><td>AWS::Redshift::Cluster</td>" in html
+    assert plan.to_dict()["changes"][0]["resource"] == plan.changes[0].resource
+    odd = type(plan)("<script>", "r", (), plan.price, ("<b>",))._repr_html_()
+    assert "<script>" not in odd and "<b>" not in odd
+
+
 def test_an_answer_of_no_leaves_nothing(make: Make) -> None:
     made = make()
     result = made.deployment.create(lambda plan: False)

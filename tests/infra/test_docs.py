@@ -13,6 +13,7 @@ from test_create import CREATE
 from test_remove import REMOVE
 
 from sparkify_dwh.config import Settings
+from sparkify_dwh.infra import Deployment
 from sparkify_dwh.infra.settings import InfraSettings
 
 TEXT = (Path(__file__).parents[2] / "docs" / "infra.md").read_text(encoding="utf-8")
@@ -144,3 +145,10 @@ def test_the_settings_of_a_cluster_of_ones_own_are_allowed(tmp_path: Path) -> No
     file = tmp_path / "sparkify.toml"
     file.write_text(text)
     assert set(tomllib.loads(text)) <= Settings(config=file).model_fields_set
+
+
+def test_what_the_docs_call_from_python_exists() -> None:
+    (text,) = re.findall(r"```python\n(.*?)```", TEXT, re.S)
+    names = set(re.findall(r"deployment\.(\w+)\(", text))
+    assert names == {"plan", "create", "status", "pause", "resume", "remove"}
+    assert all(callable(getattr(Deployment, name)) for name in names)

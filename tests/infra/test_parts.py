@@ -12,6 +12,7 @@ import sys
 import threading
 import tomllib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,12 +20,13 @@ import pytest
 
 from sparkify_dwh.config import Settings
 from sparkify_dwh.errors import InfraError, MissingExtraError, SettingsError
-from sparkify_dwh.infra import infra_settings
+from sparkify_dwh.infra import Endpoint, infra_settings
 from sparkify_dwh.infra.aws import Clients
 from sparkify_dwh.infra.configfile import INFRA_TABLE, init, write
 from sparkify_dwh.infra.deploy import s3_locations
 from sparkify_dwh.infra.reach import my_cidr, reach
 from sparkify_dwh.infra.settings import InfraSettings
+from sparkify_dwh.infra.watching import newest_load
 
 # settings ---------------------------------------------------------------------------------
 
@@ -190,6 +192,30 @@ def test_a_file_that_is_no_toml_is_not_touched(tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="no valid TOML"):
         write(file, {"iam_role": "arn:r"})
     assert file.read_text() == "name = = 1"
+
+
+# the last load ----------------------------------------------------------------------------
+
+
+def test_the_last_load_comes_from_the_run_log_of_this_warehouse(tmp_path: Path) -> None:
+    from sparkify_dwh import Warehouse
+    from sparkify_dwh.generate import generate
+
+    generate(tmp_path / "data", events=20, songs=5, days=1, seed=1)
+    settings = Settings(
+        database_url=f"duckdb:///{tmp_path / 'x.duckdb'}",
+        log_data=str(tmp_path / "data" / "log_data"),
+        song_data=str(tmp_path / "data" / "song_data"),
+    )
+    here = Endpoint("provisioned", "x", "available", None, 5439, "dwh", "boss", "ra3.large")
+    warehouse = Warehouse(settings)
+    warehouse.migrate()
+    assert newest_load(settings, here) is None
+    run = warehouse.load()
+    warehouse.load()
+    assert run.run_id in (newest_load(settings, here) or "")
+    elsewhere = replace(here, host="dwh.example")
+    assert newest_load(settings, elsewhere) == "unknown: database_url names another database"
 
 
 # reaching it ------------------------------------------------------------------------------

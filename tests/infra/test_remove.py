@@ -55,13 +55,16 @@ def test_status_before_during_and_after(make: Make) -> None:
     absent = make().deployment.status()
     assert (absent.state, absent.billing) == ("absent", False)
     make(nodes=2).deployment.create()
-    running = make(nodes=2).deployment.status(lambda: "2018-11-30")
+    deployment = make(nodes=2).deployment
+    deployment.last_load = lambda endpoint: "2018-11-30"
+    running = deployment.status()
     assert running.state == "available" and running.billing is True
     assert running.node_type == "2 x ra3.large"
     assert running.endpoint and running.endpoint.endswith(":5439/dwh")
     assert running.last_load == "2018-11-30"
     make().deployment.pause()
-    paused = make().deployment.status(lambda: pytest.fail("a paused cluster cannot answer"))
+    deployment.last_load = lambda _: pytest.fail("a paused cluster cannot answer")
+    paused = deployment.status()
     assert (paused.state, paused.billing) == ("paused", False)
     make().deployment.remove()
     assert make().deployment.status().state == "absent"
@@ -97,10 +100,12 @@ def test_status_says_why_something_is_not_known(make: Make, aws: Any) -> None:
 
     before_each_call(aws, deny)
 
-    def broken() -> str:
+    def broken(endpoint: Any) -> str:
         raise InfraError("the run log cannot be read", "")
 
-    found = make().deployment.status(broken)
+    deployment = make().deployment
+    deployment.last_load = broken
+    found = deployment.status()
     assert found.free == "unknown (ClientError from CloudWatch)"
     assert found.last_load == "unknown: the run log cannot be read"
 

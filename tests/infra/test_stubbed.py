@@ -255,29 +255,41 @@ def test_only_tags_or_outputs_that_change_are_a_change_too(account: Account) -> 
 # prices -----------------------------------------------------------------------------------
 
 
-def product(unit: str, *prices: str) -> str:
-    dimensions = {str(n): {"unit": unit, "pricePerUnit": {"USD": p}} for n, p in enumerate(prices)}
-    return json.dumps({"terms": {"OnDemand": {"t": {"priceDimensions": dimensions}}}})
+def product(family: str, unit: str, price: str) -> str:
+    dimensions = {"d": {"unit": unit, "pricePerUnit": {"USD": price}}}
+    return json.dumps(
+        {
+            "product": {"productFamily": family},
+            "terms": {"OnDemand": {"t": {"priceDimensions": dimensions}}},
+        }
+    )
+
+
+NODE = product("Compute Instance", "Hrs", "0.543")
+FREE = product("Compute Instance", "Hrs", "0.0000000000")
+BURST = product("Redshift Concurrency Scaling", "Hrs", "0.700")
+STORAGE = product("Redshift Managed Storage", "GB-Mo", "0.024")
+RPU = product("Serverless", "RPU-Hr", "0.375")
 
 
 @pytest.mark.parametrize(
-    ("table", "unit", "prices", "per_hour"),
+    ("table", "products", "per_hour"),
     [
-        ({"nodes": 2}, "Hrs", ["0.543"], 1.086),
-        ({"kind": "serverless", "base_capacity": 16}, "RPU-Hr", ["0.375"], 6.0),
-        ({}, "Hrs", [], None),
-        ({}, "Hrs", ["0.543", "0.600"], None),
-        ({}, "GB-Mo", ["0.024"], None),
+        ({"nodes": 2}, [NODE, FREE, BURST, STORAGE], 1.086),
+        ({"kind": "serverless", "base_capacity": 16}, [RPU, NODE, STORAGE], 6.0),
+        ({}, [], None),
+        ({}, [NODE, product("Compute Instance", "Hrs", "0.600")], None),
+        ({}, [STORAGE], None),
     ],
 )
 def test_the_price_of_an_hour(
-    tmp_path: Path, table: dict[str, Any], unit: str, prices: list[str], per_hour: float | None
+    tmp_path: Path, table: dict[str, Any], products: list[str], per_hour: float | None
 ) -> None:
     account = Account(tmp_path, **table)
     account.cfn.add("describe_stacks", stack("ROLLBACK_COMPLETE"))
     account.cfn.add("list_stack_resources", resources())
     pricing = Answers("pricing").add(
-        "get_products", {"FormatVersion": "aws_v1", "PriceList": [product(unit, *prices)]}
+        "get_products", {"FormatVersion": "aws_v1", "PriceList": products}
     )
     account.deployment.clients._made["pricing"] = pricing.client
     plan = account.deployment.plan()
@@ -719,7 +731,8 @@ def test_status_of_serverless(serverless: Account) -> None:
     serverless.cloudwatch.add(
         "get_metric_statistics", {"Datapoints": [{"Timestamp": NOW, "Average": 1500.0}]}
     )
-    found = serverless.deployment.status(lambda: None)
+    serverless.deployment.last_load = lambda endpoint: None
+    found = serverless.deployment.status()
     assert found.billing is None and "only while queries run" in found.billing_text
     assert found.node_type == "8 RPU"
     assert found.free == "grows as needed; 1,500 MB used"
