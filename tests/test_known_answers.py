@@ -154,7 +154,7 @@ def test_generated_data_meets_expected_json(
 ) -> None:
     expected = generate(
         tmp_path / "made",
-        **{"events": 6000, "songs": 300, "days": 5, "seed": 11},
+        events=6000, songs=300, days=5, seed=11,
         dirty=dirty,
         start=date(2018, 12, 29),
     )
