@@ -17,6 +17,8 @@ from reference import COLUMNS, Books, Reference
 from sparkify_dwh import Run, Settings, Warehouse
 from sparkify_dwh.quarantine import shown_raw
 
+pytest_plugins = ["redshift.plugin"]
+
 DATA = Path(__file__).parents[2] / "shared" / "data"
 SOURCES = {"events": "log_data", "songs": "song_data"}
 NO_LIMIT = {"max_reject_ratio": 1.0}

@@ -189,7 +189,7 @@ def _explain(error: Exception, what: str, settings: Settings) -> DatabaseError |
         return DatabaseError(f"{what}: the AWS session has ended", "sign in again: aws sso login")
     if isinstance(error, aws.NoRegionError):
         return DatabaseError(f"{what}: no AWS region is known", "set aws_region")
-    if isinstance(error, aws.HTTPClientError):
+    if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
         return DatabaseError(
             f"{what}: AWS cannot be reached: {_line(error)}",
             "check the network, aws_region and aws_endpoint_url",

@@ -96,7 +96,6 @@ class RedshiftConnection(Engine):
             },
         )
         sa.event.listen(engine, "do_connect", self._log_in)
-        sa.event.listen(engine, "connect", self._set_up)
         sa.event.listen(engine, "handle_error", self._handle)
         return engine
 
@@ -105,7 +104,9 @@ class RedshiftConnection(Engine):
         while True:
             cparams["user"], cparams["password"] = found.user, found.password.get_secret_value()
             try:
-                return dialect.connect(*cargs, **cparams)
+                connection = dialect.connect(*cargs, **cparams)
+                self._set_up(connection)
+                return connection
             except Exception as error:
                 _close_sockets(error)
                 refused = fields(error).get("C") in ("28000", "28P01")
@@ -116,7 +117,7 @@ class RedshiftConnection(Engine):
             finally:
                 del cparams["password"]
 
-    def _set_up(self, connection: Any, record: Any) -> None:
+    def _set_up(self, connection: Any) -> None:
         # The driver's timeout holds for every answer, so it would also end a long COPY:
         # https://github.com/aws/amazon-redshift-python-driver/issues/91
         connection._usock.settimeout(None)

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import itertools
 import logging
+import os
 from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
+from .answers import FakeAws, fake_aws
 from .buckets import Bucket, S3Server
 from .server import Database, Isolation, Standin
 
@@ -71,3 +73,18 @@ def make_redshift(
 def redshift(make_redshift: Callable[[Isolation], Database]) -> Database:
     """A database as a new cluster has it, with SNAPSHOT isolation."""
     return make_redshift("SNAPSHOT")
+
+
+@pytest.fixture
+def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
+    """AWS as boto3 finds it, with keys in the environment and no files of this machine."""
+    for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example-secret-key")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
+    with fake_aws() as made:
+        yield made
