@@ -39,6 +39,11 @@ class Refusal:
     raw: bytes
     raw_bytes: int
 
+    @property
+    def place(self) -> str:
+        """Where it stands, for the start of a line; '' where the engine does not tell."""
+        return f"{self.key}:{self.line} " if self.key is not None else ""
+
 
 #: Reasons of the reader, before any rule: a record that is not staged.
 PARSER_RULES = {
@@ -142,7 +147,7 @@ def refuse_load(
     rules = ", ".join(f"{rule} {count:,}" for rule, count, _ in worst[:3])
     samples = [kept[0] for _, _, kept in worst] + [s for _, _, kept in worst for s in kept[1:]]
     shown = [
-        f"  {s.key}:{s.line} {s.rule}: {s.raw[:120].decode('utf-8', 'backslashreplace')}"
+        f"  {s.place}{s.rule}: {s.raw[:120].decode('utf-8', 'backslashreplace')}"
         for s in samples[:3]
     ]
     summary = f"{source}: {refused:,} of {read:,} rows refused, more than allowed ({rules})"
