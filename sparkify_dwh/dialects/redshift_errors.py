@@ -24,8 +24,8 @@ def refused_rows(error: BaseException) -> bool:
     return bool(_TOO_MANY.search(str(fields(error).get("M", ""))))
 
 
-def copy_error(error: BaseException, source: Source, settings: Settings) -> SourceError:
-    """What kept COPY from reading a source, and what to do about it."""
+def copy_error(error: BaseException, source: Source, settings: Settings) -> SourceError | None:
+    """What kept COPY from reading a source, and what to do about it; None: something else."""
     told = fields(error)
     message = str(told.get("M", "")).strip().splitlines()[0]
     found = _READ.search(str(told.get("D", "")))
@@ -49,6 +49,8 @@ def copy_error(error: BaseException, source: Source, settings: Settings) -> Sour
             f"Redshift cannot unpack {where}: {message}",
             "it ends in .gz and must be gzip: remove or mend it",
         )
+    if found is None:
+        return None
     return SourceError(f"COPY of {source.name} failed: {message} ({where})", "-v shows more")
 
 

@@ -144,6 +144,8 @@ class RedshiftEngine(RedshiftWriter):
                 reading.changed |= {each.key for each in objects} - held
             if reading.changed:
                 return
+            if told is None:
+                raise error
             raise told from error
         with self.session(read_only=True) as other:
             found = views.failed(other)
