@@ -154,7 +154,7 @@ class Loading:
             return self._attempts(connection, listings, began)
         except BaseException as error:
             told = self._told(error)
-            if not self.engine.is_lost(told):
+            if not self.engine.is_lost(error):
                 self._recorded = self.log.fail(told, self._load, connection)
             if told is error:
                 raise

@@ -39,6 +39,11 @@ class Refusal:
     raw: bytes
     raw_bytes: int
 
+    @property
+    def place(self) -> str:
+        """Where it stands, for the start of a line; '' where the engine does not tell."""
+        return f"{self.key}:{self.line} " if self.key is not None else ""
+
 
 #: Reasons of the reader, before any rule: a record that is not staged.
 PARSER_RULES = {
@@ -168,7 +173,7 @@ def refuse_load(sources: Sequence[Refusing]) -> None:
     worst = [each for source in sources for each in source.worst]
     samples = [kept[0] for _, _, kept in worst] + [s for _, _, kept in worst for s in kept[1:]]
     shown = [
-        f"  {s.key}:{s.line} {s.rule}: {s.raw[:120].decode('utf-8', 'backslashreplace')}"
+        f"  {s.place}{s.rule}: {s.raw[:120].decode('utf-8', 'backslashreplace')}"
         for s in samples[:3]
     ]
     options = dict.fromkeys(o for source in sources for n in source.limits for o in _OPTIONS[n])

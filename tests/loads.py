@@ -13,6 +13,7 @@ from typing import Any
 
 import duckdb
 import pytest
+import sqlalchemy as sa
 from conftest import SOURCES
 from redshift.buckets import Bucket, S3Server
 from redshift.server import Database, Isolation, Standin
@@ -151,6 +152,7 @@ class OnRedshift(Loaded):
 
     def __init__(self, database: Database, source: Source) -> None:
         self.database, self.source = database, source
+        self._reader: sa.Connection | None = None
         self.use()
         self.warehouse.migrate()
 
@@ -165,7 +167,16 @@ class OnRedshift(Loaded):
         return Warehouse(Settings(database_url=self.database.url(), **given))
 
     def query(self, sql: str) -> list[tuple[Any, ...]]:
-        return self.warehouse.query(sql).rows
+        """By a connection that stays open, each query with a snapshot of its own."""
+        if self._reader is None:
+            plain = self.warehouse.engine.connect()
+            self._reader = plain.execution_options(isolation_level="AUTOCOMMIT")
+        return [tuple(row) for row in self._reader.exec_driver_sql(sql)]
+
+    def close(self) -> None:
+        if self._reader is not None:
+            self._reader.close()
+        self.database.drop()
 
     def empty(self) -> None:
         self.database.faults.clear()
@@ -212,9 +223,9 @@ def source(s3_server: S3Server) -> Source:
 def _migrated(standin: Standin, server: S3Server, isolation: Isolation) -> Iterator[OnRedshift]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(standin.ca_file))
-        database = standin.database(isolation)
-        yield OnRedshift(database, Source(server))
-        database.drop()
+        made = OnRedshift(standin.database(isolation), Source(server))
+        yield made
+        made.close()
 
 
 @pytest.fixture(scope="module")

@@ -3,51 +3,20 @@
 from __future__ import annotations
 
 import re
-import struct
-import traceback
-from typing import Any
 
 from ..config import Settings
 from ..declare import Source
 from ..errors import SourceError
+from .redshift_trouble import chain, fields, from_driver, is_dropped
 
-#: What the driver raises, beside its own errors, when a connection breaks at an odd moment.
-BROKEN = (OSError, struct.error, LookupError, AttributeError, TypeError)
-_DROPPED = re.compile(r"BrokenPipe|is closed|communication error|server closed", re.IGNORECASE)
 _S3 = re.compile(r"S3ServiceException:(?P<text>.*?),Status (?P<status>\d+),Error (?P<code>\w+)")
 _READ = re.compile(r"S3 key being read : (?P<key>\S+)|context:\s+(?P<context>s3://\S+)")
 _TOO_MANY = re.compile(r"stl_load_errors|sys_load_error_detail", re.IGNORECASE)
 
 
-def fields(error: BaseException) -> dict[str, Any]:
-    """The fields of the server's error: C the code, M the message, D the detail; {}: none."""
-    args = getattr(error, "orig", error).args
-    return dict(args[0]) if args and isinstance(args[0], dict) else {}
-
-
 def is_lost(error: BaseException) -> bool:
     """Whether the connection broke: the driver raises errors of many kinds then."""
-    told = fields(error)
-    if told:
-        return told.get("S") == "FATAL" or str(told.get("C", "")).startswith("57P")
-    seen: list[BaseException] = []
-    waiting: list[Any] = [error]
-    while waiting:
-        each = waiting.pop()
-        if isinstance(each, BaseException) and each not in seen:
-            seen.append(each)
-            waiting += [getattr(each, "orig", None), each.__cause__, each.__context__]
-    return any(_broken(each) for each in seen)
-
-
-def _broken(error: BaseException) -> bool:
-    inside = any(
-        str(frame.f_globals.get("__name__", "")).startswith("redshift_connector")
-        for frame, _ in traceback.walk_tb(error.__traceback__)
-    )
-    if isinstance(error, BROKEN):
-        return inside
-    return type(error).__name__ == "InterfaceError" and bool(_DROPPED.search(str(error)))
+    return is_dropped(error) or any(from_driver(each) for each in chain(error))
 
 
 def refused_rows(error: BaseException) -> bool:
@@ -55,8 +24,8 @@ def refused_rows(error: BaseException) -> bool:
     return bool(_TOO_MANY.search(str(fields(error).get("M", ""))))
 
 
-def copy_error(error: BaseException, source: Source, settings: Settings) -> SourceError:
-    """What kept COPY from reading a source, and what to do about it."""
+def copy_error(error: BaseException, source: Source, settings: Settings) -> SourceError | None:
+    """What kept COPY from reading a source, and what to do about it; None: something else."""
     told = fields(error)
     message = str(told.get("M", "")).strip().splitlines()[0]
     found = _READ.search(str(told.get("D", "")))
@@ -80,6 +49,8 @@ def copy_error(error: BaseException, source: Source, settings: Settings) -> Sour
             f"Redshift cannot unpack {where}: {message}",
             "it ends in .gz and must be gzip: remove or mend it",
         )
+    if found is None:
+        return None
     return SourceError(f"COPY of {source.name} failed: {message} ({where})", "-v shows more")
 
 

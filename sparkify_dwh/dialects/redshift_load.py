@@ -11,7 +11,7 @@ from .. import locate
 from ..config import Settings
 from ..declare import Source
 from ..discover import Object
-from ..errors import RejectLimitError
+from ..errors import RejectLimitError, SettingsError
 from ..executor import Executor
 from ..quality import first_rule, reject_bits
 from ..quarantine import Quarantine
@@ -19,9 +19,10 @@ from ..sql import HasBit
 from ..transform import temporary
 from .base import Reading
 from .redshift_copy import MAX_ERROR, Copy
-from .redshift_errors import copy_error, fields, refused_rows
+from .redshift_errors import copy_error, refused_rows
 from .redshift_rows import Rows, fields_of
-from .redshift_views import LoadError, LoadViews, Outcome
+from .redshift_trouble import fields
+from .redshift_views import LoadError, LoadViews, Outcome, shown
 from .redshift_write import RedshiftWriter
 
 
@@ -109,7 +110,14 @@ class RedshiftEngine(RedshiftWriter):
                 raise
             self._copy_failed(error, views, source, objects, reading, rows)
             return Outcome()
-        return views.outcome(ex, source, objects)
+        found = views.outcome(ex, source, objects)
+        others = found.scanned.keys() - {shown(each.key) for each in objects}
+        if others:
+            raise SettingsError(
+                f"{min(others)} arrived while COPY read {origin}",
+                "load again, or set work_prefix, so that COPY gets a list",
+            )
+        return found
 
     def _max_error(self) -> int:
         limit = self.settings.max_rejects
@@ -136,6 +144,8 @@ class RedshiftEngine(RedshiftWriter):
                 reading.changed |= {each.key for each in objects} - held
             if reading.changed:
                 return
+            if told is None:
+                raise error
             raise told from error
         with self.session(read_only=True) as other:
             found = views.failed(other)
@@ -228,4 +238,4 @@ def shown_errors(
         why = f" column {near[0].column}: {near[0].reason}" if near and near[0].column else ""
         why = why or (f": {near[0].reason}" if near else "")
         raw = refusal.raw[:120].decode("utf-8", "backslashreplace")
-        yield f"  {refusal.key}:{refusal.line} {refusal.rule}{why}: {raw}"
+        yield f"  {refusal.place}{refusal.rule}{why}: {raw}"

@@ -112,10 +112,14 @@ class RedshiftWriter(RedshiftConnection):
         return warnings
 
     def _maintain(self, ex: Executor, table: sa.Table, verb: str, warnings: list[str]) -> None:
+        if not ex.planning and ex.connection.invalidated:
+            return
         step = verb.split()[0].lower()
         try:
             ex.change(Maintain(table, verb), step=step, target=table.name)
         except Exception as error:
+            if self.is_lost(error):
+                ex.connection.invalidate()
             told = self.explain(error)
             warnings.append(
                 f"{verb} of {table} failed; the load is done: {getattr(told, 'what', told)}"
