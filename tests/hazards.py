@@ -299,3 +299,25 @@ def _hold_scratch(folder: str, marker: str) -> None:
     held = Scratch()
     Path(marker).write_text(str(held.path))
     signal.pause()
+
+
+def _hold(moment: int, marker: str, release: str, values: dict[str, Any], path: str) -> None:
+    import time
+
+    def stay(number: int, target: Any) -> None:
+        if number == moment:
+            Path(marker).touch()
+            while not Path(release).exists():
+                time.sleep(0.01)
+
+    with at_moments(stay):
+        report = observed(values)
+    Path(path).write_text(json.dumps(vars(report)))
+
+
+def _tell_to(told: str, values: dict[str, Any], path: str) -> None:
+    warehouse = Warehouse(Settings(**values))
+    warehouse._tell = lambda text: Path(told).touch()
+    run = warehouse.load()
+    report = Report(event=run.event, warnings=run.warnings)
+    Path(path).write_text(json.dumps(vars(report)))

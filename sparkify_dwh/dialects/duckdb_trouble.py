@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import DatabaseError
 
 _HELD = re.compile(
-    r"lock is (already )?held in "
+    r"[Ll]ock is (already )?held in "
     r"((?P<program>\S.*?) \(PID (?P<pid>\d+)\)|PID (?P<bare>\d+)|current)"
 )
 _OTHER_CONFIGURATION = "different configuration"
