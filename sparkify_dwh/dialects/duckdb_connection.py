@@ -153,7 +153,7 @@ class DuckDBConnection(Engine):
         )
 
     def _require_folder(self) -> None:
-        folder = Path(self.path).parent
+        folder = Path(os.path.realpath(self.path)).parent
         if not folder.is_dir():
             raise DatabaseError(
                 f"there is no folder {folder} for the database {self.path}",
@@ -167,7 +167,7 @@ class DuckDBConnection(Engine):
 
         DuckDB takes no empty file for a database, and leaves one where the disk is full.
         """
-        path = Path(self.path)
+        path = Path(os.path.realpath(self.path))
         if self.path == MEMORY or _holds_anything(path):
             return
         self._require_folder()
@@ -223,8 +223,6 @@ def _put_in_place(made: Path, path: Path) -> None:
         return
     except FileExistsError:
         pass
-    if not path.exists():
-        return  # a link to nowhere: the engine makes what it names
     with path.open("r+b") as empty:
         fcntl.lockf(empty, fcntl.LOCK_EX)
         mine = os.fstat(empty.fileno())
