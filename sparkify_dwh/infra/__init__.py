@@ -7,6 +7,7 @@
 
 from .deploy import Deployment
 from .parameters import parameters, template
+from .removal import Removal, Removed
 from .results import (
     Change,
     Created,
@@ -14,8 +15,6 @@ from .results import (
     Plan,
     Price,
     Progress,
-    Removal,
-    Removed,
     Snapshot,
     Status,
     Transition,

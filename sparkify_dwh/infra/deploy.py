@@ -14,7 +14,8 @@ from .aws import Clients, translated
 from .parameters import parameters, tags, template
 from .price import price
 from .reach import Reach, my_cidr, reach
-from .results import Change, Created, Endpoint, Plan, Removal, Removed, Status, Transition
+from .removal import Removal, Removed
+from .results import Change, Created, Endpoint, Plan, Status, Transition
 from .serverless import Serverless
 from .settings import InfraSettings, infra_settings
 from .stack import DEAD, ChangeSet, Stack, Tell

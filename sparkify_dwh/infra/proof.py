@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from .aws import is_missing, translated
 from .parameters import TAG
-from .results import Removed, Snapshot
+from .removal import Removed
+from .results import Snapshot
 from .serverless import namespace_snapshots
 from .warehouses import cluster_snapshots
 

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ..errors import InfraError
 from .aws import code_of, is_missing, translated
 from .proof import kept, proved
-from .results import Removal, Removed, Snapshot
+from .removal import Removal, Removed
+from .results import Snapshot
 from .warehouses import Warehouse
 
 if TYPE_CHECKING:

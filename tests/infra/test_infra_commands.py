@@ -11,7 +11,7 @@ from typing import Any
 import boto3
 import pytest
 from answers import before_each_call, client_error
-from test_create import clusters, stacks
+from test_infra_create import clusters, stacks
 from typer.testing import CliRunner, Result
 
 from sparkify_dwh.cli import app

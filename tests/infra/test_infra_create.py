@@ -8,8 +8,8 @@ from typing import Any
 import boto3
 import mended
 import pytest
+from account import CONFIG, REGION, Make
 from answers import before_each_call, client_error
-from conftest import CONFIG, REGION, Make
 
 from sparkify_dwh.config import Settings
 from sparkify_dwh.errors import InfraError

@@ -6,9 +6,9 @@ from typing import Any
 
 import boto3
 import pytest
+from account import Make
 from answers import before_each_call, client_error
-from conftest import Make
-from test_create import clusters, operations, stacks
+from test_infra_create import clusters, operations, stacks
 
 from sparkify_dwh.errors import InfraError
 

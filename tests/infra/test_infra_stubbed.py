@@ -9,9 +9,9 @@ from typing import Any
 
 import boto3
 import pytest
+from account import Clock
 from answers import Answers, client_error
 from botocore.config import Config
-from conftest import Clock
 
 from sparkify_dwh.errors import InfraError
 from sparkify_dwh.infra import Deployment, infra_settings

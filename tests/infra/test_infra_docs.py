@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from rendering import allowed, load
-from test_create import CREATE
-from test_remove import REMOVE
+from test_infra_create import CREATE
+from test_infra_remove import REMOVE
 
 from sparkify_dwh.config import Settings
 from sparkify_dwh.infra import Deployment
