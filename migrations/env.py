@@ -13,7 +13,9 @@ from sqlalchemy.engine import make_url
 import sparkify_dwh.dialects  # noqa: F401  (registers the dialects before an engine is made)
 from sparkify_dwh.config import Settings
 from sparkify_dwh.dialects import load_engine
+from sparkify_dwh.executor import Executor
 from sparkify_dwh.models import Base
+from sparkify_dwh.schema import has_lock
 
 config = context.config
 settings: Settings = config.attributes.get("settings") or Settings(
@@ -42,6 +44,16 @@ OPTIONS: dict[str, Any] = {
     "compare_type": True,
 }
 
+
+def migrate(connection: Any, *, locked: bool) -> None:
+    """Runs the migrations in one transaction, holding the loaders' lock where there is one."""
+    context.configure(connection=connection, **OPTIONS)
+    with context.begin_transaction():
+        if locked:
+            load_engine(settings).lock(Executor(connection))
+        context.run_migrations()
+
+
 if context.is_offline_mode():
     context.configure(
         dialect_name=make_url(settings.database_url).get_backend_name(),
@@ -52,11 +64,7 @@ if context.is_offline_mode():
     with context.begin_transaction():
         context.run_migrations()
 elif (given := config.attributes.get("connection")) is not None:
-    context.configure(connection=given, **OPTIONS)
-    with context.begin_transaction():
-        context.run_migrations()
+    migrate(given, locked=config.attributes["locked"])
 else:
     with load_engine(settings).session() as connection:
-        context.configure(connection=connection, **OPTIONS)
-        with context.begin_transaction():
-            context.run_migrations()
+        migrate(connection, locked=has_lock(connection))

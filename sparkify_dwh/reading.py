@@ -106,14 +106,14 @@ def query(engine: Engine, sql: str, limit: int | None) -> Table:
         raise UsageError("the query is empty", "give one SELECT")
     with engine.session(read_only=True) as connection:
         try:
-            result = connection.exec_driver_sql(sql)
+            # Without parameters no driver looks for their marks, such as a percent sign.
+            result = connection.execution_options(no_parameters=True).exec_driver_sql(sql)
             if not result.returns_rows:
                 raise UsageError("the statement returns no rows", "only queries are answered")
             rows = result.fetchall() if limit is None else result.fetchmany(limit)
             return Table(tuple(result.keys()), [tuple(row) for row in rows])
         except (sa.exc.ProgrammingError, sa.exc.NotSupportedError, sa.exc.DataError) as error:
-            first = str(error.orig).strip().splitlines()[0]
-            raise UsageError(f"the query failed: {first}") from error
+            raise UsageError(f"the query failed: {engine.said(error)}") from error
         finally:
             connection.rollback()
 

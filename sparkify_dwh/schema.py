@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import io
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from alembic.util.exc import CommandError
 from .config import Settings
 from .declare import Declarations
 from .errors import SchemaVersionError, UsageError
+from .models.audit import LoadLock
+from .models.base import table_of
 
 
 @dataclass(frozen=True)
@@ -84,6 +87,7 @@ def upgrade(connection: sa.Connection, config: Config, to: str) -> None:
     :raises UsageError: when there is no such revision.
     """
     config.attributes["connection"] = connection
+    config.attributes["locked"] = has_lock(connection)
     try:
         script = ScriptDirectory.from_config(config)
         present = MigrationContext.configure(connection).get_current_heads()
@@ -96,7 +100,33 @@ def upgrade(connection: sa.Connection, config: Config, to: str) -> None:
     except CommandError as error:
         raise UsageError(f"cannot migrate to {to}: {error}", "sparkify migrate --status") from None
     finally:
-        del config.attributes["connection"]
+        del config.attributes["connection"], config.attributes["locked"]
+
+
+def has_lock(connection: sa.Connection) -> bool:
+    """Whether there is a lock that a migration must take; ends the transaction that looked."""
+    lock = table_of(LoadLock)
+    inspector = sa.inspect(connection)
+    found = lock.schema in inspector.get_schema_names() and inspector.has_table(
+        lock.name, schema=lock.schema
+    )
+    connection.rollback()
+    return found
+
+
+def widen(op: Any, table: str, column: str, length: int, *, schema: str) -> None:
+    """For migrations: lets a VARCHAR column hold texts of up to ``length`` bytes.
+
+    Where the engine does it outside of transactions only, what the migration did before is
+    committed first, and its lock is given up: let it stand alone in its revision. Redshift refuses
+    it for columns with a default, a key or a UNIQUE: add a column, copy, drop and rename there.
+
+    :param op: ``alembic.op`` or an ``Operations``.
+    """
+    context = op.get_context()
+    alone = getattr(context.dialect, "widens_alone", False)
+    with context.autocommit_block() if alone else nullcontext():
+        op.alter_column(table, column, type_=sa.String(length), schema=schema)
 
 
 def _is_behind(script: ScriptDirectory, to: str, present: Any) -> bool:

@@ -89,6 +89,11 @@ class Engine(ABC):
     def explain(self, error: BaseException) -> Exception:
         """A driver's error as one of ours, with what to do about it."""
 
+    def said(self, error: BaseException) -> str:
+        """The database's own words for an error, one line."""
+        lines = str(getattr(error, "orig", error)).strip().splitlines()
+        return lines[0] if lines else type(error).__name__
+
     @abstractmethod
     def is_conflict(self, error: BaseException) -> bool:
         """Whether another loader got in the way and the transaction may be tried again."""

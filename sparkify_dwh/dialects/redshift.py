@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from alembic.ddl.postgresql import PostgresqlColumnType, visit_column_type
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.dml import Delete
 from sqlalchemy_redshift.dialect import (
     RedshiftDDLCompiler,
     RedshiftDialect_redshift_connector,
+    RedshiftIdentifierPreparer,
 )
 
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
@@ -28,23 +30,66 @@ class SparkifyDDLCompiler(RedshiftDDLCompiler):  # type: ignore[misc]
         return ""
 
 
+class SparkifyPreparer(RedshiftIdentifierPreparer):  # type: ignore[misc]
+    """Leaves a percent sign as it is: the driver takes none for a parameter inside of quotes."""
+
+    def __init__(self, *args: Any, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        self._double_percents = False
+
+
 class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
     """The stock dialect without RETURNING, which Redshift rejects (upstream issues 281, 330)."""
 
     ddl_compiler = SparkifyDDLCompiler
+    preparer = SparkifyPreparer
     insert_returning = False
     update_returning = False
     delete_returning = False
     # The stock compiler writes LIMIT into the text, so a cached statement would keep the first.
     supports_statement_cache = False
+    #: Refused inside of a transaction: what widens a VARCHAR.
+    #: Source: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
+    widens_alone = True
 
     def _set_backslash_escapes(self, connection: Any) -> None:
         # Redshift reads a backslash in a literal as an escape; the stock dialect leaves it single.
         # Source: https://docs.aws.amazon.com/redshift/latest/dg/pattern-matching-conditions-posix.html
         self._backslash_escapes = True
 
+    def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
+        # Asking for the level before began a transaction, in which VACUUM and its like would run.
+        dbapi_connection.rollback()
+        super().set_isolation_level(dbapi_connection, level)
+
+    # The stock dialect takes names out of the text of a constraint with the quotes around them.
+    def get_pk_constraint(
+        self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
+    ) -> dict[str, Any]:
+        found = super().get_pk_constraint(connection, table_name, schema, **kw)
+        return {**found, "constrained_columns": [*map(_bare, found["constrained_columns"])]}
+
+    def get_foreign_keys(
+        self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
+    ) -> list[dict[str, Any]]:
+        return [
+            {
+                **found,
+                "constrained_columns": [*map(_bare, found["constrained_columns"])],
+                "referred_columns": [*map(_bare, found["referred_columns"])],
+                "referred_table": _bare(found["referred_table"]),
+                "referred_schema": found["referred_schema"] and _bare(found["referred_schema"]),
+            }
+            for found in super().get_foreign_keys(connection, table_name, schema, **kw)
+        ]
+
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
         return is_dropped(e)
+
+
+def _bare(name: str) -> str:
+    quoted = len(name) > 1 and name.startswith('"') and name.endswith('"')
+    return name[1:-1].replace('""', '"') if quoted else name
 
 
 # The stock package compiles DELETE .. WHERE EXISTS into a statement that is not correlated and
@@ -52,6 +97,10 @@ class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
 @compiles(Delete, "redshift")
 def _delete(element: Delete, compiler: Any, **kw: Any) -> str:
     return str(compiler.visit_delete(element, **kw))
+
+
+# Alembic's statements for Redshift are those for PostgreSQL, which it compiles by that name only.
+compiles(PostgresqlColumnType, "redshift")(visit_column_type)
 
 
 @compiles(Clean, "redshift")

@@ -97,6 +97,8 @@ class RedshiftConnection(Engine):
         )
         sa.event.listen(engine, "do_connect", self._log_in)
         sa.event.listen(engine, "handle_error", self._handle)
+        if read_only:
+            sa.event.listen(engine, "begin", _begin_read_only)
         return engine
 
     def _log_in(self, dialect: Any, record: Any, cargs: Any, cparams: dict[str, Any]) -> Any:
@@ -183,6 +185,9 @@ class RedshiftConnection(Engine):
             "wait until it is available: sparkify infra status",
         )
 
+    def said(self, error: BaseException) -> str:
+        return fields(error).get("M") or super().said(error)
+
     def explain(self, error: BaseException) -> Exception:
         return explain(error, self.endpoint)
 
@@ -222,6 +227,17 @@ class RedshiftConnection(Engine):
             f"{holder} holds the warehouse; waited {self.settings.lock_timeout:g} s",
             "wait for it to end, or allow more: --lock-timeout",
         )
+
+
+def _begin_read_only(connection: sa.Connection) -> None:
+    # Unless autocommit is on the driver begins one by itself, with no choice of its kind.
+    # Source: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
+    raw: Any = connection.connection.dbapi_connection
+    raw.autocommit = True
+    try:
+        raw.cursor().execute("BEGIN READ ONLY")
+    finally:
+        raw.autocommit = False
 
 
 def _check(url: URL) -> None:

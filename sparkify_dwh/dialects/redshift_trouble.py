@@ -186,6 +186,11 @@ def _told(code: str, message: str, detail: str, endpoint: Endpoint) -> DatabaseE
         )
     if code in ("42P01", "3F000"):
         return DatabaseError(f"{endpoint}: {message}", "run: sparkify migrate")
+    if code == "25001":
+        return DatabaseError(
+            f"{endpoint}: {message}",
+            "in a migration: sparkify_dwh.schema.widen, or op.get_context().autocommit_block()",
+        )
     if message.startswith("1023"):
         return DatabaseError(
             f"{endpoint}: another session wrote the same tables meanwhile: {detail.strip()}",

@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from sqlalchemy.dialects import registry
 
 from .server import Database
 
@@ -42,6 +43,14 @@ PLAYS = sa.Table(
     redshift_distkey="user_id",
     redshift_sortkey=("at", "user_id"),
 )
+
+
+@pytest.fixture(autouse=True)
+def stock_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The dialect of the package, whatever another test registered in its place."""
+    from sqlalchemy_redshift.dialect import RedshiftDialect_redshift_connector as Dialect
+
+    monkeypatch.setitem(registry.impls, "redshift.redshift_connector", lambda: Dialect)
 
 
 @pytest.fixture
@@ -149,7 +158,7 @@ ENV = """
             __dialect__ = "redshift"
 
     config = context.config
-    engine = sa.create_engine(config.attributes["url"])
+    engine = sa.create_engine(config.attributes["url"], poolclass=sa.pool.NullPool)
     with engine.connect() as connection:
         context.configure(
             connection=connection,
@@ -161,7 +170,6 @@ ENV = """
         with context.begin_transaction():
             connection.execute(sa.text("CREATE SCHEMA IF NOT EXISTS app"))
             context.run_migrations()
-    engine.dispose()
 """
 TEMPLATE = """
     import sqlalchemy as sa
