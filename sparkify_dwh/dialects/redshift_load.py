@@ -186,10 +186,10 @@ class RedshiftEngine(RedshiftWriter):
         gone = rows.refuse_staged(odd, objects)
         with ex.when("records are no objects of plain values", gone) as wanted:
             if wanted:
-                taken = temporary(f"taken_back_{source.name}", sa.Column("row", sa.BigInteger))
+                taken = temporary(f"taken_back_{source.name}", sa.Column("place", sa.BigInteger))
                 ex.create(taken, **step)
-                self.fill(ex, taken, ({"row": row} for row in gone), **step)
-                numbers = sa.select(taken.c.row)
+                self.fill(ex, taken, ({"place": row} for row in gone), **step)
+                numbers = sa.select(taken.c.place)
                 staged = source.staging
                 ex.change(sa.delete(staged).where(staged.c._row.in_(numbers)), **step)
 

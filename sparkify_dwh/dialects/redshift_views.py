@@ -78,11 +78,11 @@ class LoadViews:
     def __init__(self, ex: Executor) -> None:
         found = ex.numbers(
             sa.select(
-                sa.func.pg_backend_pid().label("session"), sa.func.count().label("views")
+                sa.func.pg_backend_pid().label("pid"), sa.func.count().label("views")
             ).where(_CLASSES.c.relname == "sys_load_error_detail"),
             step="read",
         )
-        self.session = found["session"]
+        self.session = found["pid"]
         if ex.planning or found["views"]:
             errors = _view(
                 *("sys_load_error_detail", "query_id", "session_id", "file_name", "line_number"),
