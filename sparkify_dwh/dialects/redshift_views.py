@@ -77,9 +77,9 @@ class LoadViews:
 
     def __init__(self, ex: Executor) -> None:
         found = ex.numbers(
-            sa.select(
-                sa.func.pg_backend_pid().label("pid"), sa.func.count().label("views")
-            ).where(_CLASSES.c.relname == "sys_load_error_detail"),
+            sa.select(sa.func.pg_backend_pid().label("pid"), sa.func.count().label("views")).where(
+                _CLASSES.c.relname == "sys_load_error_detail"
+            ),
             step="read",
         )
         self.session = found["pid"]
