@@ -18,6 +18,8 @@ from sparkify_dwh.cli import app
 from sparkify_dwh.infra import Deployment, Progress
 from sparkify_dwh.infra.reach import Reach
 
+pytest_plugins = ["account"]
+
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 Run = Callable[..., Result]
 

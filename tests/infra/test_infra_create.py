@@ -15,6 +15,8 @@ from sparkify_dwh.config import Settings
 from sparkify_dwh.errors import InfraError
 from sparkify_dwh.infra.reach import Reach
 
+pytest_plugins = ["account"]
+
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 
 

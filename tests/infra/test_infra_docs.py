@@ -16,6 +16,8 @@ from sparkify_dwh.config import Settings
 from sparkify_dwh.infra import Deployment
 from sparkify_dwh.infra.settings import InfraSettings
 
+pytest_plugins = ["account"]
+
 TEXT = (Path(__file__).parents[2] / "docs" / "infra.md").read_text(encoding="utf-8")
 POLICY = json.loads(re.findall(r"```json\n(.*?)```", TEXT, re.S)[0])
 

@@ -28,6 +28,8 @@ from sparkify_dwh.infra.reach import my_cidr, reach
 from sparkify_dwh.infra.settings import InfraSettings
 from sparkify_dwh.infra.watching import newest_load
 
+pytest_plugins = ["account"]
+
 # settings ---------------------------------------------------------------------------------
 
 

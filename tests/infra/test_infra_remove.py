@@ -12,6 +12,8 @@ from test_infra_create import clusters, operations, stacks
 
 from sparkify_dwh.errors import InfraError
 
+pytest_plugins = ["account"]
+
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 
 

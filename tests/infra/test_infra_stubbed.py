@@ -18,6 +18,8 @@ from sparkify_dwh.infra import Deployment, infra_settings
 from sparkify_dwh.infra.aws import Clients
 from sparkify_dwh.infra.reach import Reach
 
+pytest_plugins = ["account"]
+
 pytestmark = pytest.mark.usefixtures("credentials")
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/sparkify-dwh/1a2b3c4d-0000"
 CHANGES = "arn:aws:cloudformation:us-east-1:123456789012:changeSet/sparkify-1/5e6f"

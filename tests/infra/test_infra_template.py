@@ -15,6 +15,8 @@ from sparkify_dwh.errors import SettingsError
 from sparkify_dwh.infra.parameters import parameters, split_locations, template
 from sparkify_dwh.infra.settings import infra_settings
 
+pytest_plugins = ["account"]
+
 EXISTING = {
     "vpc_id": "vpc-0123456789abcdef0",
     "subnet_ids": ["subnet-0a1b2c3d", "subnet-0a1b2c3e", "subnet-0a1b2c3f"],
