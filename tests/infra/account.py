@@ -39,7 +39,7 @@ def credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def aws(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+def cloud(credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A session on an empty account."""
     mended.mend(monkeypatch)
     session = botocore.session.Session()
@@ -94,12 +94,12 @@ Make = Callable[..., Made]
 
 
 @pytest.fixture
-def make(tmp_path: Path, aws: Any) -> Make:
+def make(tmp_path: Path, cloud: Any) -> Make:
     """Deployments on one account, all with one config file; keywords are the [infra] table."""
     config = tmp_path / "sparkify.toml"
     config.write_text(CONFIG, encoding="utf-8")
 
     def build(**table: Any) -> Made:
-        return Made(Clients(aws), config, table)
+        return Made(Clients(cloud), config, table)
 
     return build

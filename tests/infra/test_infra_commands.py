@@ -31,10 +31,10 @@ def found() -> list[Reach]:
 
 
 @pytest.fixture
-def run(aws: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Reach]) -> Run:
+def run(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Reach]) -> Run:
     """Runs a command in a folder of its own, with moto as AWS and a clock that does not tick."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(boto3, "Session", lambda **_: aws)
+    monkeypatch.setattr(boto3, "Session", lambda **_: cloud)
     defaults = Deployment.__init__.__kwdefaults__
     monkeypatch.setitem(defaults, "connect", lambda host, port: found[-1])
     monkeypatch.setitem(defaults, "sleep", lambda seconds: None)
@@ -154,7 +154,7 @@ def test_the_config_option_says_which_file(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "sparkify.toml").exists()
 
 
-def test_errors_end_with_their_code_and_two_lines(run: Run, aws: Any, tmp_path: Path) -> None:
+def test_errors_end_with_their_code_and_two_lines(run: Run, cloud: Any, tmp_path: Path) -> None:
     assert run("pause").exit_code == 6
     (tmp_path / "sparkify.toml").write_text('[infra]\nallowed_cidrs = ["0.0.0.0/0"]\n')
     refused = run("create", "--yes")
@@ -165,19 +165,19 @@ def test_errors_end_with_their_code_and_two_lines(run: Run, aws: Any, tmp_path: 
         if call == "cloudformation:CreateChangeSet":
             raise client_error("CreateChangeSet", "AccessDenied", "not you")
 
-    before_each_call(aws, deny)
+    before_each_call(cloud, deny)
     denied = run("create", "--yes")
     assert denied.exit_code == 6
     assert len(denied.stderr.strip().splitlines()) == 2
     assert "does not allow CreateChangeSet: not you" in denied.stderr
 
 
-def test_interrupted_it_says_how_to_go_on(run: Run, aws: Any) -> None:
+def test_interrupted_it_says_how_to_go_on(run: Run, cloud: Any) -> None:
     def interrupt(call: str) -> None:
         if call == "redshift:DescribeClusters":
             raise KeyboardInterrupt
 
-    before_each_call(aws, interrupt)
+    before_each_call(cloud, interrupt)
     result = run("create", "--yes")
     assert result.exit_code == 130
     assert "run the same command again" in result.stderr

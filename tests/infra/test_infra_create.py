@@ -226,10 +226,10 @@ def test_moto_is_silent_on_serverless_and_so_create_does_not_call_it_done(make: 
         make(kind="serverless").deployment.create()
 
 
-def operations(make: Make, aws: Any, run: Any) -> list[str]:
+def operations(make: Make, cloud: Any, run: Any) -> list[str]:
     """The operations of a command, in order of first use."""
     calls: list[str] = []
-    before_each_call(aws, calls.append)
+    before_each_call(cloud, calls.append)
     run(make().deployment)
     return list(dict.fromkeys(calls))
 
@@ -246,20 +246,20 @@ CREATE = [
 ]
 
 
-def test_the_list_of_operations_is_whole(make: Make, aws: Any) -> None:
-    used = operations(make, aws, lambda deployment: deployment.create())
+def test_the_list_of_operations_is_whole(make: Make, cloud: Any) -> None:
+    used = operations(make, cloud, lambda deployment: deployment.create())
     assert set(used) - {"pricing:GetProducts"} == set(CREATE)
 
 
 @pytest.mark.parametrize("operation", CREATE)
 def test_a_missing_permission_is_named_with_what_to_do(
-    make: Make, aws: Any, operation: str
+    make: Make, cloud: Any, operation: str
 ) -> None:
     def deny(call: str) -> None:
         if call == operation:
             raise client_error(call.split(":")[1], "AccessDenied", f"no {call}")
 
-    before_each_call(aws, deny)
+    before_each_call(cloud, deny)
     with pytest.raises(InfraError) as caught:
         make().deployment.create()
     assert f"does not allow {operation.split(':')[1]}" in caught.value.what
@@ -269,7 +269,7 @@ def test_a_missing_permission_is_named_with_what_to_do(
 
 @pytest.mark.parametrize("operation", CREATE)
 def test_interrupted_before_any_operation_it_can_be_run_again(
-    make: Make, aws: Any, operation: str
+    make: Make, cloud: Any, operation: str
 ) -> None:
     waiting = [operation]
 
@@ -278,7 +278,7 @@ def test_interrupted_before_any_operation_it_can_be_run_again(
             waiting.remove(call)
             raise KeyboardInterrupt
 
-    before_each_call(aws, interrupt)
+    before_each_call(cloud, interrupt)
     with pytest.raises(KeyboardInterrupt):
         make().deployment.create()
     result = make().deployment.create()

@@ -93,14 +93,14 @@ def test_status_takes_free_space_from_cloudwatch(make: Make) -> None:
     assert free is not None and free.startswith("87.5 %")
 
 
-def test_status_says_why_something_is_not_known(make: Make, aws: Any) -> None:
+def test_status_says_why_something_is_not_known(make: Make, cloud: Any) -> None:
     make().deployment.create()
 
     def deny(call: str) -> None:
         if call.startswith("cloudwatch:"):
             raise client_error("GetMetricStatistics", "AccessDenied")
 
-    before_each_call(aws, deny)
+    before_each_call(cloud, deny)
 
     def broken(endpoint: Any) -> str:
         raise InfraError("the run log cannot be read", "")
@@ -135,7 +135,7 @@ def test_pause_and_resume_need_a_warehouse(make: Make, command: str) -> None:
 
 @pytest.mark.parametrize(("command", "operation"), [("pause", "Pause"), ("resume", "Resume")])
 def test_pause_and_resume_without_permission(
-    make: Make, aws: Any, command: str, operation: str
+    make: Make, cloud: Any, command: str, operation: str
 ) -> None:
     make().deployment.create()
     if command == "resume":
@@ -145,7 +145,7 @@ def test_pause_and_resume_without_permission(
         if call == f"redshift:{operation}Cluster":
             raise client_error(f"{operation}Cluster", "AccessDenied")
 
-    before_each_call(aws, deny)
+    before_each_call(cloud, deny)
     with pytest.raises(InfraError, match=f"does not allow {operation}Cluster"):
         getattr(make().deployment, command)()
 
@@ -272,16 +272,16 @@ def service(call: str) -> str:
     )
 
 
-def test_the_list_of_operations_is_whole(make: Make, aws: Any) -> None:
+def test_the_list_of_operations_is_whole(make: Make, cloud: Any) -> None:
     make().deployment.create()
     fill_the_bucket(make)
-    used = {service(c) for c in operations(make, aws, lambda deployment: deployment.remove())}
+    used = {service(c) for c in operations(make, cloud, lambda deployment: deployment.remove())}
     assert used == set(REMOVE)
 
 
 @pytest.mark.parametrize("operation", [o for o in REMOVE if not o.startswith("secrets")])
 def test_a_missing_permission_is_named_with_what_to_do(
-    make: Make, aws: Any, operation: str
+    make: Make, cloud: Any, operation: str
 ) -> None:
     make().deployment.create()
     fill_the_bucket(make)
@@ -290,7 +290,7 @@ def test_a_missing_permission_is_named_with_what_to_do(
         if service(call) == operation:
             raise client_error(call.split(":")[1], "AccessDenied", f"no {call}")
 
-    before_each_call(aws, deny)
+    before_each_call(cloud, deny)
     with pytest.raises(InfraError) as caught:
         make().deployment.remove()
     assert f"does not allow {operation.split(':')[1]}" in caught.value.what
@@ -299,7 +299,7 @@ def test_a_missing_permission_is_named_with_what_to_do(
 
 @pytest.mark.parametrize("operation", REMOVE)
 def test_interrupted_before_any_operation_it_can_be_run_again(
-    make: Make, aws: Any, operation: str
+    make: Make, cloud: Any, operation: str
 ) -> None:
     make().deployment.create()
     fill_the_bucket(make)
@@ -310,7 +310,7 @@ def test_interrupted_before_any_operation_it_can_be_run_again(
             waiting.remove(service(call))
             raise KeyboardInterrupt
 
-    before_each_call(aws, interrupt)
+    before_each_call(cloud, interrupt)
     with pytest.raises(KeyboardInterrupt):
         make().deployment.remove()
     again = make()
