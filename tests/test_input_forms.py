@@ -8,6 +8,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import random
 import socket
 import tempfile
 from collections import Counter
@@ -34,7 +35,7 @@ from strategies import (
 )
 
 from sparkify_dwh import Run
-from sparkify_dwh.dialects import intake, spool
+from sparkify_dwh.dialects import intake, spool, survey
 
 
 @pytest.fixture(params=["spooled", "direct"])
@@ -263,15 +264,16 @@ def test_what_is_no_file_is_skipped(way: str, warehouse: Factory) -> None:
 # The reader's own parts --------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("first", [b"first is broken}", b'{"first": ', b'{"first": "'])
 def test_reading_looks_at_few_lines_of_a_large_object(
-    warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    first: bytes, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broken line, and one that only looks nested, do not send all of it the slow way."""
     monkeypatch.setattr(intake, "SMALL", 1000)
     cut: list[str] = []
     monkeypatch.setattr(spool.Spool, "cut", lambda self, each, body: cut.append(each.key))
     body = [line(event(sessionId=n)) for n in range(2000)]
-    body[0] = b"first is broken}"
+    body[0] = first
     body[7], body[1500] = b"{broken", line(event(sessionId=1500, song="[x], }", artist="{"))
     folders = warehouse(**NO_LIMIT)
     files = {("events", "x.json"): b"\n".join(body)}
@@ -284,19 +286,47 @@ def test_reading_looks_at_few_lines_of_a_large_object(
 def test_lines_that_straddle_blocks_are_surveyed(
     block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(spool, "_CHUNK", block)
+    monkeypatch.setattr(survey, "_CHUNK", block)
     path = tmp_path / "x.json"
     sound = [line(event(sessionId=n, song="a, b")) for n in range(40)]
     path.write_bytes(b"\n".join(sound))
-    assert spool.survey(str(path)) == spool.Survey(path.stat().st_size, 40, True, [])
+    assert survey.survey(str(path)) == survey.Survey(path.stat().st_size, 40, True, [])
     odd = [*sound]
     odd[3], odd[39] = odd[3] + b"\x0c", odd[39][:-1] + b", }"
     odd[20] = odd[20][:-1] + b', "x": [1,]}'
     path.write_bytes(b"\n".join(odd) + b"\n")
-    assert spool.survey(str(path)) == spool.Survey(path.stat().st_size, 40, True, [3, 20, 39])
+    assert survey.survey(str(path)) == survey.Survey(path.stat().st_size, 40, True, [3, 20, 39])
     for bad in (b"", b" " + sound[0], b"\r", b"\x0c" + sound[0]):
         path.write_bytes(b"\n".join([*sound, bad, sound[0]]))
-        assert not spool.survey(str(path)).plain
+        assert not survey.survey(str(path)).plain
+
+
+ODD_BYTES = b'{}[]",:\\/ \t\r019.eE+-nNtu\x00\x01\x0b\x0c\x7f\x80\xc3\xed\xf4\xff'
+ALPHABET = [bytes([each]) for each in ODD_BYTES]
+ALPHABET += [rb"\u0000", rb"\ud800", b"null", b"NaN", b"{}", b"[]", b",}", b"}}", b'{"', b'":']
+
+
+def _mutated(text: bytes, rnd: random.Random) -> bytes:
+    for _ in range(rnd.choice([1, 1, 1, 2, 3])):
+        at, way = rnd.randrange(len(text) + 1), rnd.random()
+        gone = 0 if way < 0.4 else 1 if way < 0.7 else rnd.choice([1, 2, 5, 20])
+        text = text[:at] + (rnd.choice(ALPHABET) if way < 0.7 else b"") + text[at + gone :]
+    return text
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: Factory) -> None:
+    """Where DuckDB and Python's reader of JSON part, most lines would show it."""
+    rnd, files = random.Random(seed), {}
+    unknown = {"x": {"y": [1, 2, {"z": None}], "w": "a"}, "n": -1.5e-3, "t": True}
+    for number in range(4):
+        some = [event(sessionId=n, itemInSession=number, **unknown) for n in range(300)]
+        texts = [json.dumps(each, separators=rnd.choice([(",", ":"), None])) for each in some]
+        sound = [each.encode() for each in texts]
+        body = [_mutated(each, rnd) if rnd.random() < 0.8 else each for each in sound]
+        files["events", f"{number}.json"] = b"\n".join(body)
+    _, books = load_and_compare(warehouse(**NO_LIMIT), Reference(), files)
+    assert min(books.sources["events"].staged, len(books.refusals)) > 300
 
 
 # All of it mixed ---------------------------------------------------------------------------------

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import duckdb
 import sqlalchemy as sa
@@ -27,7 +27,8 @@ from ..sql import HasBit, HasNul
 from ..transform import temporary
 from .base import Reading
 from .intake import Intake, records_of
-from .spool import Piece, line_by_line, pick_lines
+from .spool import Piece, pick_lines
+from .survey import line_by_line
 
 _READ, _LOOK = "read", "second look"
 ROWID = sa.literal_column("rowid", sa.BigInteger)
@@ -64,6 +65,7 @@ class Reader:
         #: First row of each piece as it was read; rows that are deleted do not move the others.
         self.first: dict[str, int] = {}
         self._gone: list[int] = []
+        self._cut_paths: set[str] = set()
 
     def read(self, objects: Sequence[Object]) -> Reading:
         """Fills the raw table; refused records go to the quarantine.
@@ -146,12 +148,20 @@ class Reader:
         return {path: count for path, _, count in found}
 
     def _cut(self, piece: Piece) -> None:
-        for key in [piece.key] if piece.key else dict.fromkeys(piece.keys):
-            self._cut_object(self.intake.objects[key])
-
-    def _cut_object(self, each: Object) -> None:
-        with self.intake.opened(each) as body:
-            self.reading.read[each.key] = self.spool.cut(each, body)
+        """Cuts the object, or the spooled lines of objects, into records."""
+        self._cut_paths.add(piece.path)
+        if piece.key is not None:
+            each = self.intake.objects[piece.key]
+            with self.intake.opened(each) as body:
+                self.reading.read[piece.key] = self.spool.cut(each, body)
+            return
+        with Path(piece.path).open("rb") as file:
+            for row, spooled in enumerate(file):
+                line, text = self.spool.restored(spooled)
+                parts = list(records.split(text, self.source.keys, line))
+                each = self.intake.objects[piece.owner(row)]
+                self.reading.read[each.key] += len(parts) - 1
+                self.spool.add_records(each, parts)
 
     def _take_back(self, piece: Piece, start: int, end: int) -> None:
         first = self.first.get(piece.path, 0)
@@ -161,20 +171,18 @@ class Reader:
 
     def _second_look(self) -> None:
         """Looks again at rows of NULLs and at values that may be no plain text."""
-        by_key: dict[str, dict[int, bool]] = defaultdict(dict)
+        by_path: dict[str, dict[int, bool]] = defaultdict(dict)
         for place, path, again in self.ex.rows(
             self._suspects(), step=_LOOK, target=self.source.name
         ):
-            key, start, _ = self.pieces[path].owner(place - self.first[path])
-            if key not in self.spool.cut_keys:
-                by_key[key][place - self.first[path] - start] = again
+            by_path[path][place - self.first[path]] = again
         for key, numbers in self.intake.odd.items():
-            if key not in self.spool.cut_keys:
-                by_key[key] = dict.fromkeys(numbers, False) | by_key[key]
-        wanted = self._pieces_of(by_key)
+            path = self.intake.plain[key]
+            by_path[path] = dict.fromkeys(numbers, False) | by_path[path]
         with self.ex.timed(_LOOK, self.source.name):
-            for key, rows in by_key.items():
-                self._look_at(self.intake.objects[key], *wanted[key], dict(sorted(rows.items())))
+            for path, rows in by_path.items():
+                if path not in self._cut_paths:
+                    self._look_at(self.pieces[path], dict(sorted(rows.items())))
         with self.ex.when("rows are taken back", self._gone) as holds:
             if holds:
                 self._drop()
@@ -205,50 +213,31 @@ class Reader:
             .order_by(ROWID)
         )
 
-    def _pieces_of(self, wanted: Container[str]) -> dict[str, tuple[Piece, int, int]]:
-        """Piece of each object, its first and its end row in there."""
-        found: dict[str, tuple[Piece, int, int]] = {}
-        for piece in self.pieces.values():
-            if piece.key is not None and piece.key in wanted:
-                found[piece.key] = piece, 0, piece.rows
-            bounds = [*piece.starts, piece.rows]
-            for at, key in enumerate(piece.keys):
-                if key in wanted:
-                    found[key] = piece, bounds[at], bounds[at + 1]
-        return found
-
-    def _look_at(
-        self, each: Object, piece: Piece, start: int, end: int, rows: Mapping[int, bool]
-    ) -> None:
-        """Looks at rows of an object: number within it, whether to read it again even if sound."""
+    def _look_at(self, piece: Piece, rows: Mapping[int, bool]) -> None:
+        """Looks at rows of a piece: number within it, whether to read it again even if sound."""
         looked: list[tuple[int, list[records.Record]]] = []
-        with self.intake.opened(each) as file:
-            numbers = self._line_numbers(file, piece, list(rows))
+        with Path(piece.path).open("rb") as file:
             for (row, again), (number, text, after) in zip(
-                rows.items(), pick_lines(file, numbers), strict=True
+                rows.items(), pick_lines(file, list(rows)), strict=True
             ):
-                parts = list(records.split(text, self.source.keys, number + 1))
+                line = number + 1
+                if piece.key is None:
+                    line, text = self.spool.restored(text)
+                parts = list(records.split(text, self.source.keys, line))
                 last = parts[-1] if parts else None
                 open_end = last and last.rule == "malformed_json" and last.raw[:1] == b"{"
-                if open_end and after not in b"{":
+                if piece.key is not None and open_end and after not in b"{":
                     # The record may go on in the next line: only the whole object tells.
-                    self._take_back(piece, start, end)
-                    self._cut_object(each)
+                    self._take_back(piece, 0, piece.rows)
+                    self._cut(piece)
                     return
                 if again or len(parts) != 1 or parts[0].rule:
                     looked.append((row, parts))
         for row, parts in looked:
-            self._take_back(piece, start + row, start + row + 1)
+            self._take_back(piece, row, row + 1)
+            each = self.intake.objects[piece.owner(row)]
             self.reading.read[each.key] += len(parts) - 1
             self.spool.add_records(each, parts)
-
-    def _line_numbers(self, file: BinaryIO, piece: Piece, rows: list[int]) -> list[int]:
-        """Physical lines, from 0, of an object's rows; blank lines give no row."""
-        if piece.key is not None:
-            return rows
-        lines = [number for number, line in enumerate(file) if line.strip(b" \t\r\n")]
-        file.seek(0)
-        return [lines[row] for row in rows]
 
     def _drop(self) -> None:
         gone = sa.func.unnest(sa.bindparam("places", type_=sa.ARRAY(sa.BigInteger)))
@@ -299,7 +288,7 @@ class Reader:
         with self.ex.timed("quarantine", self.source.name), self._steady():
             for key, rows in by_key.items():
                 with self.intake.opened(self.intake.objects[key]) as file:
-                    cut = key in self.spool.cut_keys
+                    cut = key in self.spool.parted
                     for row, line, raw in records_of(file, rows, self.source.keys, cut):
                         rule = first_rule(self.source, row.mask)
                         add = self.quarantine.add

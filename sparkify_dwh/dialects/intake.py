@@ -15,7 +15,8 @@ from ..declare import Source
 from ..discover import Object
 from ..quarantine import MAX_RAW, Quarantine
 from .base import Reading
-from .spool import Spool, inflate, pick_lines, survey, unpack
+from .spool import Spool, inflate, pick_lines, unpack
+from .survey import survey
 
 #: Objects below this size are spooled: opening a file costs DuckDB about a millisecond.
 SMALL = 256 * 1024
