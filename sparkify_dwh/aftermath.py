@@ -45,8 +45,9 @@ def in_star(
             f"refused_{source.name}", *copied(source.columns), sa.Column("place", sa.BigInteger)
         )
         ex.create(meant, step=_STEP, target=source.name)
-        values = ({**salvaged(row.raw or "", source), "place": n} for n, row in mine)
-        engine.fill(ex, meant, values, step=_STEP, target=source.name)
+        values = ({**_fitting(row.raw or "", source), "place": n} for n, row in mine)
+        # At most MOST rows, and whoever only looks may write nothing outside of the database.
+        engine.fill(ex, meant, values, step=_STEP, target=source.name, bounded=True)
         typed = TypedRows(source, meant, repairs, meant.c.place)
         # A later table is the finer one: a play is looked up as a play, not as a moment.
         for target in targets:
@@ -69,6 +70,15 @@ def _held(target: Target, typed: TypedRows) -> sa.Select[Any]:
         )
 
     return typed.using(build)
+
+
+def _fitting(raw: str, source: Source) -> dict[str, str | None]:
+    """The fields of a refused record, without texts that are too wide for staging."""
+    widths = {c.name: getattr(c.type, "length", None) for c in source.columns}
+    return {
+        name: text if text is None or len(text.encode()) <= (widths[name] or 0) else None
+        for name, text in salvaged(raw, source).items()
+    }
 
 
 def salvaged(raw: str, source: Source) -> Mapping[str, str | None]:

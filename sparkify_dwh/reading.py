@@ -8,8 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from . import audit, loading, pipeline, schema
-from .aftermath import in_star
-from .audit import BOOK, FILE, REJECTED, RESULT, RUN, STEP, Loader
+from .audit import BOOK, FILE, RESULT, RUN, STEP, Loader
 from .config import Settings
 from .declare import Declarations
 from .dialects import ENGINES, load_engine
@@ -190,35 +189,6 @@ def run_detail(engine: Engine, run_id: str) -> dict[str, Table]:
     if not found["events"].rows:
         raise UsageError(f"there is no run {run_id}", "sparkify runs lists them")
     return found
-
-
-def rejects(engine: Engine, declarations: Declarations, run_id: str | None) -> Table:
-    """See ``Warehouse.rejects``."""
-    columns = [c for c in REJECTED.c if c.name != "position"]
-    statement = sa.select(*columns).order_by(REJECTED.c.run_id, REJECTED.c.position)
-    if run_id is not None:
-        statement = statement.where(REJECTED.c.run_id == run_id)
-    else:
-        newest = (
-            sa.select(FILE.c.source, FILE.c.key, sa.func.max(FILE.c.run_id).label("run_id"))
-            .group_by(FILE.c.source, FILE.c.key)
-            .subquery("newest")
-        )
-        same = [REJECTED.c[name] == newest.c[name] for name in ("source", "key", "run_id")]
-        statement = statement.join(newest, sa.and_(*same))
-    with engine.session(read_only=True) as connection:
-        known = sa.select(RUN.c.run_id).where(RUN.c.run_id == run_id).limit(1)
-        if run_id is not None and connection.execute(known).first() is None:
-            raise UsageError(f"there is no run {run_id}", "sparkify runs lists them")
-        result = connection.execute(statement)
-        rows = result.all()
-        sources, targets = declarations.sources, declarations.targets
-        try:
-            held = in_star(Executor(connection), engine, sources, targets, rows)
-        finally:
-            engine.close()
-        names = (*result.keys(), "in_star")
-        return Table(names, [(*row, now) for row, now in zip(rows, held, strict=True)])
 
 
 def check(engine: Engine, declarations: Declarations) -> CheckResult:

@@ -240,7 +240,7 @@ class Bucketeer:
                 f"no AWS credentials to read {address}", "log in: aws configure, or aws sso login"
             )
         code = _code(error)
-        told = getattr(error, "response", {}).get("Error", {}).get("Message")
+        told = _told(error).get("Message")
         text = f"{code}: {told}" if code and told else str(error)
         hint = _HINTS.get(code, "check the network, aws_region and aws_endpoint_url")
         return SourceError(f"{address}: {text}", hint)
@@ -273,4 +273,10 @@ _HINTS = {
 
 
 def _code(error: Exception) -> str:
-    return str(getattr(error, "response", {}).get("Error", {}).get("Code", ""))
+    return str(_told(error).get("Code", ""))
+
+
+def _told(error: Exception) -> dict[str, Any]:
+    # An error of the transfer has an answer too: None.
+    answer = getattr(error, "response", None) or {}
+    return dict(answer.get("Error", {}))

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import audit, loading, pipeline, reading, schema
+from . import audit, loading, pipeline, reading, rejected, schema
 from .config import Settings
 from .declare import Declarations
 from .dialects import load_engine
@@ -156,13 +156,16 @@ class Warehouse:
             return reading.runs(self._reader())
         return reading.run_detail(self._reader(), run_id)
 
-    def rejects(self, run: str | None = None) -> Table:
+    def rejects(self, run: str | None = None, *, locate: bool = False) -> Table:
         """Refused rows: of one run, or of the newest run of each object.
+
+        :param locate: finds objects and lines where the engine did not tell them, by reading the
+            run's objects again.
 
         ``in_star`` tells whether the star now holds the row that the record meant, as it does
         after its repair was loaded; None where the text names no key.
         """
-        return reading.rejects(self._reader(), self.declarations, run)
+        return rejected.rejects(self._reader(), self.declarations, run, find=locate)
 
     def check(self) -> CheckResult:
         """Keys, foreign keys and declared checks of the whole star."""

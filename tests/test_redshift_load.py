@@ -380,6 +380,76 @@ def test_a_row_refused_by_a_rule_keeps_its_fields(on_redshift: OnRedshift, sourc
     assert json.loads(raw)["level"] == "gold" and "status" not in json.loads(raw)
 
 
+def test_rejects_shows_and_finds_them(on_redshift: OnRedshift, source: Source) -> None:
+    line = event(level="gold", length=1.50, song="Björk").strip()
+    url = source.put("events", "a.json", event() + "\n\n" + line + "\n" + line + "\n")
+    packed = source.put("events", "b.json.gz", gzip.compress(event(level="x").encode()))
+    wide = source.put("events", "c.json", event(userAgent="x" * 20_000) + "{broken\n")
+    songs = source.put("songs", "s.json", song(year="nineteen"))
+    on_redshift.load()
+    rows = on_redshift.warehouse.rejects().records()
+    assert {(r["rule"], r["key"]) for r in rows} == {
+        ("level_valid", None),
+        ("too_long", wide),
+        ("malformed_json", wide),
+        ("year_valid", None),
+    }
+    found = on_redshift.warehouse.rejects(locate=True).records()
+    places = sorted((r["key"], r["line"], r["rule"]) for r in found)
+    assert places == sorted(
+        [
+            (url, 4, "level_valid"),
+            (url, 5, "level_valid"),
+            (packed, 1, "level_valid"),
+            (wide, 1, "too_long"),
+            (wide, 2, "malformed_json"),
+            (songs, 1, "year_valid"),
+        ]
+    )
+    assert {r["raw"] for r in found if r["key"] == url} == {line}
+    assert {r["raw_bytes"] for r in found if r["key"] == url} == {len(line.encode())}
+    assert source.work_files() == [] and not any(
+        sql.startswith("COPY refused") for sql in on_redshift.database.sql()
+    )
+
+
+def test_rejects_shows_the_newest_run_of_each_object(
+    on_redshift: OnRedshift, source: Source
+) -> None:
+    source.put("events", "a.json", event() + event(level="gold"))
+    first = on_redshift.load()
+    source.put("events", "b.json", event(itemInSession=1) + event(level="x"))
+    second = on_redshift.load()
+    shown = on_redshift.warehouse.rejects
+    assert {r["run_id"] for r in shown().records()} == {first.run_id, second.run_id}
+    third = on_redshift.load(all=True)
+    assert [r["run_id"] for r in shown().records()] == [third.run_id] * 2
+    assert len(shown(first.run_id)) == 1
+
+
+def test_what_is_located_is_that_version_or_nothing(
+    on_redshift: OnRedshift, source: Source
+) -> None:
+    source.put("events", "a.json", event() + event(level="gold"))
+    source.put("events", "b.json", event(itemInSession=1) + event(level="x"))
+    on_redshift.load()
+    source.put("events", "a.json", event(level="gold"))
+    source.delete("events", "b.json")
+    found = on_redshift.warehouse.rejects(locate=True).records()
+    assert [r["key"] for r in found] == [None, None]
+
+
+def test_rows_of_a_load_that_was_rolled_back_are_found_where_they_are_now(
+    on_redshift: OnRedshift, source: Source
+) -> None:
+    url = source.put("events", "a.json", event(level="gold") * 12)
+    with pytest.raises(errors.RejectLimitError, match="12 of 12"):
+        on_redshift.load()
+    (run, _), *_ = on_redshift.events()
+    found = on_redshift.warehouse.rejects(run, locate=True).records()
+    assert sorted((r["key"], r["line"]) for r in found) == [(url, n) for n in range(1, 13)]
+
+
 def test_copy_that_gives_up_shows_object_line_column_reason_and_record(
     on_redshift: OnRedshift, source: Source
 ) -> None:

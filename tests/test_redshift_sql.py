@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +20,9 @@ from sparkify_dwh.dialects import redshift_write
 
 __all__ = ["aws_keys", "s3_server", "standin"]
 GOLDEN = Path(__file__).parent / "golden"
-#: What is asked before a load's first step: the session, the schema's version, earlier runs.
-_BEFORE = re.compile(
-    r"select pg_catalog.version|select current_schema|show transaction|SET query_group"
-    r"|SELECT pg_catalog.pg_class.relname|SELECT alembic_version|SELECT .*load_run",
-    re.IGNORECASE | re.DOTALL,
+#: What SQLAlchemy asks of its own accord.
+_STOCK = re.compile(
+    r"show transaction|select current_schema|select pg_catalog.version", re.IGNORECASE
 )
 _NEVER = re.compile(
     r"\b(TRUNCATE|RETURNING|CHECK|CREATE (UNIQUE )?INDEX|SAVEPOINT|ON CONFLICT|ALTER COLUMN)\b",
@@ -78,8 +76,8 @@ def captured(standin: Standin, s3_server: Any) -> Iterator[Captured]:
         source.delete("events", "b.json.gz")
         warehouse.use(max_reject_ratio=1.0, work_prefix=None)
         found.load(warehouse)
-        yield found
-        warehouse.close()
+    yield found
+    warehouse.close()
 
 
 def plan(**values: Any) -> Plan:
@@ -107,10 +105,16 @@ def bare(sql: str) -> str:
     return re.sub(r"(VALUES \([^()]*\))(, \([^()]*\))+", r"\1", text)
 
 
-def steps(statements: Iterable[str]) -> list[str]:
-    """The statements of a load's steps, from the first on; the session's own are left out."""
-    ends = ("begin transaction", "commit", "rollback")
-    return [bare(s) for s in statements if s.lower() not in ends and not _BEFORE.match(s)]
+def steps(statements: Statements) -> Statements:
+    """The statements of a load's steps, from its row 'started' on.
+
+    Before it come the session's own, the schema's version and the runs that died.
+    """
+    first = next(
+        n for n, sql in enumerate(statements) if sql.startswith("INSERT INTO audit.load_run")
+    )
+    left = ("begin transaction", "commit", "rollback")
+    return [bare(s) for s in statements[first:] if s not in left and not _STOCK.match(s)]
 
 
 # The plan ----------------------------------------------------------------------------------------
@@ -133,18 +137,21 @@ def test_a_load_sends_what_the_plan_shows(captured: Captured, number: int) -> No
     sent = steps(captured.loads[number])
     shown = plan(work_prefix=None) if number == 2 else plan()
     planned = [s for s in shown.statements if s.step != "transaction"]
-    at, skipped = 0, []
+    at, held = 0, set()
     for statement in planned:
         if at < len(sent) and sent[at] == bare(statement.sql):
+            held.add(statement.condition)
             at += 1
             while statement.repeated and at < len(sent) and sent[at] == bare(statement.sql):
                 at += 1
         else:
             assert statement.condition or statement.repeated, statement.sql
-            skipped.append(statement.condition)
     assert at == len(sent), f"sent, but not planned: {sent[at]}"
     if number == 0:
-        assert set(skipped) <= {"no key repeats in the load", "facts were stored before"}
+        assert {s.condition for s in planned} - held == {
+            "facts were stored before",
+            "the load deleted 100,000 rows",
+        }
 
 
 def test_what_is_repeated_is_marked() -> None:
@@ -172,8 +179,7 @@ def test_delete_and_lock_come_first(captured: Captured) -> None:
             "DELETE FROM staging.songs",
             "DELETE FROM staging.events",
         ]
-        after = {s.split()[0] for s in sent[commit + 1 :]}
-        assert {"ANALYZE", "VACUUM"} <= after
+        assert any(s.startswith("ANALYZE") for s in sent[commit + 1 :])
         assert not any(s.startswith(("ANALYZE", "VACUUM")) for s in within)
 
 
@@ -199,7 +205,8 @@ def test_each_statement_parses_as_redshift(captured: Captured) -> None:
     )
     wrong = []
     for sql in distinct:
-        # Long lists of names and of rows take minutes and show nothing new.
+        if _STOCK.match(sql):
+            continue  # SQLAlchemy's own
         found = linter.parse_string(sql.rstrip(";") + ";\n")
         if found.violations or found.tree is None or "unparsable" in found.tree.type_set():
             wrong.append((sql, [str(v) for v in found.violations]))

@@ -192,6 +192,12 @@ def rejects(
     raw: Annotated[
         bool, typer.Option("--raw", help="Write only the records, as they stood in the files.")
     ] = False,
+    locate: Annotated[
+        bool,
+        typer.Option(
+            "--locate", help="Find objects and lines that Redshift did not tell, by reading again."
+        ),
+    ] = False,
     limit: Annotated[
         int | None, typer.Option(min=0, metavar="ROWS", help="Show at most so many records.")
     ] = None,
@@ -209,7 +215,7 @@ def rejects(
     warehouse = session.warehouse()
     if source is not None:
         warehouse.declarations.source(source)
-    found = warehouse.rejects(run)
+    found = warehouse.rejects(run, locate=locate)
     kept = [row for row in found.records() if source in (None, row["source"])]
     shown = kept if limit is None else kept[:limit]
     if raw:

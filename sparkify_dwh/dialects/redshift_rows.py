@@ -122,12 +122,11 @@ class Rows:
         """The staged rows that may be no objects, or hold nested values."""
         staging = self.source.staging
         columns = [staging.c[c.name] for c in self.source.columns]
-        patterns = ("{%}", "[%]")
-        looks = [
-            column.like(sa.literal(pattern, literal_execute=True))
-            for column in columns
-            for pattern in patterns
+        patterns: list[sa.BindParameter[str]] = [
+            sa.bindparam("object", "{%}"),
+            sa.bindparam("array", "[%]"),
         ]
+        looks = [column.like(pattern) for column in columns for pattern in patterns]
         return (
             sa.select(staging.c._row, *columns)
             .where(sa.or_(sa.func.coalesce(*columns).is_(None), *looks))

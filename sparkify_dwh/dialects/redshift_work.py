@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import re
+import secrets
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from ..config import Settings
 from ..declare import Source
 from ..discover import Object
 from ..errors import SettingsError, SparkifyError
-from ..s3 import SCHEME, Bucketeer, location
+from ..s3 import SCHEME, Bucketeer
 
 log = logging.getLogger("sparkify_dwh.load")
 _BRACKETS = re.compile(r"\$(\['[^'\]]+'\]|\[\d+\])*")
@@ -30,7 +31,7 @@ class WorkFiles:
 
     def __init__(self, settings: Settings, s3: Bucketeer) -> None:
         self.settings, self.s3 = settings, s3
-        self.run = "run"
+        self.run = f"reader-{secrets.token_hex(6)}"
         self._written: set[str] = set()
 
     @property
@@ -162,6 +163,3 @@ def check_jsonpaths(data: bytes, where: str, source: Source) -> None:
             f"{where}: COPY takes paths in brackets or in dots, not both, and no wildcards",
             "write each as $['key']",
         )
-
-
-__all__ = ["WorkFiles", "check_jsonpaths", "location"]

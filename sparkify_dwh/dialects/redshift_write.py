@@ -101,8 +101,9 @@ class RedshiftWriter(RedshiftConnection):
         """ANALYZE of each table, VACUUM DELETE ONLY of those that lost ``VACUUM_ROWS`` rows."""
         warnings: list[str] = []
         if not ex.planning:
-            # VACUUM runs outside of transactions.
-            ex.connection = ex.connection.execution_options(isolation_level="AUTOCOMMIT")
+            # VACUUM runs outside of transactions. By SQLAlchemy's isolation level the connection
+            # would be set back afterwards by a statement that Redshift does not document.
+            ex.connection.connection.driver_connection.autocommit = True  # type: ignore[union-attr]
         for table in deleted:
             self._maintain(ex, table, "ANALYZE", warnings)
         for table, gone in deleted.items():
