@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import itertools
 import logging
-import os
 import random
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -17,17 +16,17 @@ import sqlalchemy as sa
 from . import audit, pipeline
 from .audit import Loader
 from .config import Settings
-from .declare import Declarations, Source
+from .declare import Declarations
 from .dialects.base import Engine
-from .discover import Listing, Object, list_folder, look_again
-from .errors import DatabaseError, LockError, SettingsError, SourceError, SparkifyError
+from .discover import Listing
+from .errors import DatabaseError, LockError, SourceError, SparkifyError
 from .executor import Executor
+from .listing import list_sources, locations, look
 from .models.audit import LOADED, NOTHING_NEW
 from .pipeline import LedgerMoved, Load, ObjectsChanged
 from .quarantine import Quarantine
 from .results import Run
 from .runlog import ACTIVE, RunLog, reason
-from .s3 import SCHEME, Bucketeer
 from .scratch import no_room
 
 log = logging.getLogger("sparkify_dwh.load")
@@ -39,46 +38,6 @@ MAX_RESTARTS = 3
 RETRIES = 5
 DRY_RUN = "dry run"
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
-
-
-def locations(settings: Settings, declarations: Declarations) -> dict[str, str]:
-    """Where each source is, for those that have a place.
-
-    :raises SettingsError: when no source has one.
-    """
-    found = {
-        source.name: place
-        for source in declarations.sources
-        if (place := settings.location(source.name, source.setting))
-    }
-    if not found:
-        names = " or ".join(s.setting for s in declarations.sources)
-        raise SettingsError("no source is set", f"set {names}, or: sparkify init")
-    return found
-
-
-def list_sources(settings: Settings, places: Mapping[str, str]) -> dict[str, Listing]:
-    """Lists every source.
-
-    :raises SourceError: when one is missing or unreadable.
-    """
-    listings = {}
-    for name, place in places.items():
-        listings[name] = (
-            Bucketeer(settings).list_prefix(place)
-            if place.startswith(SCHEME)
-            else list_folder(place)
-        )
-    return listings
-
-
-def look(settings: Settings, source: Source, objects: list[Object]) -> set[str]:
-    """Keys of objects that are no longer what was listed."""
-    place = settings.location(source.name, source.setting) or ""
-    if not place.startswith(SCHEME):
-        return look_again(objects, os.stat)
-    now = {(o.key, o.version, o.size) for o in Bucketeer(settings).list_prefix(place).objects}
-    return {o.key for o in objects if (o.key, o.version, o.size) not in now}
 
 
 class Loading:

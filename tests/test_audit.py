@@ -16,8 +16,10 @@ from hazards import Scene
 
 from sparkify_dwh import BooksError, Settings, SourceError, Warehouse, pipeline
 from sparkify_dwh.audit import RUN, OpenRun, cut
+from sparkify_dwh.cli.app import Interrupted
 from sparkify_dwh.dialects.duckdb import DuckDBEngine
 from sparkify_dwh.executor import Executor
+from sparkify_dwh.runlog import reason
 
 
 @pytest.fixture(scope="module")
@@ -266,3 +268,18 @@ def test_a_dry_run_fails_as_the_load_does(
     for dry in (True, False):
         with pytest.raises(SourceError, match="does not exist"):
             Warehouse(Settings(**gone)).load(dry_run=dry)
+
+
+@pytest.mark.parametrize(
+    ("error", "text"),
+    [
+        (KeyboardInterrupt(), "interrupted"),
+        (Interrupted("terminated"), "terminated"),
+        (Interrupted("interrupted"), "interrupted"),
+        (SystemExit(3), "terminated: 3"),
+        (SourceError("gone", "look for it"), "gone"),
+        (ZeroDivisionError("division by zero\nsecond line"), "ZeroDivisionError: division by zero"),
+    ],
+)
+def test_why_a_run_ended_is_said_in_one_line(error: BaseException, text: str) -> None:
+    assert reason(error) == text

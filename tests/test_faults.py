@@ -16,6 +16,7 @@ from hazards import SOAK, Scene, ended, fail_at, outcomes, report_of, start
 
 from sparkify_dwh import DatabaseError, Settings, SparkifyError, Warehouse
 from sparkify_dwh.dialects.duckdb import DuckDBDialect
+from sparkify_dwh.executor import Executor
 
 
 @pytest.fixture(scope="module")
@@ -119,8 +120,8 @@ def test_failed_housekeeping_is_a_warning(
 ) -> None:
     from sparkify_dwh.dialects.duckdb import DuckDBEngine
 
-    def fails(self: Any, connection: sa.Connection) -> list[str]:
-        connection.execute(sa.text("SELECT nothing"))
+    def fails(self: Any, ex: Executor, deleted: Any) -> list[str]:
+        ex.rows(sa.text("SELECT nothing"), step="housekeep")
         return []
 
     monkeypatch.setattr(DuckDBEngine, "housekeep", fails)

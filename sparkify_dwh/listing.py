@@ -1,0 +1,52 @@
+"""Where the sources are, what they hold, and whether it is still what was listed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+from .config import Settings
+from .declare import Declarations, Source
+from .discover import Listing, Object, list_folder, look_again
+from .errors import SettingsError
+from .s3 import SCHEME, Bucketeer
+
+
+def locations(settings: Settings, declarations: Declarations) -> dict[str, str]:
+    """Where each source is, for those that have a place.
+
+    :raises SettingsError: when no source has one.
+    """
+    found = {
+        source.name: place
+        for source in declarations.sources
+        if (place := settings.location(source.name, source.setting))
+    }
+    if not found:
+        names = " or ".join(s.setting for s in declarations.sources)
+        raise SettingsError("no source is set", f"set {names}, or: sparkify init")
+    return found
+
+
+def list_sources(settings: Settings, places: Mapping[str, str]) -> dict[str, Listing]:
+    """Lists every source.
+
+    :raises SourceError: when one is missing or unreadable.
+    """
+    listings = {}
+    for name, place in places.items():
+        listings[name] = (
+            Bucketeer(settings).list_prefix(place)
+            if place.startswith(SCHEME)
+            else list_folder(place)
+        )
+    return listings
+
+
+def look(settings: Settings, source: Source, objects: list[Object]) -> set[str]:
+    """Keys of objects that are no longer what was listed."""
+    place = settings.location(source.name, source.setting) or ""
+    if not place.startswith(SCHEME):
+        return look_again(objects, os.stat)
+    now = {(o.key, o.version, o.size) for o in Bucketeer(settings).list_prefix(place).objects}
+    return {o.key for o in objects if (o.key, o.version, o.size) not in now}
