@@ -120,7 +120,7 @@ class Settings(BaseSettings):
         try:
             url = make_url(value)
             backend = url.get_backend_name()
-        except ArgumentError:
+        except (ArgumentError, ValueError):  # a port that is no number, which may be a password
             raise ValueError("it is no SQLAlchemy URL such as duckdb:///file.duckdb") from None
         from .dialects import ENGINES
 
@@ -140,14 +140,18 @@ class Settings(BaseSettings):
         own = getattr(self, setting, None) if setting in type(self).model_fields else None
         return own or self.sources.get(source)
 
+    def __repr_args__(self) -> Any:
+        return self.shown().items()
+
     def shown(self) -> dict[str, Any]:
         """Every setting with secrets masked, passwords inside URLs included."""
         return {name: masked(getattr(self, name)) for name in type(self).model_fields}
 
 
-#: A password before the host, or a secret among the parameters, of a URL.
+#: A password before the host, or a secret among the parameters, of a URL; SQLAlchemy takes a
+#: password with any character but @, and a wrong one may hold that as well.
 _URL_SECRETS = re.compile(
-    r"(?<=://)(?P<user>[^\s/@:]*):[^\s/@]*@"
+    r"(?<=://)(?P<user>[^/@:]*):(?s:.*)@"
     r"|(?P<name>[?&][^=&\s]*(?:password|pwd|secret|token|key)[^=&\s]*=)[^&\s]*",
     re.IGNORECASE,
 )

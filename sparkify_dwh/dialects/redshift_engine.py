@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import socket
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
@@ -24,7 +24,7 @@ from .base import Engine
 from .redshift import RedshiftDialect
 from .redshift_auth import Login, ask
 from .redshift_copy import Lock, SetParameter
-from .redshift_trouble import Endpoint, explain, fields, from_driver
+from .redshift_trouble import Endpoint, explain, fields, from_driver, is_drivers
 
 #: By it a DBA finds what this library runs, in SYS_QUERY_HISTORY and WLM rules.
 QUERY_GROUP = "sparkify_dwh"
@@ -154,11 +154,8 @@ class RedshiftConnection(Engine):
             self._fail(error)
 
     def _fail(self, error: Exception) -> NoReturn:
-        if not isinstance(error, sa.exc.DBAPIError) and not from_driver(error):
-            from redshift_connector.error import Error
-
-            if not isinstance(error, Error):
-                raise error
+        if not is_drivers(error):
+            raise error
         told = self.explain(error)
         if not fields(error):
             told = self._state() or told
@@ -184,6 +181,18 @@ class RedshiftConnection(Engine):
             f"the cluster {name} is {state}, so {self.endpoint} does not answer",
             "wait until it is available: sparkify infra status",
         )
+
+    @contextmanager
+    def session(self, read_only: bool = False) -> Iterator[sa.Connection]:
+        try:
+            with super().session(read_only) as connection:
+                yield connection
+        except SparkifyError:
+            raise
+        except Exception as error:
+            if not is_drivers(error):
+                raise
+            raise self.explain(error) from error
 
     def said(self, error: BaseException) -> str:
         return fields(error).get("M") or super().said(error)

@@ -10,8 +10,11 @@ import traceback
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from sqlalchemy.exc import DBAPIError
+
 from ..errors import DatabaseError
 
+DRIVER = "redshift_connector"
 #: What the driver raises, beside its own errors, when a connection breaks at an odd moment.
 BROKEN = (OSError, struct.error, KeyError, IndexError, ValueError, AttributeError, TypeError)
 #: OpenSSL's codes for a certificate of another host name or address.
@@ -67,11 +70,20 @@ def fields(error: BaseException) -> dict[str, str]:
 
 
 def from_driver(error: BaseException) -> bool:
-    """Whether an error that is none of the driver's own classes was raised inside the driver."""
+    """Whether an error that is none of the driver's own classes was raised inside the driver.
+
+    A KeyError there is a connection that broke; elsewhere it is a defect of ours.
+    """
     return isinstance(error, BROKEN) and any(
-        str(frame.f_globals.get("__name__", "")).startswith("redshift_connector")
+        str(frame.f_globals.get("__name__", "")).startswith(DRIVER)
         for frame, _ in traceback.walk_tb(error.__traceback__)
     )
+
+
+def is_drivers(error: BaseException) -> bool:
+    """Whether the driver raised it: an error of its own, wrapped or not, or one of another kind."""
+    own = type(error).__module__.startswith(DRIVER)
+    return own or isinstance(error, DBAPIError) or from_driver(error)
 
 
 def is_dropped(error: BaseException) -> bool:
@@ -123,7 +135,7 @@ def _network(error: BaseException, endpoint: Endpoint) -> DatabaseError | None:
         return _certificate(error, endpoint)
     if isinstance(error, ssl.SSLError):
         return DatabaseError(
-            f"no TLS connection to {endpoint}: {error.reason or _line(error)}",
+            f"no TLS connection to {endpoint}: {getattr(error, 'reason', None) or _line(error)}",
             "check that host and port of database_url are those of the cluster",
         )
     if isinstance(error, ConnectionRefusedError):
