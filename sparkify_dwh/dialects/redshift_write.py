@@ -99,20 +99,25 @@ class RedshiftWriter(RedshiftConnection):
 
     def housekeep(self, ex: Executor, deleted: Mapping[sa.Table, int]) -> list[str]:
         """ANALYZE of each table, VACUUM DELETE ONLY of those that lost ``VACUUM_ROWS`` rows."""
-        warnings: list[str] = []
         if not ex.planning:
             # VACUUM runs outside of transactions. By SQLAlchemy's isolation level the connection
             # would be set back afterwards by a statement that Redshift does not document.
             ex.connection.connection.driver_connection.autocommit = True  # type: ignore[union-attr]
+        failed: dict[tuple[str, str], list[str]] = {}
         for table in deleted:
-            self._maintain(ex, table, "ANALYZE", warnings)
+            self._maintain(ex, table, "ANALYZE", failed)
         for table, gone in deleted.items():
             with ex.when(f"the load deleted {VACUUM_ROWS:,} rows", gone >= VACUUM_ROWS) as wanted:
                 if wanted:
-                    self._maintain(ex, table, "VACUUM DELETE ONLY", warnings)
-        return warnings
+                    self._maintain(ex, table, "VACUUM DELETE ONLY", failed)
+        return [
+            f"{verb} of {', '.join(tables)} failed; the load is done: {why}"
+            for (verb, why), tables in failed.items()
+        ]
 
-    def _maintain(self, ex: Executor, table: sa.Table, verb: str, warnings: list[str]) -> None:
+    def _maintain(
+        self, ex: Executor, table: sa.Table, verb: str, failed: dict[tuple[str, str], list[str]]
+    ) -> None:
         if not ex.planning and ex.connection.invalidated:
             return
         step = verb.split()[0].lower()
@@ -122,9 +127,7 @@ class RedshiftWriter(RedshiftConnection):
             if self.is_lost(error):
                 ex.connection.invalidate()
             told = self.explain(error)
-            warnings.append(
-                f"{verb} of {table} failed; the load is done: {getattr(told, 'what', told)}"
-            )
+            failed.setdefault((verb, str(getattr(told, "what", told))), []).append(str(table))
 
 
 def batches(rows: Iterator[Mapping[str, Any]], most: int) -> Iterator[list[Mapping[str, Any]]]:
