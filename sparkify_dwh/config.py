@@ -31,7 +31,9 @@ class Settings(BaseSettings):
     :raises SettingsError: for an unknown name, a value of the wrong type or a password in the file.
     """
 
-    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="forbid", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX, extra="forbid", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: str = Field(
         "duckdb:///sparkify.duckdb",

@@ -15,7 +15,7 @@ from typing import Any
 from .aws import client
 from .config import Settings
 from .discover import SUFFIXES, Listing, Object
-from .errors import SourceError
+from .errors import SourceError, SparkifyError
 
 SCHEME = "s3://"
 #: Objects fetched at once: small ones wait for the network, not for this machine.
@@ -231,9 +231,11 @@ class Bucketeer:
 
     def explain(self, error: Exception, address: str) -> Exception:
         """A boto3 error as one of ours; others stay what they are."""
+        if isinstance(error, SparkifyError):  # boto3 itself may be missing
+            return error
         from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
-        if isinstance(error, SourceError) or not isinstance(error, BotoCoreError | ClientError):
+        if not isinstance(error, BotoCoreError | ClientError):
             return error
         if isinstance(error, NoCredentialsError):
             return SourceError(
