@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA, same_books, whole
+from conftest import DATA, examples, same_books, whole
 from loads import (
     OnDuckDB,
     OnRedshift,
@@ -110,7 +110,7 @@ def test_the_real_logs_newest_half_first_and_songs_last(both: Both) -> None:
     assert both.redshift.warehouse.check().passed
 
 
-@pytest.mark.parametrize("seed", [3, 17])
+@pytest.mark.parametrize("seed", range(3, 3 + examples(1, 8)))
 def test_generated_dirty_data_day_by_day(both: Both, seed: int, tmp_path: Path) -> None:
     expected = generate(
         tmp_path / "made",

@@ -65,12 +65,15 @@ def test_a_serialization_error_starts_the_load_again(
     loaded_once(filled)
 
 
-def test_a_serialization_error_that_stays_ends_the_load(filled: OnRedshift) -> None:
+def test_a_serialization_error_that_stays_ends_the_load(
+    filled: OnRedshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "RETRIES", 2)
     filled.database.faults.fail("^INSERT INTO sparkify.songplays", "1023", times=-1)
     with pytest.raises(errors.DatabaseError, match="another session wrote") as caught:
         filled.load()
     assert caught.value.exit_code == 5
-    assert sum("INSERT INTO sparkify.songplays" in sql for sql in filled.database.sql()) == 6
+    assert sum("INSERT INTO sparkify.songplays" in sql for sql in filled.database.sql()) == 3
     filled.database.faults.clear()
     nothing_loaded(filled)
 
@@ -103,12 +106,15 @@ def test_a_connection_lost_before_anything_is_on_record_is_told(filled: OnRedshi
     loaded_once(filled)
 
 
-def test_a_connection_that_is_lost_each_time_ends_the_load(filled: OnRedshift) -> None:
+def test_a_connection_that_is_lost_each_time_ends_the_load(
+    filled: OnRedshift, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loading, "RETRIES", 2)
     filled.database.faults.drop("^COPY staging.events", times=-1)
     with pytest.raises(errors.DatabaseError, match="was lost") as caught:
         filled.load()
     assert caught.value.exit_code == 5
-    assert sum(sql.startswith("COPY staging.events") for sql in filled.database.sql()) == 6
+    assert sum(sql.startswith("COPY staging.events") for sql in filled.database.sql()) == 3
     filled.database.faults.clear()
     nothing_loaded(filled)
 

@@ -13,6 +13,8 @@ from redshift.fixtures import s3_server, standin
 
 from sparkify_dwh import errors
 from sparkify_dwh.dialects import redshift_rows, redshift_views, redshift_write
+from sparkify_dwh.dialects.redshift_work import check_jsonpaths
+from sparkify_dwh.models import SPARKIFY
 
 __all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 
@@ -236,15 +238,18 @@ def test_given_jsonpaths_are_used(
         ("no JSON", "no jsonpaths file"),
     ],
 )
-def test_jsonpaths_that_copy_would_misread_are_refused(
-    on_redshift: OnRedshift, source: Source, document: Any, message: str
-) -> None:
-    days(source, 1)
+def test_jsonpaths_that_copy_would_misread_are_refused(document: Any, message: str) -> None:
     text = document if isinstance(document, str) else json.dumps(document)
-    given = source.work.put("paths.json", text)
     with pytest.raises(errors.SettingsError, match=message):
+        check_jsonpaths(text.encode(), "s3://b/paths.json", SPARKIFY.source("events"))
+
+
+def test_given_jsonpaths_are_checked_before_copy(on_redshift: OnRedshift, source: Source) -> None:
+    days(source, 1)
+    given = source.work.put("paths.json", json.dumps({"jsonPaths": _paths()}))
+    with pytest.raises(errors.SettingsError, match="no jsonpaths file for events"):
         on_redshift.use(log_jsonpaths=given).load()
-    assert copies(on_redshift) == []
+    assert [sql for sql in copies(on_redshift) if "events" in sql] == []
 
 
 def test_other_jsonpaths_that_cannot_be_used(on_redshift: OnRedshift, source: Source) -> None:

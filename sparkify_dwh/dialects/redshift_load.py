@@ -112,6 +112,7 @@ class RedshiftEngine(RedshiftWriter):
             return Outcome()
         found = views.outcome(ex, source, objects)
         others = found.scanned.keys() - {shown(each.key) for each in objects}
+        others = {name for name in others if not name.endswith("/")}
         if others:
             raise SettingsError(
                 f"{min(others)} arrived while COPY read {origin}",
