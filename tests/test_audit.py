@@ -16,7 +16,7 @@ from hazards import Scene
 
 from sparkify_dwh import BooksError, Settings, SourceError, Warehouse, pipeline
 from sparkify_dwh.audit import RUN, OpenRun, cut
-from sparkify_dwh.cli.app import Interrupted
+from sparkify_dwh.cli.ends import Interrupted
 from sparkify_dwh.dialects.duckdb import DuckDBEngine
 from sparkify_dwh.executor import Executor
 from sparkify_dwh.runlog import reason
