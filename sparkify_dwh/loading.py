@@ -137,7 +137,7 @@ class Loading:
                     if not done:
                         return None
                     self.tell("COMMIT got no answer; the run is in the ledger")
-                    self._housekeep(connection)
+                    self._load.warnings += self._housekeep(connection)
                     return self._result(self._load, self._ex, LOADED, began)
             except DatabaseError as error:
                 if attempt > RETRIES or not self.engine.is_lost(error):

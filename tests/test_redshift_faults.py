@@ -165,8 +165,10 @@ def test_a_commit_that_was_done_is_not_done_again(
     filled: OnRedshift, caplog: pytest.LogCaptureFixture
 ) -> None:
     drop_at_the_load_s_commit(filled, "after")
+    filled.database.faults.fail("^ANALYZE sparkify.users", "out of disk", "53100")
     with caplog.at_level(logging.INFO, "sparkify_dwh"):
         run = filled.load()
+    assert [w.split(" failed")[0] for w in run.warnings] == ["ANALYZE of sparkify.users"]
     assert run.event == "loaded" and run.targets[-1].merged == 1
     assert "COMMIT got no answer; the run is in the ledger" in caplog.text
     assert sum(sql.startswith("COPY staging.events") for sql in filled.database.sql()) == 1
