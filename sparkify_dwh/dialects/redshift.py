@@ -60,7 +60,11 @@ class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
     def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
         # Asking for the level before began a transaction, in which VACUUM and its like would run.
         dbapi_connection.rollback()
-        super().set_isolation_level(dbapi_connection, level)
+        if level == "AUTOCOMMIT":
+            super().set_isolation_level(dbapi_connection, level)
+        else:
+            # Isolation is the database's: SET SESSION CHARACTERISTICS is PostgreSQL's statement.
+            getattr(dbapi_connection, "connection", dbapi_connection).autocommit = False
 
     # The stock dialect takes names out of the text of a constraint with the quotes around them.
     def get_pk_constraint(
