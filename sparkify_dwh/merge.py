@@ -12,7 +12,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .declare import Derived, Resolution, Target
+from .declare import Derived, Target
 from .executor import Executor
 from .resolve import Lookups
 from .sql import differs, greater, join_on
@@ -238,12 +238,3 @@ def _insert(ex: Executor, target: Target, rows: sa.Select) -> int:  # type: igno
     return ex.change(
         sa.insert(target.table).from_select(names, rows), step="merge", target=target.name
     )
-
-
-def resolution_of(
-    targets: tuple[Target, ...], reference: sa.Table
-) -> list[tuple[Target, Resolution]]:
-    """The targets whose foreign keys are looked up in ``reference``."""
-    return [
-        (t, t.resolution) for t in targets if t.resolution and t.resolution.reference is reference
-    ]

@@ -7,12 +7,10 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..declare import Field, Rows, Rule, Source
+from ..transform import FIRST_MS, LAST_MS
 from .base import AGENT_WIDTH, GENDER_WIDTH, ID_WIDTH, LEVEL_WIDTH, NAME_WIDTH, table_of
 from .staging import StagedEvent, StagedSong
 from .star import is_logged_in, is_play
-
-FIRST_MS = 946_684_800_000  # 2000-01-01
-LAST_MS = 4_133_980_800_000  # 2101-01-01, excluded
 
 
 def _known_user(rows: Rows) -> sa.ColumnElement[bool]:
