@@ -20,13 +20,11 @@ from redshift.server import Database, Isolation, Standin
 from reference import COLUMNS
 
 from sparkify_dwh import Run, Settings, Warehouse
+from sparkify_dwh.models import Base
 
 REGION = "us-east-1"
 _buckets = itertools.count(1)
-_TABLES = [f"sparkify.{name}" for name in COLUMNS] + [
-    *("staging.events", "staging.songs", "audit.load_run", "audit.load_file", "audit.load_step"),
-    *("audit.load_book", "audit.quality_result", "audit.rejected_row"),
-]
+_TABLES = [str(table) for table in Base.metadata.tables.values() if table.name != "load_lock"]
 Star = dict[str, list[tuple[Any, ...]]]
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic import command
+from alembic.script import ScriptDirectory
 from redshift.client import Client
 from redshift.plugin import Somewhere
 from redshift.server import Database
@@ -240,12 +241,13 @@ def test_the_limit_of_statements_is_back_after_the_lock(
 # What runs outside of a transaction --------------------------------------------------------------
 
 COMMENT = "100 % sure: 'it' \"is\" C:\\new\\x41, %s %(x)s :x ${y} {z} -- ünï /* */"
+(HEAD,) = ScriptDirectory.from_config(alembic_config(Settings(), SPARKIFY)).get_heads()
 REVISION = f"""
     import sqlalchemy as sa
     from alembic import op
     from sparkify_dwh.schema import widen
 
-    revision, down_revision = "0002", "0001"
+    revision, down_revision = "9001", "{HEAD}"
 
     def upgrade():
         op.create_table(
@@ -263,8 +265,8 @@ REVISION = f"""
 
 
 def extended(url: str, folder: Path, body: str) -> Warehouse:
-    """A warehouse with a second revision of an extension's."""
-    (folder / "0002_wider.py").write_text(dedent(REVISION).replace("BODY", body))
+    """A warehouse with a revision of an extension's after the newest one."""
+    (folder / "9001_wider.py").write_text(dedent(REVISION).replace("BODY", body))
     more = replace(SPARKIFY, version_locations=(*SPARKIFY.version_locations, str(folder)))
     return Warehouse(Settings(database_url=url), more)
 
@@ -274,9 +276,9 @@ WIDEN = 'widen(op, "load_run", "reason", 9000, schema="audit")'
 
 def test_widen_on_redshift(redshift: Database, tmp_path: Path) -> None:
     warehouse = extended(redshift.url(), tmp_path, WIDEN)
-    warehouse.migrate("0001")
+    warehouse.migrate(HEAD)
     redshift.statements.clear()
-    assert warehouse.migrate().database == ("0002",)
+    assert warehouse.migrate().database == ("9001",)
     inspector = sa.inspect(warehouse.engine)
     columns = {c["name"]: c for c in inspector.get_columns("load_run", schema="audit")}
     assert columns["reason"]["type"].length == 9000
@@ -288,13 +290,13 @@ def test_widen_on_redshift(redshift: Database, tmp_path: Path) -> None:
     assert not any("session characteristics" in text for text in texts)
     made = next(n for n, text in enumerate(texts) if text.startswith("create table audit.extra"))
     assert "commit" in texts[made:alone]
-    assert warehouse.migrate("0001").database == ("0001",)
+    assert warehouse.migrate(HEAD).database == (HEAD,)
 
 
 def test_widen_on_duckdb(tmp_path: Path) -> None:
     warehouse = extended(f"duckdb:///{tmp_path}/w.duckdb", tmp_path, WIDEN)
-    warehouse.migrate("0001")
-    assert warehouse.migrate().database == ("0002",)
+    warehouse.migrate(HEAD)
+    assert warehouse.migrate().database == ("9001",)
     inspector = sa.inspect(warehouse.engine)
     assert inspector.get_table_comment("extra", schema="audit")["text"] == COMMENT
     assert inspector.get_table_comment("load_run", schema="audit")["text"] is not None

@@ -33,7 +33,10 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
         "sparkify_dwh/py.typed",
         "sparkify_dwh/migrations/env.py",
         "sparkify_dwh/migrations/script.py.mako",
-        "sparkify_dwh/migrations/versions/0001_the_warehouse.py",
+        *(
+            f"sparkify_dwh/migrations/versions/{path.name}"
+            for path in (ROOT / "migrations" / "versions").glob("0*.py")
+        ),
         "sparkify_dwh/infra/template.yaml",
     ):
         assert needed in names

@@ -51,6 +51,12 @@ class LoadRun(Base):
     reason: Mapped[str | None] = mapped_column(
         sa.String(4096), comment="Why the run ended as it did"
     )
+    error: Mapped[str | None] = mapped_column(
+        sa.String(64), comment="Class of the error that ended it"
+    )
+    exit_code: Mapped[int | None] = mapped_column(
+        sa.SmallInteger, comment="Exit code of its command"
+    )
 
 
 class LoadFile(Base):
@@ -134,6 +140,38 @@ class RejectedRow(Base):
     )
     raw_bytes: Mapped[int] = mapped_column(sa.BigInteger, comment="True size of the record")
     at: Mapped[datetime] = mapped_column(sa.DateTime, comment="When, UTC")
+
+
+class Erasure(Base):
+    """Append-only: one row when a person was erased; loads leave out whom they find here."""
+
+    __tablename__ = "erasure"
+    __table_args__ = _args("Persons that were erased, without who they were; append-only", "at")
+
+    erasure_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Erasure; sorts by time")
+    at: Mapped[datetime] = mapped_column(sa.DateTime, comment="When, UTC")
+    digest: Mapped[str] = mapped_column(
+        sa.String(64), comment="SHA-256 of the salt, a colon and the person's id; hexadecimal"
+    )
+    salt: Mapped[str] = mapped_column(
+        sa.String(64), comment="Random, the same for all erasures of a warehouse"
+    )
+    host: Mapped[str] = mapped_column(sa.String(255), comment="Machine it was done from")
+    pid: Mapped[int] = mapped_column(sa.BigInteger, comment="Process that did it")
+    db_user: Mapped[str] = mapped_column(sa.String(128), comment="User at the database")
+    engine: Mapped[str] = mapped_column(sa.String(32), comment="duckdb or redshift")
+    version: Mapped[str] = mapped_column(sa.String(32), comment="Version of this library")
+
+
+class ErasureCount(Base):
+    """What an erasure removed from one table."""
+
+    __tablename__ = "erasure_count"
+    __table_args__ = _args("Rows that erasures removed or blanked, by table", "erasure_id")
+
+    erasure_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Erasure")
+    target: Mapped[str] = key_column(sa.String(128), "Table")
+    rows: Mapped[int] = mapped_column(sa.BigInteger, comment="Rows removed or blanked")
 
 
 class LoadLock(Base):

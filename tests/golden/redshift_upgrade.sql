@@ -460,5 +460,65 @@ INSERT INTO audit.load_lock (id) VALUES (1);
 
 INSERT INTO alembic_version (version_num) VALUES ('0001');
 
+-- Running upgrade 0001 -> 0002
+
+CREATE TABLE audit.erasure (
+    erasure_id VARCHAR(64) NOT NULL, 
+    at TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
+    digest VARCHAR(64) NOT NULL, 
+    salt VARCHAR(64) NOT NULL, 
+    host VARCHAR(255) NOT NULL, 
+    pid BIGINT NOT NULL, 
+    db_user VARCHAR(128) NOT NULL, 
+    engine VARCHAR(32) NOT NULL, 
+    version VARCHAR(32) NOT NULL, 
+    CONSTRAINT pk_erasure PRIMARY KEY (erasure_id)
+) DISTSTYLE EVEN SORTKEY (at);
+
+COMMENT ON TABLE audit.erasure IS 'Persons that were erased, without who they were; append-only';
+
+COMMENT ON COLUMN audit.erasure.erasure_id IS 'Erasure; sorts by time';
+
+COMMENT ON COLUMN audit.erasure.at IS 'When, UTC';
+
+COMMENT ON COLUMN audit.erasure.digest IS 'SHA-256 of the salt, a colon and the person''s id; hexadecimal';
+
+COMMENT ON COLUMN audit.erasure.salt IS 'Random, the same for all erasures of a warehouse';
+
+COMMENT ON COLUMN audit.erasure.host IS 'Machine it was done from';
+
+COMMENT ON COLUMN audit.erasure.pid IS 'Process that did it';
+
+COMMENT ON COLUMN audit.erasure.db_user IS 'User at the database';
+
+COMMENT ON COLUMN audit.erasure.engine IS 'duckdb or redshift';
+
+COMMENT ON COLUMN audit.erasure.version IS 'Version of this library';
+
+CREATE TABLE audit.erasure_count (
+    erasure_id VARCHAR(64) NOT NULL, 
+    target VARCHAR(128) NOT NULL, 
+    rows BIGINT NOT NULL, 
+    CONSTRAINT pk_erasure_count PRIMARY KEY (erasure_id, target)
+) DISTSTYLE EVEN SORTKEY (erasure_id);
+
+COMMENT ON TABLE audit.erasure_count IS 'Rows that erasures removed or blanked, by table';
+
+COMMENT ON COLUMN audit.erasure_count.erasure_id IS 'Erasure';
+
+COMMENT ON COLUMN audit.erasure_count.target IS 'Table';
+
+COMMENT ON COLUMN audit.erasure_count.rows IS 'Rows removed or blanked';
+
+ALTER TABLE audit.load_run ADD COLUMN error VARCHAR(64);
+
+COMMENT ON COLUMN audit.load_run.error IS 'Class of the error that ended it';
+
+ALTER TABLE audit.load_run ADD COLUMN exit_code SMALLINT;
+
+COMMENT ON COLUMN audit.load_run.exit_code IS 'Exit code of its command';
+
+UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num = '0001';
+
 COMMIT;
 
