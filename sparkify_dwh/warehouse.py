@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import audit, loading, pipeline, reading, rejected, schema
+from . import audit, loading, pipeline, profiling, reading, rejected, schema
 from .config import Settings
 from .declare import Declarations
 from .dialects import load_engine
@@ -17,6 +17,7 @@ from .dialects.base import Engine
 from .errors import DatabaseError, SettingsError, UsageError
 from .executor import Planner
 from .models import SPARKIFY
+from .profiles import Profile
 from .results import CheckResult, Plan, Run, Table
 from .schema import SchemaStatus
 
@@ -138,6 +139,21 @@ class Warehouse:
         :raises UsageError: when there is no such engine.
         """
         return reading.plan(self.settings, self.declarations, engine, reload=all)
+
+    # Looking at files ---------------------------------------------------------------------
+
+    def profile(self, *sources: str, top: int = 5) -> Profile:
+        """What is in the files, before any table exists; creates no database.
+
+        :param sources: a declared source by its name or its setting (``events``, ``log_data``),
+            or any folder, file or ``s3://bucket/prefix/`` of JSON; all that are set when none is
+            named.
+        :param top: how many of the most frequent values of each field are kept.
+        :returns: one ``SourceProfile`` for each, by position or by name.
+        :raises SettingsError: when a source has no place.
+        :raises SourceError: when one is missing, unreadable or holds no file.
+        """
+        return profiling.profile(self.settings, self.declarations, sources, top=top)
 
     # Reading ------------------------------------------------------------------------------
 

@@ -108,6 +108,7 @@ ORDER = (
     "init",
     "config",
     "generate",
+    "profile",
     "migrate",
     "plan",
     "load",
