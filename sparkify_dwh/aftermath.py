@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.sql import visitors
 
 from . import records
-from .declare import Rows, Source, Target
+from .declare import Rows, Rule, Source, Target
 from .dialects.base import Engine
 from .executor import Executor
 from .transform import TypedRows, copied, in_scope, repair_table, temporary
@@ -60,9 +61,18 @@ def in_star(
 def _held(target: Target, typed: TypedRows) -> sa.Select[Any]:
     table = target.table
     key = table.c[target.key[0]]
+    own = [_own_rules(target.columns[name], typed.source) for name in target.key]
 
     def build(r: Rows) -> sa.Select[Any]:
-        same = sa.and_(*(table.c[name] == target.columns[name](r) for name in target.key))
+        # A part of the key that breaks a rule of its own may have no value, such as a time beyond
+        # what the engine can tell: a load computes it of accepted rows only.
+        values = [
+            sa.case((sa.and_(*(rule.predicate(r) for rule in rules)), target.columns[name](r)))
+            if rules
+            else target.columns[name](r)
+            for name, rules in zip(target.key, own, strict=True)
+        ]
+        same = sa.and_(*(table.c[n] == v for n, v in zip(target.key, values, strict=True)))
         return (
             sa.select(r.c.place, sa.case((key.is_(None), sa.false()), else_=sa.true()))
             .select_from(r.outerjoin(table, same))
@@ -70,6 +80,20 @@ def _held(target: Target, typed: TypedRows) -> sa.Select[Any]:
         )
 
     return typed.using(build)
+
+
+def _own_rules(value: Callable[[Rows], sa.ColumnElement[Any]], source: Source) -> list[Rule]:
+    """The rules that refuse a row for nothing but the columns that a value is made of."""
+    names = (f"{kind}{f.name}" for f in source.fields for kind in ("", "given_", "fits_"))
+    probe = sa.table("row", *(sa.column(name) for name in names))
+
+    def used(expression: sa.ColumnElement[Any]) -> set[str]:
+        parts = visitors.iterate(expression)
+        return {p.name for p in parts if isinstance(p, sa.ColumnClause) and p.table is probe}
+
+    needed = used(value(probe))
+    rules = (rule for rule in source.rules if rule.severity == "reject")
+    return [rule for rule in rules if used(rule.predicate(probe)) <= needed]
 
 
 def _fitting(raw: str, source: Source) -> dict[str, str | None]:
@@ -89,12 +113,13 @@ def salvaged(raw: str, source: Source) -> Mapping[str, str | None]:
             values = record.values
             break
     values = values or dict(_fragments(raw, source))
-    # Half of a surrogate pair, often why it was refused, is nothing that a database could hold.
+    # Half of a surrogate pair or a NUL, often why it was refused, is nothing that every database
+    # could hold.
     return {name: text if text is None or _sound(text) else None for name, text in values.items()}
 
 
 def _sound(text: str) -> bool:
-    return not any("\ud800" <= char <= "\udfff" for char in text)
+    return not any(char == "\0" or "\ud800" <= char <= "\udfff" for char in text)
 
 
 def _fragments(raw: str, source: Source) -> Iterator[tuple[str, str | None]]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from reference_parse import WARNINGS, Row, Values, judge_event, judge_song, parse_object
+from reference_parse import WARNINGS, Record, Row, Values, judge_event, judge_song, parse_object
 
 Objects = Iterable[tuple[str, bytes]]
 
@@ -138,9 +138,13 @@ def time_row(row: Row) -> Row:
 
 
 class Reference:
-    """The star's tables, each a dict by natural key, over any number of loads."""
+    """The star's tables, each a dict by natural key, over any number of loads.
 
-    def __init__(self) -> None:
+    `parse` reads an object; another one stands for an engine that reads otherwise.
+    """
+
+    def __init__(self, parse: Callable[[str, str, bytes], list[Record]] = parse_object) -> None:
+        self.parse = parse
         self.songs: dict[str, Row] = {}
         self.artists: dict[str, Row] = {}
         self.users: dict[int, Row] = {}
@@ -194,7 +198,7 @@ class Reference:
         accepted, count = [], books.sources[source]
         targets = [books.targets[target] for target, fed_by in FED_BY.items() if fed_by == source]
         for name, data in objects:
-            for record in parse_object(source, name, data):
+            for record in self.parse(source, name, data):
                 count.read += 1
                 rule = record.rule
                 if rule is not None:

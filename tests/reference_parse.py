@@ -63,7 +63,12 @@ def parse_object(source: str, name: str, data: bytes) -> list[Record]:
         return [Record(name, 0, data, "undecodable_object", {})]
     # Bytes that are no UTF-8 become lone surrogates here and come back as they were in `raw`.
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
-    records, line, seen = [], 1, 0
+    return records_of(source, name, text)
+
+
+def records_of(source: str, name: str, text: str, line: int = 1) -> list[Record]:
+    """The records of a text that starts in a line of an object."""
+    records, seen = [], 0
     for start, end, value in split_records(text):
         line += text.count("\n", seen, start)
         seen = start

@@ -315,10 +315,9 @@ def _mutated(text: bytes, rnd: random.Random) -> bytes:
     return text
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: Factory) -> None:
-    """Where DuckDB and Python's reader of JSON part, most lines would show it."""
-    rnd, files = random.Random(seed), {}
+def mutated_objects(rnd: random.Random) -> dict[tuple[str, str], bytes]:
+    """Four objects of 300 lines, most of them mutated."""
+    files = {}
     unknown = {"x": {"y": [1, 2, {"z": None}], "w": "a"}, "n": -1.5e-3, "t": True}
     for number in range(4):
         some = [event(sessionId=n, itemInSession=number, **unknown) for n in range(300)]
@@ -326,6 +325,13 @@ def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: Fa
         sound = [each.encode() for each in texts]
         body = [_mutated(each, rnd) if rnd.random() < 0.8 else each for each in sound]
         files["events", f"{number}.json"] = b"\n".join(body)
+    return files
+
+
+@pytest.mark.parametrize("seed", range(2))
+def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: Factory) -> None:
+    """Where DuckDB and Python's reader of JSON part, most lines would show it."""
+    files = mutated_objects(random.Random(seed))
     _, books = load_and_compare(warehouse(**NO_LIMIT), Reference(), files)
     assert min(books.sources["events"].staged, len(books.refusals)) > 300
 

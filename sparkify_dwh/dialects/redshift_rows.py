@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -23,10 +23,11 @@ from ..declare import Source
 from ..discover import Object
 from ..locate import Place, Texts
 from ..quality import PARSER_RULES
-from ..quarantine import Quarantine
+from ..quarantine import MAX_RAW, Quarantine
 from ..s3 import Bucketeer
 from .base import Reading
 from .redshift_copy import INVALID_JSON, MAX_ERROR, RULES
+from .redshift_lines import ending_at, fits, matched, windows
 from .redshift_views import LoadError, Outcome, shown
 
 #: Objects of more bytes in total are not read again to tell what COPY took for plain values.
@@ -39,6 +40,7 @@ class Rows:
 
     :param sound: records that COPY refused and the reader takes; they are staged by the client.
     :param places: where rows were found, by their texts.
+    :param refused: key, line and bytes of records that COPY refused.
     """
 
     source: Source
@@ -47,6 +49,7 @@ class Rows:
     quarantine: Quarantine
     sound: list[Mapping[str, str | None]] = field(default_factory=list)
     places: dict[Texts, list[Place]] = field(default_factory=lambda: defaultdict(list))
+    refused: Counter[tuple[str | None, int | None, bytes]] = field(default_factory=Counter)
 
     # What COPY refused ------------------------------------------------------------------------
 
@@ -74,26 +77,32 @@ class Rows:
     def _refuse_in(self, each: Object, errors: list[LoadError], reading: Reading) -> None:
         with ExitStack() as stack:
             file: Any = stack.enter_context(Path(each.path).open("rb"))
-            if file.read(2) == records.GZIP_MAGIC:
-                file = stack.enter_context(gzip.open(each.path))
-            file.seek(0)
             head = file.read(4)
-            if not records.is_utf8_text(head) and len(errors) == reading.read[each.key]:
-                reading.read[each.key] = 1
-                self._add("undecodable_object", each.key, 0, head + file.read())
-                return
+            packed = head.startswith(records.GZIP_MAGIC)
+            if packed and each.key.endswith(".gz"):
+                file = stack.enter_context(gzip.open(each.path))
+                head, packed = file.read(4), False
             file.seek(0)
+            if packed or (not records.is_utf8_text(head) and len(errors) == reading.read[each.key]):
+                # COPY has cut what is no text into lines: they are one refusal for the object.
+                reading.read[each.key] -= len(errors) - 1
+                whole = file.read(MAX_RAW + 4)
+                rule = "undecodable_object"
+                self.quarantine.add_unread(self.source.name, rule, each.key, 0, whole, each.size)
+                return
             by_line: dict[int, list[LoadError]] = defaultdict(list)
             for error in errors:
                 by_line[error.line].append(error)
             for line, first, window in windows(file, by_line):
-                found = ending_at(window, first, line, self.source, len(by_line[line]))
-                for error, record in zip(by_line[line], found, strict=True):
+                found = ending_at(window, first, line, self.source)
+                pairs = matched(by_line[line], found, self.source)
+                reading.read[each.key] += len(pairs) - len(by_line[line])
+                for error, record in pairs:
                     self._judge(each.key, error, record)
 
     def _judge(self, key: str, error: LoadError, record: records.Record) -> None:
         rule = record.rule
-        if rule is None and error.code in INVALID_JSON and self._fits(record.values):
+        if rule is None and error.code in INVALID_JSON and fits(self.source, record.values):
             # Such as a NaN, which is no JSON: the rules of the source judge it like any other.
             self.sound.append(record.values)
             place = Place(key, record.line, record.raw, None)
@@ -101,13 +110,8 @@ class Rows:
             return
         if rule is None:
             rule = "too_long" if error.code in INVALID_JSON else rule_of(error)
+        self.refused[key, record.line, record.raw] += 1
         self._add(rule, key, record.line, record.raw)
-
-    def _fits(self, values: Mapping[str, str | None]) -> bool:
-        return all(
-            len((values[c.name] or "").encode()) <= (c.type.length or 0)  # type: ignore[attr-defined]
-            for c in self.source.columns
-        )
 
     def _add(self, rule: str, key: str | None, line: int | None, raw: bytes) -> None:
         reasons = {each.name: each.reason for each in self.source.rules} | PARSER_RULES
@@ -150,12 +154,20 @@ class Rows:
         if sum(each.size for each in objects) > LOOK_BYTES:
             return self._refuse_by_text(by_texts)
         gone: list[int] = []
+        sound: Counter[Texts] = Counter()
         fetched = self._fetched(objects)
         for identity, place in locate.find(fetched, self.source, set(by_texts)):
-            if place.rule in ("not_an_object", "nested_value") and by_texts[identity]:
+            known = place.key, place.line, place.raw
+            if self.refused[known]:
+                self.refused[known] -= 1
+            elif place.rule in ("not_an_object", "nested_value") and by_texts[identity]:
                 self._add(place.rule, place.key, place.line, place.raw)
                 gone.append(by_texts[identity].pop()._mapping["_row"])
-        return gone
+            else:
+                sound[identity] += place.rule is None
+        # The reader takes some lines for a part of the malformed record before them.
+        hidden = {texts: rows[sound[texts] :] for texts, rows in by_texts.items()}
+        return gone + self._refuse_by_text(hidden)
 
     def _fetched(self, objects: Sequence[Object]) -> Iterator[Object]:
         for found in self.s3.fetch(objects, self.scratch):
@@ -183,47 +195,3 @@ def fields_of(source: Source, values: Mapping[str, Any]) -> bytes:
     held = {key: values[column] for key, column in source.keys.items()}
     given = {key: value for key, value in held.items() if value is not None}
     return json.dumps(given, ensure_ascii=False).encode()
-
-
-def windows(file: IO[bytes], wanted: Mapping[int, Any]) -> Iterator[tuple[int, int, bytes]]:
-    """For each wanted line: its number, the first line of its window, the window's bytes.
-
-    The window starts at the line itself or at the one before it that begins with ``{``, where a
-    record over several lines begins.
-    """
-    buffer: list[bytes] = []
-    first, size, last = 1, 0, max(wanted, default=0)
-    for number, line in enumerate(file, 1):
-        if line.startswith(b"{") or size > 2 * records.MAX_RECORD:
-            buffer, first, size = [], number, 0
-        buffer.append(line)
-        size += len(line)
-        if number in wanted:
-            yield number, first, b"".join(buffer)
-        if number >= last:
-            return
-
-
-def ending_at(
-    window: bytes, first: int, line: int, source: Source, count: int
-) -> list[records.Record]:
-    """The records of a window that end in its last line, those that the reader refuses first.
-
-    :param count: how many are wanted; the last is repeated where fewer are found.
-    """
-    found = _ending(window, first, line, source)
-    alone = window.rstrip(b"\r\n").rsplit(b"\n", 1)[-1]
-    if all(r.rule == "malformed_json" and r.line < line for r in found):
-        # A record without an end swallows the lines after it, which COPY does not hold it to.
-        parts = _ending(alone, line, line, source)
-        if not found or all(r.rule != "malformed_json" for r in parts):
-            found = parts
-    chosen = sorted(found, key=lambda r: r.rule is None)[:count]
-    if not chosen:
-        chosen = [records.Record(line, alone.strip(b" \t\r\n"), "malformed_json", {})]
-    return chosen + [chosen[-1]] * (count - len(chosen))
-
-
-def _ending(text: bytes, first: int, line: int, source: Source) -> list[records.Record]:
-    parts = records.split(text, source.keys, first)
-    return [part for part in parts if part.line + part.raw.count(b"\n") == line]

@@ -70,6 +70,8 @@ def records(data: bytes) -> Iterator[Record]:
         error, value = None, None
         try:
             value, position = decoder.raw_decode(text, start)
+            if text[start] not in '{["' and text[position : position + 1].strip(" \t\r\n"):
+                raise ValueError("a number or a word goes on")
         except (ValueError, RecursionError) as reason:
             at = getattr(reason, "pos", start)
             position = _resume(text, start, at)
