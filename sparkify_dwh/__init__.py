@@ -33,6 +33,7 @@ _EXPORTS = {
     "Lookup": "declare",
     "Measure": "quality",
     "MissingExtraError": "errors",
+    "Observer": "observe",
     "Plan": "results",
     "Profile": "profiles",
     "QualityError": "errors",
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     )
     from .merge import Account
     from .models import SPARKIFY
+    from .observe import Observer
     from .profiles import (
         Broken,
         Damage,
@@ -132,6 +134,7 @@ __all__ = [
     "Lookup",
     "Measure",
     "MissingExtraError",
+    "Observer",
     "Plan",
     "Profile",
     "QualityError",

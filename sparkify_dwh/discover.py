@@ -44,21 +44,24 @@ class ObjectsChanged(Exception):
         self.keys = set(keys)
 
 
-def list_folder(location: str) -> Listing:
+def list_folder(location: str, found: Callable[[int], None] = lambda more: None) -> Listing:
     """Lists a folder, all levels, or one file.
 
     Names that start with ``.`` or ``_`` or end with ``~``, and files that are neither ``.json``
     nor ``.json.gz``, are skipped and counted; so are symbolic links to folders, to nothing, or to
     files outside of the folder.
 
+    :param found: is told how many more objects were found, folder by folder.
     :raises SourceError: when it does not exist, cannot be read or is no file that ends.
     """
     root = location
     try:
         root = os.path.abspath(os.path.expanduser(location))
         if not os.path.isdir(root):
-            return Listing([_single(root, os.stat(root))])
-        listing = _walk(root, os.path.realpath(root))
+            listing = Listing([_single(root, os.stat(root))])
+            found(1)
+            return listing
+        listing = _walk(root, os.path.realpath(root), found)
     except FileNotFoundError as error:
         raise SourceError(
             f"source {location} does not exist"
@@ -85,10 +88,10 @@ def _single(path: str, stat: os.stat_result) -> Object:
     return _object(path, stat)
 
 
-def _walk(root: str, real_root: str) -> Listing:
+def _walk(root: str, real_root: str, found: Callable[[int], None]) -> Listing:
     listing, folders = Listing(), [root]
     while folders:
-        folder = folders.pop()
+        folder, before = folders.pop(), len(listing.objects)
         try:
             with os.scandir(folder) as entries:
                 for entry in entries:
@@ -96,6 +99,7 @@ def _walk(root: str, real_root: str) -> Listing:
         except (FileNotFoundError, NotADirectoryError):
             if folder == root:
                 raise  # any other has vanished since its parent was listed
+        found(len(listing.objects) - before)
     return listing
 
 

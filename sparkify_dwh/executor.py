@@ -14,6 +14,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .observe import SILENT, Fraction, Observer, unknown
+
 
 @dataclass
 class Step:
@@ -45,6 +47,8 @@ class Executor:
     """Runs statements on a connection and keeps the time of each step."""
 
     planning = False
+    observer: Observer = SILENT
+    fraction: Fraction = staticmethod(unknown)
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
@@ -57,10 +61,12 @@ class Executor:
         """Adds the time of the block to a step."""
         entry = self.steps.setdefault((step, target), Step(step, target))
         start = time.perf_counter()
+        self.observer.enter(step, target, self.fraction)
         try:
             yield entry
         finally:
             entry.seconds += time.perf_counter() - start
+            self.observer.leave(step, target, entry.rows, entry.seconds)
 
     def _execute(
         self, statement: sa.Executable, step: str, target: str | None, values: Any

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from functools import partial
 
 from .config import Settings
 from .declare import Declarations, Source
 from .discover import Listing, Object, list_folder, look_again
 from .errors import SettingsError
+from .observe import SILENT, Observer, unknown
 from .s3 import SCHEME, Bucketeer
 
 
@@ -28,17 +30,21 @@ def locations(settings: Settings, declarations: Declarations) -> dict[str, str]:
     return found
 
 
-def list_sources(settings: Settings, places: Mapping[str, str]) -> dict[str, Listing]:
-    """Lists every source.
+def list_sources(
+    settings: Settings, places: Mapping[str, str], observer: Observer = SILENT
+) -> dict[str, Listing]:
+    """Lists every source; the observer is told of objects of the step ``list``.
 
     :raises SourceError: when one is missing or unreadable.
     """
     listings = {}
     for name, place in places.items():
+        found = partial(observer.advance, "list", name)
+        observer.enter("list", name, unknown)
         listings[name] = (
-            Bucketeer(settings).list_prefix(place)
+            Bucketeer(settings).list_prefix(place, found)
             if place.startswith(SCHEME)
-            else list_folder(place)
+            else list_folder(place, found)
         )
     return listings
 

@@ -23,6 +23,7 @@ from .errors import DatabaseError, LockError, SourceError, SparkifyError
 from .executor import Executor
 from .listing import list_sources, locations, look
 from .models.audit import LOADED, NOTHING_NEW
+from .observe import SILENT, Observer
 from .pipeline import LedgerMoved, Load, ObjectsChanged
 from .quarantine import Quarantine
 from .results import Run
@@ -46,6 +47,7 @@ class Loading:
     :param ready: called with the connection before anything else: it migrates the database, or
         raises where the schema is not this library's.
     :param tell: called with a line of text whenever a person may want to know what happens.
+    :param observer: is told how the work goes on.
     """
 
     def __init__(
@@ -58,9 +60,11 @@ class Loading:
         reload: bool = False,
         dry_run: bool = False,
         tell: Callable[[str], None] = log.info,
+        observer: Observer = SILENT,
     ) -> None:
         self.engine, self.declarations, self.settings = engine, declarations, settings
         self.ready, self.reload, self.dry_run, self.tell = ready, reload, dry_run, tell
+        self.observer = observer
         self.started_at = audit.utc_now()
         self.loader = Loader(audit.new_run_id(self.started_at), engine.name)
         self.log = RunLog(engine, self.loader, not dry_run, tell)
@@ -74,7 +78,8 @@ class Loading:
 
         :raises SparkifyError: of the class that says why; the load was rolled back.
         """
-        listings = list_sources(self.settings, locations(self.settings, self.declarations))
+        places = locations(self.settings, self.declarations)
+        listings = list_sources(self.settings, places, self.observer)
         began = time.perf_counter()
         try:
             with self.log.active():
@@ -224,6 +229,8 @@ class Loading:
         load = Load(self.engine, self.declarations, self.settings, self.loader, quarantine)
         load.warnings = self.warnings
         ex = Executor(connection)
+        if self.observer is not SILENT:
+            ex.observer, ex.fraction = self.observer, self.engine.watch(connection)
         self._load, self._ex, self._committing = load, ex, False
         ledger_rows = audit.ledger_size(ex)
         some = pipeline.discover(ex, load, listings, self.reload, waiting)

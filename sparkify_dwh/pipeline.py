@@ -106,6 +106,10 @@ def discover(
         )
         raw = load.engine.raw_table(source)
         load.batches.append(Batch(source, listing, objects, book, raw, bool(objects)))
+    for batch in load.batches:
+        size = sum(each.size for each in batch.objects)
+        ex.observer.begin("read", batch.source.name, size, "bytes")
+    ex.observer.begin("merge", None, len(load.declarations.targets), "tables")
     return any(batch.pending for batch in load.batches)
 
 
@@ -242,6 +246,7 @@ def write(ex: Executor, load: Load) -> None:
     lookups = {t.name: Lookups(t) for t in load.declarations.targets if t.resolution is not None}
     for target in load.declarations.targets:
         _merge_target(ex, load, target, lookups)
+        ex.observer.advance("merge", target.name, 1)
     _check(ex, load)
     _balance(load)
     _record(ex, load)

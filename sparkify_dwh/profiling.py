@@ -15,6 +15,7 @@ from .declare import Declarations
 from .discover import Listing
 from .errors import SettingsError, SourceError
 from .listing import list_sources
+from .observe import SILENT, Observer
 from .profile_keys import find_groups, find_keys
 from .profiles import (
     CUT,
@@ -37,7 +38,12 @@ EMPTY = '""'
 
 
 def profile(
-    settings: Settings, declarations: Declarations, sources: Sequence[str], *, top: int = 5
+    settings: Settings,
+    declarations: Declarations,
+    sources: Sequence[str],
+    *,
+    top: int = 5,
+    observer: Observer = SILENT,
 ) -> Profile:
     """See ``Warehouse.profile``."""
     places = [(name, place_of(settings, declarations, name)) for name in sources]
@@ -51,12 +57,12 @@ def profile(
         raise SettingsError(
             "no source is named or set", "name a folder, a file or s3://bucket/prefix/"
         )
-    listings = [list_sources(settings, {name: place})[name] for name, place in places]
+    listings = [list_sources(settings, {name: place}, observer)[name] for name, place in places]
     for (_, place), listing in zip(places, listings, strict=True):
         _require_objects(place, listing)
     return Profile(
         tuple(
-            profile_source(settings, name, place, listing, top)
+            profile_source(settings, name, place, listing, top, observer)
             for (name, place), listing in zip(places, listings, strict=True)
         )
     )
@@ -91,17 +97,21 @@ def _require_objects(place: str, listing: Listing) -> None:
 
 
 def profile_source(
-    settings: Settings, name: str, place: str, listing: Listing, top: int
+    settings: Settings, name: str, place: str, listing: Listing, top: int, observer: Observer
 ) -> SourceProfile:
     """Profiles the objects of one source."""
     began = time.perf_counter()
     scanning = import_module(".dialects.profile_engine", __package__).scanning
-    with scanning(settings, name) as (reader, scan):
+    with scanning(settings, name, observer) as (reader, scan):
         reader.read(listing.objects)
         more = scan.find_fields(MOST_FIELDS)
         records = scan.rows() - reader.lost
         scan.read()
-        found = [_field(scan, each, records, top) for each in scan.names]
+        found = []
+        observer.begin("profile", name, len(scan.names), "fields")
+        for each in scan.names:
+            found.append(_field(scan, each, records, top))
+            observer.advance("profile", name, 1)
         fields = tuple(each for each, _ in found)
         hints = {each.name: hint for each, hint in found}
         keys = find_keys(scan, fields, records, hints)

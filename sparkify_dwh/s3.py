@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -64,12 +64,15 @@ class Bucketeer:
             self._client = client(self.settings, "s3")
         return self._client
 
-    def list_prefix(self, address: str) -> Listing:
+    def list_prefix(
+        self, address: str, found: Callable[[int], None] = lambda more: None
+    ) -> Listing:
         """The objects under a prefix, or the one that the address names.
 
         A prefix is not a folder: ``logs`` would also match ``logs-private/``, so one that does
         not name an object is taken to end with a slash.
 
+        :param found: is told how many more objects were found, page by page.
         :raises SourceError: when the bucket is missing or may not be listed.
         """
         place = location(address)
@@ -83,8 +86,10 @@ class Bucketeer:
                 Bucket=place.bucket, Prefix=prefix
             )
             for page in pages:
+                before = len(listing.objects)
                 for item in page.get("Contents", ()):
                     self._add(listing, place.bucket, prefix, item, single)
+                found(len(listing.objects) - before)
         except Exception as error:
             raise self.explain(error, address) from error
         if single and not listing.objects:

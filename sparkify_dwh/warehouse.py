@@ -17,6 +17,7 @@ from .dialects.base import Engine
 from .errors import DatabaseError, SettingsError, UsageError
 from .executor import Planner
 from .models import SPARKIFY
+from .observe import SILENT, Observer
 from .profiles import Profile
 from .results import CheckResult, Plan, Run, Table
 from .schema import SchemaStatus
@@ -33,14 +34,19 @@ class Warehouse:
         ``sparkify.toml`` when left out.
     :param declarations: sources and targets; the shipped ones and those of
         ``settings.extensions`` when left out.
+    :param observer: is told how loads and profiles go on.
     :raises SettingsError: when a setting cannot be used.
     """
 
     def __init__(
-        self, settings: Settings | None = None, declarations: Declarations | None = None
+        self,
+        settings: Settings | None = None,
+        declarations: Declarations | None = None,
+        observer: Observer = SILENT,
     ) -> None:
         self.settings = settings or Settings()
         self.declarations = declarations or declared(self.settings)
+        self.observer = observer
         self._tell: Callable[[str], None] = log.info
 
     def __repr__(self) -> str:
@@ -111,6 +117,7 @@ class Warehouse:
             reload=all,
             dry_run=dry_run,
             tell=self._tell,
+            observer=self.observer,
         ).run()
 
     def _is_missing(self, engine: Engine) -> bool:
@@ -153,7 +160,9 @@ class Warehouse:
         :raises SettingsError: when a source has no place.
         :raises SourceError: when one is missing, unreadable or holds no file.
         """
-        return profiling.profile(self.settings, self.declarations, sources, top=top)
+        return profiling.profile(
+            self.settings, self.declarations, sources, top=top, observer=self.observer
+        )
 
     # Reading ------------------------------------------------------------------------------
 

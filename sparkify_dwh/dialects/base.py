@@ -16,6 +16,7 @@ from ..config import Settings
 from ..declare import Source
 from ..discover import Object
 from ..executor import Executor
+from ..observe import Fraction, unknown
 from ..quarantine import Quarantine
 from ..scratch import Scratch
 
@@ -149,6 +150,10 @@ class Engine(ABC):
 
         :param bounded: how many there are depends on the declarations, not on the data.
         """
+
+    def watch(self, connection: sa.Connection) -> Fraction:
+        """Tells how much of a statement is done, from any thread; None where it cannot."""
+        return unknown
 
     def housekeep(self, ex: Executor, deleted: Mapping[sa.Table, int]) -> list[str]:
         """What the engine needs after a load; returns warnings, never fails.

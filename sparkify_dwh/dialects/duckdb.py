@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -215,7 +216,9 @@ class DuckDBEngine(DuckDBConnection):
         self._readers[source.name] = reader
         if not ex.planning:
             with ex.timed("read", source.name):
-                local, changed = self._local(objects)
+                local, changed = self._local(
+                    objects, partial(ex.observer.advance, "fetch", source.name)
+                )
             if changed:
                 return Reading(changed=changed)
             objects = local
@@ -224,7 +227,9 @@ class DuckDBEngine(DuckDBConnection):
         self.fill(ex, reader.way_back, reader.pieces_read(), step="read", target=source.name)
         return reading
 
-    def _local(self, objects: Sequence[Object]) -> tuple[list[Object], set[str]]:
+    def _local(
+        self, objects: Sequence[Object], fetched: Callable[[int], None]
+    ) -> tuple[list[Object], set[str]]:
         """The objects as local files, and the keys of those that changed or vanished.
 
         Those on S3 are copied to ``scratch``, once in a run, and stay there until it ends: a
@@ -239,6 +244,7 @@ class DuckDBEngine(DuckDBConnection):
                 # For the reader it is a file like any other, with the version that a file has.
                 modified = str(Path(found.path).stat().st_mtime_ns)
                 self._copies[replace(found, path="")] = replace(found, version=modified)
+                fetched(found.size)
         return [self._copies.get(o, o) for o in objects if o.key not in changed], changed
 
     def stage(self, ex: Executor, source: Source) -> None:

@@ -25,6 +25,7 @@ from ..errors import DatabaseError, LockError, UsageError
 from ..executor import Executor
 from ..models.audit import LoadLock
 from ..models.base import table_of
+from ..observe import Fraction
 from .base import Engine
 from .duckdb_trouble import explained, holder_of, is_conflict, is_other_configuration
 
@@ -181,6 +182,21 @@ class DuckDBConnection(Engine):
             for left in (made, Path(f"{made}.wal")):
                 with contextlib.suppress(OSError):
                     left.unlink()
+
+    def watch(self, connection: sa.Connection) -> Fraction:
+        connection.exec_driver_sql("SET enable_progress_bar = true")
+        connection.exec_driver_sql("SET enable_progress_bar_print = false")
+        connection.commit()
+        driver: Any = connection.connection.dbapi_connection
+
+        def done() -> float | None:
+            try:
+                percent = driver.query_progress()
+            except duckdb.Error:  # closed meanwhile
+                return None
+            return None if percent < 0 else min(percent / 100, 1.0)
+
+        return done
 
     # Errors ---------------------------------------------------------------------------------
 

@@ -82,7 +82,11 @@ class Reader:
 
     def _read(self, objects: Sequence[Object]) -> None:
         with self.ex.timed(_READ, self.source.name):
-            direct = {each.key: n for each in objects if (n := self.intake.accept(each))}
+            direct = {}
+            for each in objects:
+                if lines := self.intake.accept(each):
+                    direct[each.key] = lines
+                self.ex.observer.advance(_READ, self.source.name, each.size)
         pieces = [Piece(self.intake.plain[key], key, rows=n) for key, n in direct.items()]
         pieces += self.spool.take(cut=False)
         with self.ex.when("there are lines to read", pieces) as wanted:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ..config import Settings
 from ..executor import Executor
+from ..observe import SILENT, Observer
 from .duckdb import DuckDBEngine
 from .duckdb_connection import MEMORY
 from .profile_read import RawReader
@@ -15,7 +16,7 @@ from .profile_scan import Scan
 
 
 @contextmanager
-def scanning(settings: Settings, name: str) -> Iterator[tuple[RawReader, Scan]]:
+def scanning(settings: Settings, name: str, observer: Observer) -> Iterator[tuple[RawReader, Scan]]:
     """A reader and a scan for one source; what they leave on disk goes with them.
 
     :raises DatabaseError: when memory or the disk for temporary files does not suffice.
@@ -29,6 +30,8 @@ def scanning(settings: Settings, name: str) -> Iterator[tuple[RawReader, Scan]]:
             connection = session.execution_options(isolation_level="AUTOCOMMIT")
             _spill(connection, engine.scratch)
             ex = Executor(connection)
+            if observer is not SILENT:
+                ex.observer, ex.fraction = observer, engine.watch(connection)
             reader = RawReader(ex, name, engine.scratch, engine.s3)
             try:
                 yield reader, Scan(ex, reader)

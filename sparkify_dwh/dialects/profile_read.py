@@ -130,11 +130,17 @@ class RawReader:
 
         :raises SourceError: when an object on S3 cannot be read.
         """
+        size = sum(each.size for each in objects)
+        self.ex.observer.begin(_READ, self.name, size, "bytes")
         self.ex.create(self.key_sets, step=_READ, target=self.name)
         with self.ex.timed(_READ, self.name):
             objects = list(self._local(objects))
             self.intake.objects = {each.key: each for each in objects}
-            direct = {each.key: n for each in objects if (n := self._accept(each))}
+            direct = {}
+            for each in objects:
+                if lines := self._accept(each):
+                    direct[each.key] = lines
+                self.ex.observer.advance(_READ, self.name, each.size)
         pieces = [Piece(self.intake.plain[key], key, rows=n) for key, n in direct.items()]
         pieces += self.spool.take(cut=False)
         while pieces:
