@@ -82,6 +82,9 @@ class Folders:
             Settings(database_url=f"duckdb:///{self.database}", **{**given, **values})
         )
 
+    #: Whether a row that a rule refuses is told with its object and line.
+    tells_place = True
+
     def put(self, source: str, name: str, data: bytes) -> Path:
         """Writes a file of a source; folders in its name are made."""
         path = self.folders[source] / name
@@ -95,6 +98,10 @@ class Folders:
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(self.database), read_only=True) as connection:
             return connection.execute(sql, list(values)).fetchall()
+
+    def table(self, name: str) -> list[tuple[Any, ...]]:
+        """All rows of a table, sorted."""
+        return sorted(self.query(f"SELECT * FROM {name}"), key=repr)
 
     def star(self) -> dict[str, list[tuple[Any, ...]]]:
         """All rows of the star, sorted by key, columns in the oracle's order."""

@@ -1,0 +1,37 @@
+"""The fixture of tests that hold on both engines: folders into DuckDB, a bucket into Redshift.
+
+A test module takes it by ``from engines import *``. What a test must leave out or put otherwise on
+Redshift is asked of ``house.tells_place`` and its like, each with its heading in
+`docs/redshift-loading.md`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from conftest import Folders
+from loads import OnRedshift, Source, aws_keys, migrated
+from redshift.fixtures import s3_server, standin
+
+__all__ = ["House", "Houses", "aws_keys", "house", "migrated", "s3_server", "standin"]
+
+House = Folders | OnRedshift
+Houses = Callable[..., House]
+
+
+@pytest.fixture(params=["duckdb", "redshift"])
+def house(request: pytest.FixtureRequest) -> Houses:
+    """Makes empty warehouses, ``house(**settings)``: on Redshift one after the other."""
+    if request.param == "duckdb":
+        made: Houses = request.getfixturevalue("warehouse")
+        return made
+    warehouse: OnRedshift = request.getfixturevalue("migrated")
+    server = request.getfixturevalue("s3_server")
+
+    def make(**values: Any) -> OnRedshift:
+        warehouse.empty()
+        return warehouse.use(Source(server), **values)
+
+    return make
