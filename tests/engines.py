@@ -1,8 +1,7 @@
 """The fixture of tests that hold on both engines: folders into DuckDB, a bucket into Redshift.
 
-A test module takes it by ``from engines import *``. What a test must leave out or put otherwise on
-Redshift is asked of ``house.tells_place`` and its like, each with its heading in
-`docs/redshift-loading.md`.
+A test module imports it with the fixtures that it needs. What a test must leave out or put
+otherwise on Redshift names its heading in `docs/redshift-loading.md`.
 """
 
 from __future__ import annotations
@@ -15,7 +14,17 @@ from conftest import Folders
 from loads import OnRedshift, Source, aws_keys, migrated
 from redshift.fixtures import s3_server, standin
 
-__all__ = ["House", "Houses", "aws_keys", "house", "migrated", "s3_server", "standin"]
+__all__ = [
+    "House",
+    "Houses",
+    "OnRedshift",
+    "Source",
+    "aws_keys",
+    "house",
+    "migrated",
+    "s3_server",
+    "standin",
+]
 
 House = Folders | OnRedshift
 Houses = Callable[..., House]

@@ -5,41 +5,46 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import pytest
+from engines import Houses, aws_keys, house, migrated, s3_server, standin
 
-from sparkify_dwh import Settings, Warehouse
+from sparkify_dwh import Warehouse
 from sparkify_dwh.aftermath import salvaged
 from sparkify_dwh.generate import generate
 from sparkify_dwh.models.sources import EVENTS
 
+__all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 
-@pytest.fixture
-def warehouse(tmp_path: Path) -> Warehouse:
-    generate(tmp_path / "data", events=300, songs=20, days=2)
-    log = next((tmp_path / "data/log_data").rglob("*.json"))
-    lines = log.read_text().splitlines()
+
+def damaged(folder: Path) -> dict[tuple[str, str], bytes]:
+    """Generated logs and songs of two days; four plays of the first are broken."""
+    generate(folder, events=300, songs=20, days=2)
+    files = {
+        (source, path.name): path.read_bytes()
+        for source, name in (("events", "log_data"), ("songs", "song_data"))
+        for path in sorted((folder / name).rglob("*.json"))
+    }
+    first = next(iter(files))
+    lines = files[first].decode().splitlines()
     plays = [n for n, line in enumerate(lines) if '"NextSong"' in line][:4]
     lines[plays[0]] = lines[plays[0]].replace('"level":', '"level":"gold","was":')
     lines[plays[1]] = lines[plays[1]][:-1]  # the closing brace is missing
     lines[plays[2]] = lines[plays[2]].replace('"song":', '"song":{},"was":')
     lines[plays[3]] = lines[plays[3]].replace('"length":', '"length":-1,"was":')
-    log.write_text("\n".join(lines) + "\n")
-    return Warehouse(
-        Settings(
-            database_url=f"duckdb:///{tmp_path}/w.duckdb",
-            log_data=str(tmp_path / "data/log_data"),
-            song_data=str(tmp_path / "data/song_data"),
-        )
-    )
+    return {**files, first: "\n".join(lines).encode() + b"\n"}
 
 
-def test_the_round_trip(warehouse: Warehouse, tmp_path: Path) -> None:
-    warehouse.load()
+def test_the_round_trip(house: Houses, tmp_path: Path) -> None:
+    folders = house()
+    for (source, name), data in damaged(tmp_path / "data").items():
+        folders.put(source, name, data)
+    warehouse = folders.warehouse
+    folders.load()
     before = warehouse.query("select count(*) n from sparkify.songplays").rows[0][0]
-    refused = warehouse.rejects().records()
+    refused = warehouse.rejects(locate=True).records()
     rules = {row["rule"]: row for row in refused}
     assert set(rules) == {"level_valid", "malformed_json", "nested_value", "length_valid"}
     assert [row["in_star"] for row in refused] == [False] * 4
+    assert all(row["key"] for row in refused)
 
     # Three are repaired; the fourth is still wrong.
     fixed = [
@@ -48,8 +53,8 @@ def test_the_round_trip(warehouse: Warehouse, tmp_path: Path) -> None:
         rules["nested_value"]["raw"].replace('"song":{}', '"song":"A Song"'),
         rules["length_valid"]["raw"],
     ]
-    (tmp_path / "fixed.json").write_text("\n".join(fixed) + "\n")
-    update = {"log_data": str(tmp_path / "fixed.json"), "song_data": None}
+    place = str(folders.put("events", "fixed.json", ("\n".join(fixed) + "\n").encode()))
+    update = {"log_data": place, "song_data": None}
     mend = Warehouse(warehouse.settings.model_copy(update=update))
     run = mend.load()
     assert run.refused == {"length_valid": 1}
@@ -63,7 +68,7 @@ def test_the_round_trip(warehouse: Warehouse, tmp_path: Path) -> None:
         )
         assert len(found) == 1
 
-    became = warehouse.rejects().records()
+    became = warehouse.rejects(locate=True).records()
     assert {(row["rule"], row["in_star"]) for row in became} == {
         *(("level_valid", True), ("malformed_json", True), ("nested_value", True)),
         ("length_valid", False),
