@@ -11,13 +11,15 @@ import sqlalchemy as sa
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from sparkify_dwh import SPARKIFY, Settings, SparkifyError
+from sparkify_dwh import SPARKIFY, Declarations, Settings, SparkifyError
 from sparkify_dwh.cli import app
 from sparkify_dwh.cli.loads import SOMETHING_TO_LOAD
 from sparkify_dwh.cli.options import SETTINGS
 from sparkify_dwh.config import ENV_PREFIX
+from sparkify_dwh.lineage import fields as all_fields
+from sparkify_dwh.lineage import lineage
 from sparkify_dwh.models import Base
-from sparkify_dwh.quality import PARSER_RULES, star_check
+from sparkify_dwh.quality import PARSER_RULES, star_reasons
 
 WIDTH = 80
 
@@ -235,14 +237,77 @@ def checks() -> str:
     """The checks of each table of the star; each fails a load that breaks it."""
     rows = []
     for target in SPARKIFY.targets:
-        reasons = {rule.name: rule.reason for rule in target.checks}
-        keys = ", ".join(target.key)
-        rows.append((code(target.name), code("key_unique"), f"no two rows share {keys}"))
-        for name in star_check(target).names:
-            column = name.removesuffix("_resolves")
-            reason = reasons.get(name) or f"{column} is NULL or stands in the table it refers to"
-            rows.append((code(target.name), code(name), reason))
+        rows += [(code(target.name), code(n), what) for n, what in star_reasons(target).items()]
     return table(("table", "check", "what must hold"), rows)
+
+
+# Lineage ----------------------------------------------------------------------------------
+
+
+def lineage_diagram() -> str:
+    """A Mermaid diagram of files, staging tables and the star."""
+    lines = ["```mermaid", "flowchart LR"]
+    for source in SPARKIFY.sources:
+        name = f"staging_{source.name}"
+        lines.append(f'    files_{source.name}["{source.name} files"] --> {name}')
+        lines.append(f'    {name}["{source.staging.fullname}"]')
+    for target in SPARKIFY.targets:
+        lines.append(f'    {target.name}["{target.table.fullname}"]')
+        lines.append(f"    staging_{target.source} --> {target.name}")
+    links = star_links(SPARKIFY)
+    lines += [f"    {table} -. {how} .-> {filled}" for table, how, filled in links]
+    return "\n".join([*lines, "```"])
+
+
+def star_links(declarations: Declarations) -> list[tuple[str, str, str]]:
+    """Tables of the star that others are filled from, how, and those others; each once."""
+    found = {}
+    for each in lineage(declarations):
+        for through in each.through:
+            found[through.split(".")[0], each.how, each.table] = None
+    return list(found)
+
+
+def lineage_tables(declarations: Declarations = SPARKIFY) -> str:
+    """The columns of each table with the fields they come from."""
+    parts = []
+    for target in declarations.targets:
+        rows = []
+        for each in lineage(declarations):
+            if each.table != target.name:
+                continue
+            fields = [f"{code(o.key)} of {o.source}" for o in each.origins]
+            kinds = dict.fromkeys(
+                f"repaired {o.kind}" if o.repaired else o.kind for o in each.origins
+            )
+            how = each.how
+            if each.through:
+                how += " from " + ", ".join(map(code, each.through))
+            if each.by:
+                how += " by " + ", ".join(map(code, each.by))
+            rows.append((code(each.column), ", ".join(fields), ", ".join(kinds), how))
+        scope = "" if target.scope is None else " Only some rows belong here."
+        body = table(("column", "field", "read as", "how"), rows)
+        parts.append(
+            f"## `{target.table.fullname}`\n\nFed by {target.source} files.{scope}\n\n{body}"
+        )
+    return "\n\n".join(parts)
+
+
+def fields_not_stored(declarations: Declarations = SPARKIFY) -> str:
+    """Fields of the files that no column of the star comes from."""
+    used = {(o.source, o.column) for each in lineage(declarations) for o in each.origins}
+    rows = [
+        (code(key), source.name, "typed, to decide by" if typed else "staged only")
+        for source, typed, key, column in all_fields(declarations)
+        if (source.name, column) not in used
+    ]
+    return table(("field", "source", "what becomes of it"), rows)
+
+
+def report_charts() -> str:
+    """The charts of the report."""
+    return table(("chart", "what"), [(each.title, each.what) for each in SPARKIFY.charts])
 
 
 # README -----------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ _EXPORTS = {
     "Account": "merge",
     "BooksError": "errors",
     "Broken": "profiles",
+    "Chart": "declare",
     "CheckError": "errors",
     "CheckResult": "results",
     "Damage": "profiles",
@@ -38,6 +39,7 @@ _EXPORTS = {
     "Profile": "profiles",
     "QualityError": "errors",
     "RejectLimitError": "errors",
+    "Report": "report",
     "Resolution": "declare",
     "Rule": "declare",
     "Run": "results",
@@ -64,6 +66,7 @@ if TYPE_CHECKING:
     from .audit import SourceBook
     from .config import Settings
     from .declare import (
+        Chart,
         Declarations,
         Derivation,
         Derived,
@@ -104,6 +107,7 @@ if TYPE_CHECKING:
         Together,
     )
     from .quality import Measure
+    from .report import Report
     from .results import CheckResult, Plan, Run, Table
     from .schema import SchemaStatus
     from .version import __version__
@@ -118,6 +122,7 @@ __all__ = [
     "Account",
     "BooksError",
     "Broken",
+    "Chart",
     "CheckError",
     "CheckResult",
     "Damage",
@@ -139,6 +144,7 @@ __all__ = [
     "Profile",
     "QualityError",
     "RejectLimitError",
+    "Report",
     "Resolution",
     "Rule",
     "Run",

@@ -169,12 +169,36 @@ class Target:
 
 
 @dataclass(frozen=True)
+class Chart:
+    """A question that the star answers; the report draws it.
+
+    :param query: gives a select. Its first ``keys`` columns say what a row is of, the others are
+        whole numbers. The query bounds its rows, but for days and grids, which have few.
+    :param kind: ``ranking`` (rows in the query's order, the number as a bar), ``days`` (columns
+        year, month, day, then one series for each column, stacked; many days are added up to months
+        or years), ``grid`` (a number for each row and column, as shades).
+    :param rows: for grids: the rows' names by number.
+    :param columns: for grids: the columns' names by number.
+    """
+
+    name: str
+    title: str
+    what: str
+    kind: Literal["ranking", "days", "grid"]
+    query: Callable[[], sa.Select[Any]]
+    keys: int = 1
+    rows: Mapping[int, str] = field(default_factory=dict)
+    columns: Mapping[int, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Declarations:
     """All sources and targets of a warehouse, in the order in which they are loaded."""
 
     sources: tuple[Source, ...] = ()
     targets: tuple[Target, ...] = ()
     version_locations: tuple[str, ...] = field(default=())
+    charts: tuple[Chart, ...] = ()
 
     def source(self, name: str) -> Source:
         """:raises UsageError: when no source has that name."""
@@ -189,10 +213,12 @@ class Declarations:
         sources: Iterable[Source] = (),
         targets: Iterable[Target] = (),
         version_locations: Iterable[str] = (),
+        charts: Iterable[Chart] = (),
     ) -> Declarations:
         """These declarations and further ones, for a warehouse with tables of its own."""
         return Declarations(
             self.sources + tuple(sources),
             self.targets + tuple(targets),
             self.version_locations + tuple(version_locations),
+            self.charts + tuple(charts),
         )

@@ -121,6 +121,10 @@ def row_measures(source: Source, counts: Any) -> list[Measure]:
     ]
 
 
+#: The measure of a source's refused rows among those read.
+REJECT_RATIO = "reject_ratio"
+
+
 def reject_measures(settings: Settings, source: str, read: int, refused: int) -> list[Measure]:
     """The limits of refused rows of a source; equal passes.
 
@@ -130,7 +134,7 @@ def reject_measures(settings: Settings, source: str, read: int, refused: int) ->
     # Divided, not multiplied: 29 / 100 is 0.29, but 0.29 * 100 is less than 29.
     ratio = refused / read if read else 0.0
     within = refused <= settings.reject_floor or ratio <= settings.max_reject_ratio
-    measures = [Measure("reject_ratio", source, "fail", ratio, settings.max_reject_ratio, within)]
+    measures = [Measure(REJECT_RATIO, source, "fail", ratio, settings.max_reject_ratio, within)]
     if settings.max_rejects is not None:
         limit = settings.max_rejects
         measures.append(Measure("max_rejects", source, "fail", refused, limit, refused <= limit))
@@ -225,3 +229,15 @@ def star_check(target: Target, keys: sa.FromClause | None = None) -> StarCheck:
         sa.select(*columns).select_from(origin),
         tuple(names),
     )
+
+
+def star_reasons(target: Target) -> dict[str, str]:
+    """What each check of ``star_check`` demands, by its name."""
+    declared = {rule.name: rule.reason for rule in target.checks}
+    found = {"key_unique": f"no two rows share {', '.join(target.key)}"}
+    for name in star_check(target).names:
+        column = name.removesuffix("_resolves")
+        found[name] = declared.get(name) or (
+            f"{column} is NULL or stands in the table it refers to"
+        )
+    return found

@@ -119,6 +119,12 @@ def query(engine: Engine, sql: str, limit: int | None) -> Table:
 
 def runs(engine: Engine) -> Table:
     """See ``Warehouse.runs``: newest first; a run without an end is running or died."""
+    with engine.session(read_only=True) as connection:
+        return run_log(engine, connection)
+
+
+def run_log(engine: Engine, connection: sa.Connection, limit: int | None = None) -> Table:
+    """The newest runs, at most so many; see ``runs``."""
     ended = RUN.alias("ended")
     read = _total("read")
     refused = _total("refused_by_parser") + _total("refused_by_rule")
@@ -141,10 +147,10 @@ def runs(engine: Engine) -> Table:
         )
         .where(RUN.c.event == STARTED)
         .order_by(RUN.c.at.desc())
+        .limit(limit)
     )
-    with engine.session(read_only=True) as connection:
-        table = _table(connection, statement)
-        alive = {r.run_id for r in audit.open_runs(connection) if r.alive and not engine.embedded}
+    table = _table(connection, statement)
+    alive = {r.run_id for r in audit.open_runs(connection) if r.alive and not engine.embedded}
     rows = []
     for row in table.rows:
         state = row[1] or ("running" if row[0] in alive or row[0] in loading.ACTIVE else "died")

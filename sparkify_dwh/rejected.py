@@ -55,6 +55,25 @@ def rejects(
         return Table(names, [(*row, now) for row, now in zip(rows, held, strict=True)])
 
 
+def in_force(run_id: str | None, characters: int) -> sa.Subquery:
+    """Refused rows of the newest run of each object, and those of one run; their text cut.
+
+    A run that was rolled back is of no object: what it refused is seen by its id alone.
+    """
+    places, of_object = _newest()
+    wanted: sa.ColumnElement[bool] = places.c.run_id.is_not(None)
+    if run_id is not None:
+        wanted = sa.or_(wanted, REJECTED.c.run_id == run_id)
+    columns = [c for c in REJECTED.c if c.name != "raw"]
+    text = sa.func.substr(REJECTED.c.raw, 1, characters).label("raw")
+    return (
+        sa.select(*columns, text)
+        .select_from(REJECTED.outerjoin(places, of_object))
+        .where(wanted)
+        .subquery("in_force")
+    )
+
+
 def _newest() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
     """The newest run of each object; rows without an object are of any object of their run."""
     newest = (

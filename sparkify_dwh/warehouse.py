@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from . import audit, loading, pipeline, profiling, reading, rejected, schema
+from . import audit, lineage, loading, pipeline, profiling, reading, rejected, schema
 from .config import Settings
 from .declare import Declarations
 from .dialects import load_engine
@@ -21,6 +22,9 @@ from .observe import SILENT, Observer
 from .profiles import Profile
 from .results import CheckResult, Plan, Run, Table
 from .schema import SchemaStatus
+
+if TYPE_CHECKING:
+    from .report import Report
 
 log = logging.getLogger("sparkify_dwh")
 
@@ -195,6 +199,35 @@ class Warehouse:
     def check(self) -> CheckResult:
         """Keys, foreign keys and declared checks of the whole star."""
         return reading.check(self._reader(), self.declarations)
+
+    def report(self, path: str | Path | None = None) -> Report:
+        """One self-contained HTML page: runs, books, refused rows, rules, the star, its schema.
+
+        All of it is read in one transaction. The page needs no network, and what it shows of the
+        data is escaped.
+
+        :param path: a file to write it to, whole or not at all; None: nothing is written.
+        :raises UsageError: when the path is a folder, a file that is no HTML page, or cannot be
+            written.
+        :raises DatabaseError: when there is no warehouse yet, or its schema version is another.
+        """
+        from .report import report, writable
+
+        place = None if path is None else writable(path)
+        config = schema.alembic_config(self.settings, self.declarations)
+        made = report(self._reader(), self.declarations, config)
+        if place is not None:
+            made.write(place)
+        return made
+
+    def lineage(self) -> Table:
+        """For each column of the star the fields of the files that it comes from, as declared.
+
+        ``how`` is ``as typed``, ``computed`` (from one row), ``derived`` (from several rows or
+        tables) or ``looked up``; ``through`` names the columns of other tables it is taken from,
+        ``by`` the columns that a look-up compares.
+        """
+        return Table(lineage.COLUMNS, lineage.lineage_rows(self.declarations))
 
     def _reader(self) -> Engine:
         engine = self._engine()

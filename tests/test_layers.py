@@ -13,9 +13,10 @@ ENGINES = re.compile(r"duckdb|redshift|postgres", re.IGNORECASE)
 SONGS = re.compile(r"song|artist|play|user_id|listen", re.IGNORECASE)
 #: The core: every module but what declares the warehouse, makes data, shows or deploys.
 CORE = [
-    "audit", "config", "declare", "discover", "executor", "loading", "merge", "pipeline",
-    "quality", "quarantine", "reading", "records", "resolve", "schema", "sql", "transform",
-    "warehouse",
+    "audit", "config", "declare", "discover", "executor", "inert", "lineage", "loading", "merge",
+    "pipeline", "quality", "quarantine", "reading", "records", "resolve", "schema", "sql",
+    "transform", "warehouse", "report/__init__", "report/charts", "report/erd", "report/facts",
+    "report/flow", "report/lines", "report/markup", "report/page", "report/writing",
 ]  # fmt: skip
 
 

@@ -38,6 +38,9 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
             for path in (ROOT / "migrations" / "versions").glob("0*.py")
         ),
         "sparkify_dwh/infra/template.yaml",
+        "sparkify_dwh/report/page.mako",
+        "sparkify_dwh/report/page.css",
+        "sparkify_dwh/report/page.js",
     ):
         assert needed in names
     modules = {
@@ -77,6 +80,8 @@ def test_the_installed_wheel_migrates_and_loads(wheel: Path, tmp_path: Path) -> 
     sparkify("migrate")
     sparkify("load", "--log-data", "data/log_data", "--song-data", "data/song_data")
     assert int(sparkify("query", "select count(*) n from sparkify.songplays", "--csv").split()[1])
+    sparkify("report", "report.html")
+    assert (tmp_path / "report.html").read_bytes().startswith(b"<!doctype html>")
     # The base install is light: neither AWS nor a driver for Redshift comes with it.
     light = "import importlib.util as u; print([n for n in ('boto3', 'redshift_connector', "
     light += "'pandas') if u.find_spec(n)])"

@@ -116,6 +116,7 @@ ORDER = (
     "runs",
     "rejects",
     "check",
+    "report",
 )
 
 

@@ -7,7 +7,6 @@ import io
 import json
 import math
 import os
-import re
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
@@ -15,12 +14,9 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, TextIO
 
-#: Characters that a terminal obeys or that turn text around; shown as escapes.
-_ACTIVE = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
-    "\ud800-\udfff\U000e0000-\U000e007f]"
-)
-_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+from ..inert import ACTIVE
+from ..inert import inert as inert
+
 BOLD, DIM, RED, YELLOW, GREEN = "1", "2", "31", "33", "32"
 
 
@@ -30,18 +26,6 @@ class OutputError(Exception):
 
 class ReaderGone(OutputError):
     """The reader of stdout, such as `head`, has had enough."""
-
-
-def inert(text: str) -> str:
-    """Text whose control characters and direction marks are shown, not obeyed."""
-    return _ACTIVE.sub(lambda m: _SHORT.get(m[0]) or _escape(m[0]), text)
-
-
-def _escape(char: str) -> str:
-    code = ord(char)
-    if code < 0x100:
-        return f"\\x{code:02x}"
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 # Streams ----------------------------------------------------------------------------------
@@ -145,7 +129,7 @@ def to_json(value: Any) -> str:
     """JSON, readable and without characters that a terminal obeys."""
     text = json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False)
     # Outside of strings JSON has only line ends among them.
-    return _ACTIVE.sub(lambda m: m[0] if m[0] == "\n" else json.dumps(m[0])[1:-1], text)
+    return ACTIVE.sub(lambda m: m[0] if m[0] == "\n" else json.dumps(m[0])[1:-1], text)
 
 
 def emit_json(value: Any) -> None:

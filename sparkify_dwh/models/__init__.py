@@ -2,13 +2,14 @@
 
 from ..declare import Declarations
 from . import audit, staging
+from .analytics import CHARTS
 from .base import Base, key_column, staged, table_of
 from .sources import SOURCES
 from .staging import StagedRow
 from .star import TARGETS
 
 #: The warehouse that the library ships.
-SPARKIFY = Declarations(sources=SOURCES, targets=TARGETS)
+SPARKIFY = Declarations(sources=SOURCES, targets=TARGETS, charts=CHARTS)
 
 __all__ = [
     "SPARKIFY",

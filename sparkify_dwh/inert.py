@@ -1,0 +1,24 @@
+"""Text from outside, made inert: what acts on a terminal or a page is shown as an escape."""
+
+from __future__ import annotations
+
+import re
+
+#: Characters that a terminal obeys or that turn text around; shown as escapes.
+ACTIVE = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\U000e0000-\U000e007f]"
+)
+_SHORT = {"\n": "\\n", "\r": "\\r", "\t": "\\t"}
+
+
+def inert(text: str) -> str:
+    """Text whose control characters and direction marks are shown, not obeyed."""
+    return ACTIVE.sub(lambda m: _SHORT.get(m[0]) or _escape(m[0]), text)
+
+
+def _escape(char: str) -> str:
+    code = ord(char)
+    if code < 0x100:
+        return f"\\x{code:02x}"
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"

@@ -1,0 +1,440 @@
+"""The report: what it says, that it is safe to open, and that it is there whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import sys
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+import sqlalchemy as sa
+from conftest import Factory, Folders
+from html_pages import Page, sound
+from loads import event, song
+from typer.testing import CliRunner
+
+from sparkify_dwh import (
+    Chart,
+    DatabaseError,
+    RejectLimitError,
+    Report,
+    SchemaVersionError,
+    Settings,
+    UsageError,
+    Warehouse,
+)
+from sparkify_dwh.cli import app
+from sparkify_dwh.generate import generate
+from sparkify_dwh.report import gather
+from sparkify_dwh.report.charts import columns, percent, ticks
+from sparkify_dwh.report.page import by_day
+
+HOSTILE = [
+    "<script>window.pwned=1</script>",
+    "\"><img src=x onerror='window.pwned=1'>",
+    "</title></style></script><svg onload=window.pwned=1>",
+    "javascript:window.pwned=1",
+    "\u202egnp.exe\u2066\u200f",
+    "\x1b[31mred\x1b]0;title\x07",
+    "${facts} {{7*7}} <%text> %s {0}",
+    "&lt;b&gt; &amp; \u2028\u2029 \U000e0041",
+]
+SECTIONS = ("newest", "history", "refused", "rules", "star", "analytics", "schema", "lineage")
+
+
+@pytest.fixture(scope="module")
+def loaded(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Folders:
+    """Three days of generated events, some broken, loaded day by day, and a load that failed."""
+    root = tmp_path_factory.mktemp("loaded")
+    generate(root / "data", events=1500, songs=60, days=3, seed=5, dirty=0.02)
+    folders = Folders(root / "w", template, max_reject_ratio=0.2)
+    songs = sorted((root / "data" / "song_data").rglob("*.json"))
+    for n, day in enumerate(sorted((root / "data" / "log_data").rglob("*.json"))):
+        folders.put("events", day.name, day.read_bytes())
+        for each in songs[n::3]:
+            folders.put("songs", each.name, each.read_bytes())
+        folders.load()
+    bad = folders.put("events", "bad.json", b"nope\n" * 2000)
+    with pytest.raises(RejectLimitError):
+        folders.load()
+    bad.unlink()
+    folders.load()
+    return folders
+
+
+def section(page: Page, name: str) -> str:
+    (found,) = (e for e in page.all("section") if e.attributes["id"] == name)
+    return found.text
+
+
+# What it says ------------------------------------------------------------------------------------
+
+
+def test_the_page_says_what_the_run_log_says(loaded: Folders) -> None:
+    page = sound(loaded.warehouse.report().html)
+    for name in SECTIONS:
+        assert section(page, name)
+    runs = loaded.warehouse.runs()
+    states = [row[1] for row in runs]
+    assert states == ["nothing new", "refused", "loaded", "loaded", "loaded"]
+    history = section(page, "history")
+    for record in runs.records():
+        assert record["run_id"] in history
+    newest = next(r for r in runs.records() if r["event"] == "loaded")
+    text = section(page, "newest")
+    books = loaded.warehouse.runs(newest["run_id"])["books"]
+    for record in books.records():
+        assert f"{record['rows']:,}" in text, record
+    assert "No load has been committed" not in text
+    refused = [e for e in page.all("details") if e.attributes.get("data-item") == "refused"]
+    (failed,) = (r["run_id"] for r in runs.records() if r["event"] == "refused")
+    shown = Counter(
+        (row["source"], row["rule"])
+        for row in loaded.warehouse.rejects().records()
+        if row["run_id"] != failed
+    )
+    assert {(e.attributes["data-source"], e.attributes["data-rule"]) for e in refused} == set(shown)
+    for (_, rule), count in shown.items():
+        assert f"{rule}" in section(page, "refused") and f"{count:,} row" in page.text
+    for name, rows in loaded.star().items():
+        assert f"sparkify.{name}{len(rows):,}" in section(page, "star").replace("\n", "")
+
+
+def test_a_failed_run_shows_what_it_refused(warehouse: Factory) -> None:
+    folders = warehouse()
+    folders.put("events", "a.json", b"nope\n" * 50)
+    with pytest.raises(RejectLimitError):
+        folders.load()
+    page = sound(folders.warehouse.report().html)
+    newest = section(page, "newest")
+    assert "refused" in newest and "50 of 50 rows refused" in newest
+    assert "No load has been committed yet" in newest
+    assert "100.00 %" in newest
+    assert "malformed_json events, 50 rows" in section(page, "refused")
+    assert "and 45 more" in section(page, "refused")
+    assert "nothing to draw" in section(page, "analytics")
+
+
+def test_an_empty_warehouse(warehouse: Factory) -> None:
+    page = sound(warehouse().warehouse.report().html)
+    assert "No run so far" in section(page, "newest")
+    assert "nothing to draw" in section(page, "analytics")
+    assert "sparkify.songplays" in section(page, "schema")
+
+
+def test_no_warehouse_and_another_schema(tmp_path: Path, warehouse: Factory) -> None:
+    url = f"duckdb:///{tmp_path / 'none.duckdb'}"
+    with pytest.raises(DatabaseError, match="there is no warehouse"):
+        Warehouse(Settings(database_url=url)).report(tmp_path / "r.html")
+    folders = warehouse()
+    folders.warehouse.migrate("base")
+    with pytest.raises(SchemaVersionError, match="schema version none"):
+        folders.warehouse.report(tmp_path / "r.html")
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_charts_are_counted_right(loaded: Folders) -> None:
+    """Against plain Python over the rows of the star."""
+    engine = loaded.warehouse._reader()
+    with engine.session(read_only=True) as connection:
+        facts = gather(engine, connection, loaded.warehouse.declarations)
+    found = {chart.name: [tuple(row) for row in rows] for chart, rows, _ in facts.charts}
+    plays = loaded.query(
+        "SELECT start_time, user_id, level, song_id, artist_id, song_title, artist_name, location,"
+        " user_agent, session_id, item_in_session FROM sparkify.songplays"
+    )
+    assert plays
+    by_hour = Counter((p[0].isoweekday(), p[0].hour) for p in plays)
+    assert {row[:2]: row[2] for row in found["plays_by_hour"]} == by_hour
+    days = sorted({(p[0].year, p[0].month, p[0].day) for p in plays})
+
+    def count(day: tuple[int, ...], fits: Callable[[Any], bool]) -> int:
+        return sum((p[0].year, p[0].month, p[0].day) == day and fits(p) for p in plays)
+
+    assert found["plays_by_day"] == [
+        (*d, count(d, lambda p: p[2] == "free"), count(d, lambda p: p[2] == "paid")) for d in days
+    ]
+    assert found["matches"] == [
+        (
+            *d,
+            count(d, lambda p: p[3] is not None),
+            count(d, lambda p: p[3] is None and p[4] is not None),
+            count(d, lambda p: p[4] is None),
+        )
+        for d in days
+    ]
+    changes: Counter[tuple[Any, ...]] = Counter()
+    ordered = sorted(plays, key=lambda p: (p[1], p[0], p[9], p[10]))
+    for _, each in groupby(ordered, key=lambda p: p[1]):
+        mine = list(each)
+        for before, now in pairwise(mine):
+            if before[2] != now[2]:
+                changes[now[0].year, now[0].month, now[0].day, now[2]] += 1
+    assert changes, "the generated data hold a change of level"
+    assert found["level_changes"] == [
+        (*d, changes[(*d, "paid")], changes[(*d, "free")])
+        for d in days
+        if changes[(*d, "paid")] + changes[(*d, "free")]
+    ]
+    for name, places in {
+        "top_songs": (5, 6), "top_artists": (6,), "places": (7,), "browsers": (8,),
+    }.items():  # fmt: skip
+        counted = Counter(tuple(p[i] for i in places) for p in plays)
+        counted.pop((None,), None)
+        best = sorted(counted.items(), key=lambda item: (-item[1], item[0]))[:10]
+        assert [(row[:-1], row[-1]) for row in found[name]] == best, name
+    lengths = Counter(Counter(p[9] for p in plays).values())
+    assert sum(row[1] for row in found["sessions"]) == sum(lengths.values())
+    assert dict(found["sessions"]).get("1", 0) == lengths[1]
+    middle = sum(n for length, n in lengths.items() if 2 <= length <= 5)
+    assert dict(found["sessions"]).get("2 to 5", 0) == middle
+    users = loaded.query("SELECT level, gender, count(*) FROM sparkify.users GROUP BY 1, 2")
+    assert {row[:2]: row[2] for row in found["users"]} == {r[:2]: r[2] for r in users}
+
+
+def test_a_chart_of_ones_own(warehouse: Factory) -> None:
+    folders = warehouse()
+    mine = Chart(
+        "answer", "The <answer>", "To everything.", "ranking",
+        lambda: sa.select(sa.literal("<i>six</i>").label("name"), sa.literal(42).label("n")),
+    )  # fmt: skip
+    known = folders.warehouse.declarations.extended(charts=[mine])
+    page = sound(Warehouse(folders.warehouse.settings, known).report().html)
+    assert "The <answer>" in section(page, "analytics")
+    assert "<i>six</i>" in section(page, "analytics") and "42" in section(page, "analytics")
+
+
+def test_a_person_that_is_gone_is_not_on_the_page(warehouse: Factory) -> None:
+    """It shows what the tables hold now: no copy is kept anywhere."""
+    folders = warehouse()
+    lines = event(userId="8") + event(userId="77", location="Nowhere, NW", sessionId=5)
+    refused = event(userId="77", level="gold", firstName="Zaphod", itemInSession=9)
+    folders.put("events", "a.json", (lines + refused).encode())
+    folders.load()
+    before = folders.warehouse.report().html
+    assert "Nowhere, NW" in before and "Zaphod" in before
+    with folders.warehouse.engine.begin() as connection:
+        for table in ("sparkify.songplays", "sparkify.users"):
+            connection.exec_driver_sql(f"DELETE FROM {table} WHERE user_id = 77")
+        connection.exec_driver_sql("DELETE FROM audit.rejected_row WHERE raw LIKE '%Zaphod%'")
+    after = folders.warehouse.report().html
+    assert "Nowhere, NW" not in after and "Zaphod" not in after
+
+
+# Safe to open ------------------------------------------------------------------------------------
+
+
+def hostile(folders: Folders) -> None:
+    """A warehouse with hostile text wherever text from outside can stand."""
+    lines = "".join(
+        event(
+            itemInSession=n, song=text, artist=text[::-1], userAgent=text, location=text,
+            firstName=text, ts=1541106106796 + n, sessionId=session,
+        )
+        for session in range(80)
+        for n, text in enumerate(HOSTILE)
+    )  # fmt: skip
+    bad = "".join(event(itemInSession=n, level=text) for n, text in enumerate(HOSTILE))
+    name = "\"><script>window.pwned=1;'\u202e&lt;.json"
+    folders.put("events", name, (lines + bad).encode())
+    folders.put("songs", "<svg onload=window.pwned=1>.json", song(title=HOSTILE[0]).encode())
+    folders.load()
+    folders.put("events", "<b>.json", ("<script>window.pwned=1</script>\n" * 60).encode())
+    with pytest.raises(RejectLimitError):
+        folders.load()
+
+
+def test_whatever_comes_from_outside_is_text(warehouse: Factory) -> None:
+    folders = warehouse(reject_floor=20)
+    hostile(folders)
+    html = folders.warehouse.report().html
+    page = sound(html)
+    assert "<script>window.pwned=1</script>" in section(page, "analytics")
+    assert "<svg onload=window.pwned=1>.json" in section(page, "newest")
+    assert "\\u202egnp.exe\\u2066\\u200f" in section(page, "analytics")
+    assert "\\x1b[31mred\\x1b]0;title\\x07" in section(page, "analytics")
+    assert "${facts} {{7*7}} <%text> %s {0}" in section(page, "analytics")
+    # Nothing acts on a terminal that shows the page, or turns its text around.
+    assert not set(html) & {chr(n) for n in (*range(9), *range(11, 32), *range(127, 160))}
+    assert not set(html) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u200e\u200f\u2028")
+
+
+def test_secrets_are_masked(warehouse: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    folders = warehouse()
+    url = "redshift+redshift_connector://ann:hunter2@cluster.example:5439/dev"
+    engine = folders.warehouse._reader()
+    engine.settings = Settings(database_url=url)
+    with engine.session(read_only=True) as connection:
+        facts = gather(engine, connection, folders.warehouse.declarations)
+    assert "hunter2" not in repr(facts) and "cluster.example" in facts.database
+
+
+def test_a_large_warehouse_stays_small_on_the_page(warehouse: Factory) -> None:
+    """Many runs, rules and refused rows with the longest and worst text there is."""
+    folders = warehouse()
+    worst = "repeat(chr(917569) || '<' || chr(8238), 5000)"
+    run = "lpad(n::varchar, 6, '0')"
+    with folders.warehouse.engine.begin() as connection:
+        for statement in (
+            f"""INSERT INTO audit.load_run
+            SELECT {run}, event, TIMESTAMP '2026-01-01' + to_hours(n::int), 'h', 1, 'u', 'e', 'v',
+                left({worst}, 1000)
+            FROM range(150) r(n), (VALUES ('started'), ('refused')) e(event)""",
+            f"""INSERT INTO audit.quality_result
+            SELECT {run}, 'rule_' || m, 'source_' || m % 2, 'reject', n * 1e6 + m, NULL, true
+            FROM range(150) r(n), range(80) s(m)""",
+            f"""INSERT INTO audit.rejected_row
+            SELECT '000149', n, 'source_' || n % 2, 'rule_' || n % 80, left({worst}, 200),
+                left({worst}, 900), 1, {worst}, 65535, now()::timestamp
+            FROM range(1000) r(n)""",
+        ):
+            connection.exec_driver_sql(statement)
+    page = sound(folders.warehouse.report().html)
+    assert "The newest 60 of 150 runs." in section(page, "history")
+    kept = [e for e in page.all("details") if e.attributes.get("data-item") == "refused"]
+    assert len(kept) == 80
+
+
+# A file, whole or not at all ----------------------------------------------------------------------
+
+
+def test_writing_and_writing_again(loaded: Folders, tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    made = loaded.warehouse.report(path)
+    assert path.read_text("utf-8") == made.html
+    mask = os.umask(0)
+    os.umask(mask)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o666 & ~mask
+    path.chmod(0o640)
+    made.write(str(path))
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    link = tmp_path / "link.html"
+    link.symlink_to(path)
+    Report("<!doctype html>new").write(link)
+    assert link.is_symlink() and path.read_text() == "<!doctype html>new"
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["link.html", "report.html"]
+
+
+def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("<!doctype html>old")
+
+    def full(handle: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(UsageError, match=r"cannot be written: No space left on device"):
+        Report("<!doctype html>new").write(path)
+    assert [p.name for p in tmp_path.iterdir()] == ["report.html"]
+    assert path.read_text() == "<!doctype html>old"
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("", "is a folder"),
+        ("none/report.html", "does not exist"),
+        ("data.json", "is no HTML page"),
+        ("data.json/report.html", "does not exist"),
+        ("nul\0.html", "no name of a file"),
+        ("x" * 300 + ".html", "cannot be written"),
+    ],
+)
+def test_places_that_cannot_be(loaded: Folders, tmp_path: Path, name: str, what: str) -> None:
+    (tmp_path / "data.json").write_text("{}")
+    with pytest.raises(UsageError, match=what) as raised:
+        loaded.warehouse.report(f"{tmp_path}/{name}")
+    assert raised.value.hint
+    assert [p.name for p in tmp_path.iterdir()] == ["data.json"]
+
+
+def test_the_warehouse_itself_is_not_replaced(loaded: Folders) -> None:
+    before = loaded.database.read_bytes()
+    with pytest.raises(UsageError, match="is no HTML page"):
+        loaded.warehouse.report(loaded.database)
+    assert loaded.database.read_bytes() == before
+
+
+def test_devices_are_written_to(loaded: Folders) -> None:
+    Report("<!doctype html>").write("/dev/null")
+    assert not Path("/dev/null").is_file()
+
+
+def test_the_command(loaded: Folders, tmp_path: Path) -> None:
+    options = ["--database-url", f"duckdb:///{loaded.database}"]
+    path = tmp_path / "report.html"
+    done = CliRunner().invoke(app, ["report", str(path), *options])
+    assert done.exit_code == 0 and done.stdout == ""
+    assert done.stderr == f"{path} written: {round(path.stat().st_size / 1000)} kB\n"
+    sound(path.read_text("utf-8"))
+    done = CliRunner().invoke(app, ["report", "-", *options])
+    assert done.exit_code == 0 and done.stdout.startswith("<!doctype html>")
+    for bad, says in ((str(tmp_path), "is a folder"), (f"{tmp_path}/no/r.html", "does not exist")):
+        done = CliRunner().invoke(app, ["report", bad, *options])
+        assert done.exit_code == 2 and says in done.stderr and done.stdout == ""
+    none = ["--database-url", f"duckdb:///{tmp_path}/none.duckdb"]
+    assert CliRunner().invoke(app, ["report", str(path), *none]).exit_code == 5
+    assert not (tmp_path / "none.duckdb").exists()
+
+
+def test_it_shows_itself_in_a_notebook() -> None:
+    shown = Report('<!doctype html><p title="x">')._repr_html_()
+    assert 'srcdoc="&lt;!doctype html&gt;&lt;p title=&quot;x&quot;&gt;"' in shown
+    assert 'sandbox="allow-scripts"' in shown and len(repr(Report("x" * 9000))) < 50
+
+
+# Charts ------------------------------------------------------------------------------------------
+
+
+def test_days_are_added_up_where_there_are_many() -> None:
+    def rows(days: int, every: int = 1) -> list[tuple[int, ...]]:
+        start = datetime(2018, 11, 29)
+        found = (start + timedelta(n) for n in range(0, days, every))
+        return [(d.year, d.month, d.day, 1, 10) for d in found]
+
+    labels, series = by_day(rows(4, 3), ["a", "b"])
+    assert labels == ["2018-11-29", "2018-11-30", "2018-12-01", "2018-12-02"]
+    assert series == [("a", [1, 0, 0, 1]), ("b", [10, 0, 0, 10])]
+    labels, series = by_day(rows(400), ["a", "b"])
+    assert labels[:3] == ["2018-11", "2018-12", "2019-01"]
+    assert series[0][1][:3] == [2, 31, 31] and sum(series[1][1]) == 4000
+    labels, series = by_day(rows(30_000, 1000), ["a", "b"])
+    assert labels[0] == "2018" and len(labels) < 100 and sum(series[0][1]) == 30
+
+
+@pytest.mark.parametrize("most", [0, 0.004, 1, 3, 7, 99, 100, 101, 12345, 5e9])
+def test_axes_reach_the_greatest_value(most: float) -> None:
+    found = ticks(most)
+    assert found[0] == 0 and found[-1] >= most and 2 <= len(found) <= 6
+    assert most == 0 or found[-2] < most
+
+
+def test_heights_are_as_the_numbers() -> None:
+    drawn = Page(str(columns("c", "T", ["a", "b"], [("x", [10, 5]), ("y", [0, 5])])))
+    bars = [e.attributes for e in drawn.all("rect") if e.attributes["class"] in ("s0", "s1")]
+    heights = [float(bar["height"]) for bar in bars]
+    assert len(bars) == 3 and heights[0] == pytest.approx(heights[1] * 2, abs=0.2)
+    assert heights[1] == heights[2]
+
+
+def test_percentages_never_hide_a_refusal() -> None:
+    assert [percent(x) for x in (None, 0, 1e-9, 0.0042, 1)] == [
+        "", "0 %", "< 0.01 %", "0.42 %", "100.00 %",
+    ]  # fmt: skip
+
+
+def test_rendering_imports_nothing_at_the_start_of_the_command_line() -> None:
+    import subprocess
+
+    code = "import sys, sparkify_dwh.cli; print(json.dumps(sorted(sys.modules)))"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import json; {code}"], capture_output=True, text=True, check=True
+    )
+    assert not {"mako", "markupsafe", "sparkify_dwh.report"} & set(json.loads(done.stdout))
