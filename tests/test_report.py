@@ -283,7 +283,7 @@ def test_a_large_warehouse_stays_small_on_the_page(warehouse: Factory) -> None:
     run = "lpad(n::varchar, 6, '0')"
     with folders.warehouse.engine.begin() as connection:
         for statement in (
-            f"""INSERT INTO audit.load_run (run_id, event, at, host, pid, db_user, engine,
+            f"""INSERT INTO audit.load_run (run_id, event, "at", host, pid, db_user, engine,
                 version, reason)
             SELECT {run}, event, TIMESTAMP '2026-01-01' + to_hours(n::int), 'h', 1, 'u', 'e', 'v',
                 left({worst}, 1000)
@@ -293,7 +293,7 @@ def test_a_large_warehouse_stays_small_on_the_page(warehouse: Factory) -> None:
             SELECT {run}, 'rule_' || m, 'source_' || m % 2, 'reject', n * 1e6 + m, NULL, true
             FROM range(150) r(n), range(80) s(m)""",
             f"""INSERT INTO audit.rejected_row (run_id, position, source, rule, reason, key,
-                line, raw, raw_bytes, at)
+                line, raw, raw_bytes, "at")
             SELECT '000149', n, 'source_' || n % 2, 'rule_' || n % 80, left({worst}, 200),
                 left({worst}, 900), 1, {worst}, 65535, now()::timestamp
             FROM range(1000) r(n)""",
