@@ -25,6 +25,7 @@ _EXPORTS = {
     "Declarations": "declare",
     "Derivation": "declare",
     "Derived": "declare",
+    "Erasure": "erasing",
     "Field": "declare",
     "FieldProfile": "profiles",
     "Frequency": "profiles",
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         Source,
         Target,
     )
+    from .erasing import Erasure
     from .errors import (
         BooksError,
         CheckError,
@@ -130,6 +132,7 @@ __all__ = [
     "Declarations",
     "Derivation",
     "Derived",
+    "Erasure",
     "Field",
     "FieldProfile",
     "Frequency",

@@ -18,6 +18,8 @@ from .executor import Executor, Step
 from .merge import Account
 from .models.audit import (
     STARTED,
+    Erasure,
+    ErasureCount,
     LoadBook,
     LoadFile,
     LoadRun,
@@ -30,6 +32,7 @@ from .quality import Measure
 from .version import __version__
 
 RUN, FILE, STEP = table_of(LoadRun), table_of(LoadFile), table_of(LoadStep)
+ERASURE, ERASURE_COUNT = table_of(Erasure), table_of(ErasureCount)
 BOOK, RESULT, REJECTED = table_of(LoadBook), table_of(QualityResult), table_of(RejectedRow)
 MAX_REASON = 4096
 
@@ -92,9 +95,21 @@ def ledger(ex: Executor, source: Source) -> set[tuple[str, str, int]]:
     return {(key, version, size) for key, version, size in found}
 
 
-def ledger_size(ex: Executor) -> int:
-    """Rows of the ledger: another number than before tells that another load came between."""
-    return ex.numbers(sa.select(sa.func.count().label("n")).select_from(FILE), step="discover")["n"]
+@dataclass(frozen=True)
+class Past:
+    """Rows of the ledger and erasures: others than before tell that somebody came between."""
+
+    files: int
+    erasures: int
+
+
+def past(ex: Executor) -> Past:
+    """What was loaded and erased so far."""
+    files, erasures = (
+        sa.select(sa.func.count()).select_from(table).scalar_subquery() for table in (FILE, ERASURE)
+    )
+    counts = sa.select(files.label("files"), erasures.label("erasures"))
+    return Past(**ex.numbers(counts, step="discover"))
 
 
 @dataclass(frozen=True)
@@ -197,6 +212,7 @@ class SourceBook:
     changed: int = 0
     read: int = 0
     staged: int = 0
+    erased: int = 0
     refused_by_parser: int = 0
     refused_by_rule: int = 0
 
@@ -211,9 +227,10 @@ class SourceBook:
         return self.refused_by_parser + self.refused_by_rule
 
 
-SOURCE_ACCOUNTS = ("objects", "read", "staged", "refused_by_parser", "refused_by_rule")
+SOURCE_ACCOUNTS = ("objects", "read", "staged", "refused_by_parser", "erased", "refused_by_rule")
 TARGET_ACCOUNTS = (
     "staged",
+    "erased",
     "refused",
     "out_of_scope",
     "duplicate",

@@ -56,6 +56,8 @@ class Source:
     """Files of one kind: where their rows are staged, how they are typed and judged.
 
     The staging table's columns carry the key of the file's JSON in ``info["key"]``.
+
+    :param person: name of the field (text or integer) that tells which person a row is about.
     """
 
     name: str
@@ -63,6 +65,7 @@ class Source:
     staging: sa.Table
     fields: tuple[Field, ...]
     rules: tuple[Rule, ...]
+    person: str | None = None
 
     @property
     def columns(self) -> tuple[sa.Column[Any], ...]:
@@ -145,6 +148,8 @@ class Target:
     :param resolution: foreign keys found by look-up.
     :param derivation: rows computed from other tables instead of inserted as staged.
     :param checks: predicates every row must fulfil when the load ends.
+    :param person: name of the column that tells which person a row is about; columns that point
+        to it by foreign key do so too.
     """
 
     table: sa.Table
@@ -156,6 +161,7 @@ class Target:
     resolution: Resolution | None = None
     derivation: Derivation | None = None
     checks: tuple[Rule, ...] = ()
+    person: str | None = None
 
     @property
     def name(self) -> str:

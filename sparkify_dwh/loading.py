@@ -184,7 +184,7 @@ class Loading:
                         "load when their writer is done",
                     ) from None
             except LedgerMoved:
-                self.tell("another load was committed meanwhile; starting again")
+                self.tell("another load or an erasure was committed meanwhile; starting again")
             except sa.exc.DBAPIError as error:
                 if not self.engine.is_conflict(error):
                     raise
@@ -232,7 +232,7 @@ class Loading:
         if self.observer is not SILENT:
             ex.observer, ex.fraction = self.observer, self.engine.watch(connection)
         self._load, self._ex, self._committing = load, ex, False
-        ledger_rows = audit.ledger_size(ex)
+        load.past = audit.past(ex)
         some = pipeline.discover(ex, load, listings, self.reload, waiting)
         connection.rollback()
         if not some:
@@ -244,7 +244,7 @@ class Loading:
             ex.commit_each = False
         with connection.begin() as transaction:
             self.engine.lock(ex)
-            if audit.ledger_size(ex) != ledger_rows:
+            if audit.past(ex) != load.past:
                 raise LedgerMoved
             if not self.engine.reads_first:
                 pipeline.read(ex, load)

@@ -33,6 +33,7 @@ class Account:
 
     target: str
     staged: int = 0
+    erased: int = 0
     refused: int = 0
     out_of_scope: int = 0
     duplicate: int = 0
@@ -44,8 +45,8 @@ class Account:
 
     @property
     def balanced(self) -> bool:
-        """staged = refused + out of scope + duplicate + stale + merged."""
-        gone = self.refused + self.out_of_scope + self.duplicate + self.stale
+        """staged = erased + refused + out of scope + duplicate + stale + merged."""
+        gone = self.erased + self.refused + self.out_of_scope + self.duplicate + self.stale
         return self.staged == gone + self.merged
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import audit, quality
+from . import audit, persons, quality
 from .audit import Loader, SourceBook
 from .config import Settings
 from .declare import Declarations, Source, Target
@@ -25,9 +25,11 @@ from .resolve import Lookups
 from .sql import HasBit
 from .transform import TypedRows, in_scope, repair, repair_table, suspects
 
+NO_PAST = audit.Past(0, 0)
+
 
 class LedgerMoved(Exception):
-    """Another load was committed between listing and locking."""
+    """Another load or an erasure was committed between listing and locking."""
 
 
 @dataclass
@@ -56,6 +58,7 @@ class Load:
     settings: Settings
     loader: Loader
     quarantine: Quarantine
+    past: audit.Past = NO_PAST
     batches: list[Batch] = field(default_factory=list)
     works: dict[str, Work] = field(default_factory=dict)
     touched: dict[str, Account] = field(default_factory=dict)
@@ -117,6 +120,7 @@ def read(ex: Executor, load: Load) -> None:
     """Reads, judges and keys the rows of every source; writes temporary tables only."""
     if not load.engine.reads_first:
         _empty_staging(ex, load)
+    persons.withhold(ex, load.declarations.sources, load.quarantine, load.past.erasures)
     repairs = repair_table()
     ex.create(repairs, step="repair")
     for batch in load.batches:
@@ -154,6 +158,7 @@ def _read_source(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> N
     book.staged = sum(staged.values())
     book.refused_by_parser = load.quarantine.by_parser[source.name]
     batch.counts = {"read": reading.read, "staged": staged}
+    book.erased = persons.leave_out(ex, source, batch.raw, load.past.erasures)
     _mend(ex, load, batch, repairs)
     batch.rows = TypedRows(source, batch.raw, repairs)
     _judge(ex, load, batch, repairs)
@@ -233,6 +238,7 @@ def _count_scopes(ex: Executor, load: Load, batch: Batch) -> None:
     for name, work in load.works.items():
         if work.target.source == batch.source.name:
             load.works[name].account.staged = batch.book.staged
+            load.works[name].account.erased = batch.book.erased
             load.works[name].account.refused = batch.book.refused_by_rule
 
 
@@ -328,8 +334,9 @@ def _balance(load: Load) -> None:
         if not b.book.balanced
     ]
     wrong += [
-        f"{a.target}: staged {a.staged:,} is not refused {a.refused:,} + out of scope"
-        f" {a.out_of_scope:,} + duplicate {a.duplicate:,} + stale {a.stale:,} + merged {a.merged:,}"
+        f"{a.target}: staged {a.staged:,} is not erased {a.erased:,} + refused {a.refused:,}"
+        f" + out of scope {a.out_of_scope:,} + duplicate {a.duplicate:,} + stale {a.stale:,}"
+        f" + merged {a.merged:,}"
         for a in load.accounts
         if not a.balanced
     ]
@@ -373,10 +380,10 @@ def unchanged(load: Load, look: Callable[[Source, list[Object]], set[str]]) -> N
 
 
 @contextmanager
-def transaction(ex: Executor, load: Load, ledger_rows: int) -> Iterator[None]:
+def transaction(ex: Executor, load: Load) -> Iterator[None]:
     """Locks first; the caller commits."""
     load.engine.lock(ex)
-    if audit.ledger_size(ex) != ledger_rows and not ex.planning:
+    if audit.past(ex) != load.past and not ex.planning:
         raise LedgerMoved
     yield
 

@@ -175,7 +175,9 @@ def refuse_load(sources: Sequence[Refusing]) -> None:
     :raises RejectLimitError: always, with the worst rules and three sample rows.
     """
     worst = [each for source in sources for each in source.worst]
-    samples = [kept[0] for _, _, kept in worst] + [s for _, _, kept in worst for s in kept[1:]]
+    samples = [s for _, _, kept in worst for s in kept[:1]] + [
+        s for _, _, kept in worst for s in kept[1:]
+    ]
     shown = [
         f"  {s.place}{s.rule}: {s.raw[:120].decode('utf-8', 'backslashreplace')}"
         for s in samples[:3]

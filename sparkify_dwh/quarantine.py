@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,9 @@ class Quarantine:
         self.by_parser: Counter[str] = Counter()
         self.by_key: Counter[tuple[str, str | None]] = Counter()
         self.samples: dict[tuple[str, str], list[Refusal]] = {}
+        #: Tells by source and text whether a record is about a person who was erased: its text
+        #: is not kept then.
+        self.withheld: Callable[[str, bytes], bool] | None = None
         self._file = path.open("w", encoding="ascii")
 
     def add(
@@ -46,12 +49,13 @@ class Quarantine:
         :param size: its true size.
         """
         size = len(raw) if size is None else size
+        hidden = self.withheld is not None and self.withheld(source, raw)
         refusal = Refusal(source, rule, reason, key, line, raw[:512], size)
         self.count += 1
         self.by_rule[source, rule] += 1
         self.by_key[source, key] += 1
         kept = self.samples.setdefault((source, rule), [])
-        if len(kept) < 3:
+        if len(kept) < 3 and not hidden:
             kept.append(refusal)
         row: Mapping[str, Any] = {
             "run_id": self.run_id,
@@ -61,7 +65,7 @@ class Quarantine:
             "reason": reason,
             "key": key,
             "line": line,
-            "raw": shown_raw(raw),
+            "raw": None if hidden else shown_raw(raw),
             "raw_bytes": size,
             "at": self.at.isoformat(sep=" "),
         }

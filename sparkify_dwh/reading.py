@@ -74,7 +74,7 @@ def _write_down(ex: Planner, load: Load, engine: Engine, pending: bool) -> None:
     ex.note("BEGIN")
     ex.change(load.loader.event(STARTED), step="record")
     ex.note("COMMIT")
-    audit.ledger_size(ex)
+    audit.past(ex)
     for source in load.declarations.sources:
         if any(batch.source is source for batch in load.batches):
             audit.ledger(ex, source)
@@ -86,7 +86,7 @@ def _write_down(ex: Planner, load: Load, engine: Engine, pending: bool) -> None:
         pipeline.read(ex, load)
     ex.note("BEGIN")
     engine.lock(ex)
-    audit.ledger_size(ex)
+    audit.past(ex)
     if not engine.reads_first:
         pipeline.read(ex, load)
     pipeline.write(ex, load)

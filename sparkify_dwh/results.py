@@ -73,6 +73,7 @@ SOURCE_COLUMNS = ("source", "files", "read", "staged", "refused by parser", "ref
 TARGET_COLUMNS = (
     "table",
     "staged",
+    "erased",
     "refused",
     "out of scope",
     "duplicate",
@@ -91,6 +92,7 @@ def _target_row(account: Account) -> tuple[Any, ...]:
     return (
         account.target,
         account.staged,
+        account.erased,
         account.refused,
         account.out_of_scope,
         account.duplicate,

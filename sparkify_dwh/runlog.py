@@ -125,7 +125,7 @@ class RunLog:
                     # Only now: what a dry run refuses is nowhere to be seen.
                     seen = f"see all: sparkify rejects --run {self.loader.run_id}"
                     error.hint = f"{seen}; {error.hint}"
-        self.end(connection, event, reason(error))
+        self.end(connection, event, without_samples(reason(error)))
 
     def _write_details(self, load: Load, connection: sa.Connection) -> None:
         ex = Executor(connection)
@@ -138,6 +138,11 @@ class RunLog:
 
 def _is_about_data(error: BaseException) -> bool:
     return isinstance(error, SparkifyError) and not isinstance(error, DatabaseError)
+
+
+def without_samples(text: str) -> str:
+    """A reason without the sample records under it, which hold what the run log must not."""
+    return "\n".join(line for line in text.split("\n") if not line.startswith("  "))
 
 
 def reason(error: BaseException) -> str:

@@ -73,6 +73,14 @@ class HasNul(FunctionElement[bool]):
     inherit_cache = True
 
 
+class Sha256(FunctionElement[str]):
+    """SHA-256 of a text's UTF-8, hexadecimal in lower case."""
+
+    name = "sha_256"
+    type = sa.String(64)
+    inherit_cache = True
+
+
 class HasBit(FunctionElement[bool]):
     """Whether a bit of a BIGINT mask is set."""
 

@@ -25,6 +25,7 @@ from .schema import SchemaStatus
 
 if TYPE_CHECKING:
     from .report import Report
+    from .erasing import Erasure
 
 log = logging.getLogger("sparkify_dwh")
 
@@ -167,6 +168,34 @@ class Warehouse:
         return profiling.profile(
             self.settings, self.declarations, sources, top=top, observer=self.observer
         )
+
+    # Erasing ------------------------------------------------------------------------------
+
+    def erase(self, user: int | str, *, dry_run: bool = False) -> Erasure:
+        """Removes a person from star, staging and quarantine in one transaction.
+
+        It is on record without the data; later loads leave the person's rows out.
+
+        :param user: the id, in any spelling that a file may have.
+        :param dry_run: does everything, rolls back and records nothing.
+        :raises UsageError: when it is no id.
+        :raises DatabaseError: when the database, its lock or its schema stands in the way.
+        """
+        from .erasing import Erasing
+
+        return Erasing(
+            self._reader(),
+            self.declarations,
+            user,
+            ready=self._require_current,
+            dry_run=dry_run,
+            tell=self._tell,
+        ).run()
+
+    def _require_current(self, connection: sa.Connection) -> None:
+        config = schema.alembic_config(self.settings, self.declarations)
+        schema.require_current(schema.status(connection, config))
+        connection.rollback()
 
     # Reading ------------------------------------------------------------------------------
 

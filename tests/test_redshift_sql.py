@@ -151,6 +151,7 @@ def test_a_load_sends_what_the_plan_shows(captured: Captured, number: int) -> No
         assert {s.condition for s in planned} - held == {
             "facts were stored before",
             "the load deleted 100,000 rows",
+            "persons were erased",
         }
 
 

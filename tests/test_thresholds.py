@@ -135,7 +135,7 @@ def test_a_load_above_its_limit_ends_before_the_commit(
     assert state(folders) == before
 
     newest = folders.warehouse.runs().records()[0]
-    assert newest["event"] == "refused" and newest["reason"] == error.what
+    assert newest["event"] == "refused" and newest["reason"] == summary
     assert f"--run {newest['run_id']}" in error.hint
     refused = folders.warehouse.rejects(run=newest["run_id"], locate=True).records()
     assert [(row["rule"], row["key"], row["line"]) for row in refused] == [

@@ -117,6 +117,7 @@ ORDER = (
     "rejects",
     "check",
     "report",
+    "erase",
 )
 
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 _SOURCE = ("source", "files\nread", "files\nknown", "names\nskipped", "\nread", "\nstaged")
 _REFUSED = ("refused\nparsing", "refused\nby rule")
-_TARGET = ("table", "staged", "refused", "out of\nscope", "duplicate", "stale", "merged")
+_TARGET = ("table", "staged", "erased", "refused", "out of\nscope", "duplicate", "stale", "merged")
 _SHOWN_RULES = 8
 _SHOWN_WARNINGS = 5
 
@@ -57,13 +57,17 @@ def _sources(run: Run, stream: TextIO | None) -> str:
 
 
 def _targets(run: Run, stream: TextIO | None) -> str:
+    erased = any(a.erased for a in run.targets)
     rows = []
     for a in run.targets:
-        numbers = (a.staged, a.refused, a.out_of_scope, a.duplicate, a.stale, a.merged, a.replaced)
+        gone = (a.refused, a.out_of_scope, a.duplicate, a.stale)
+        numbers = (a.staged, *((a.erased,) if erased else ()), *gone, a.merged, a.replaced)
         rows.append((a.target, *(Counted(count(n)) for n in numbers)))
+    heads = [head for head in _TARGET if erased or head != "erased"]
     lines = [
-        "staged = refused + out of scope + duplicate + stale + merged",
-        table((*_TARGET, "of these\nreplaced"), rows, stream),
+        f"staged = {'erased + ' if erased else ''}refused + out of scope + duplicate"
+        " + stale + merged",
+        table((*heads, "of these\nreplaced"), rows, stream),
     ]
     for a in run.targets:
         beside = [f"{count(a.resolved_again)} resolved again"] if a.resolved_again else []

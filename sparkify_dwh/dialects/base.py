@@ -162,6 +162,13 @@ class Engine(ABC):
         """
         return []
 
+    def remains(self, tables: Sequence[sa.Table]) -> str:
+        """What stays of deleted rows although no query sees it, and how to remove it.
+
+        :param tables: those that lost rows.
+        """
+        return ""
+
     def reset(self, connection: sa.Connection) -> None:
         """Drops the temporary tables of an attempt that was rolled back, where they remain."""
         return

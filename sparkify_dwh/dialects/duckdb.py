@@ -23,7 +23,7 @@ from ..executor import Executor
 from ..models.base import Base
 from ..quarantine import Quarantine
 from ..s3 import Bucketeer
-from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
+from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets, Sha256
 from ..transform import copied, temporary, typed_ahead, typed_value
 from .base import Reading
 from .duckdb_connection import DuckDBConnection
@@ -137,6 +137,11 @@ def _epoch_ms(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(HasNul, "duckdb")
 def _has_nul(element: Any, compiler: Any, **kw: Any) -> str:
     return f"contains({compiler.process(element.clauses, **kw)}, chr(0))"
+
+
+@compiles(Sha256, "duckdb")
+def _sha256(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"sha256({compiler.process(element.clauses, **kw)})"
 
 
 @compiles(HasBit, "duckdb")

@@ -13,7 +13,7 @@ from sqlalchemy_redshift.dialect import (
     RedshiftIdentifierPreparer,
 )
 
-from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets
+from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets, Sha256
 from .redshift_trouble import is_dropped
 
 
@@ -136,6 +136,11 @@ def _epoch_ms(element: Any, compiler: Any, **kw: Any) -> str:
 @compiles(HasNul, "redshift")
 def _has_nul(element: Any, compiler: Any, **kw: Any) -> str:
     return f"(strpos({compiler.process(element.clauses, **kw)}, chr(0)) > 0)"
+
+
+@compiles(Sha256, "redshift")
+def _sha256(element: Any, compiler: Any, **kw: Any) -> str:
+    return f"sha2({compiler.process(element.clauses, **kw)}, 256)"
 
 
 @compiles(HasBit, "redshift")

@@ -115,6 +115,14 @@ class RedshiftWriter(RedshiftConnection):
             for (verb, why), tables in failed.items()
         ]
 
+    def remains(self, tables: Sequence[sa.Table]) -> str:
+        # Without TO 100 PERCENT it skips tables of which 95 % is live.
+        # Source: https://docs.aws.amazon.com/redshift/latest/dg/r_VACUUM_command.html
+        if not tables:
+            return ""
+        names = (f"VACUUM DELETE ONLY {table} TO 100 PERCENT;" for table in tables)
+        return "the rows' bytes stay on disk until: " + " ".join(names)
+
     def _maintain(
         self, ex: Executor, table: sa.Table, verb: str, failed: dict[tuple[str, str], list[str]]
     ) -> None:

@@ -120,6 +120,7 @@ EVENTS = Source(
     staging=table_of(StagedEvent),
     fields=EVENT_FIELDS,
     rules=EVENT_RULES,
+    person="user_id",
 )
 
 SONG_FIELDS = (

@@ -321,6 +321,7 @@ USERS = Target(
     },
     rank=("last_seen_at",),
     newest_wins=True,
+    person="user_id",
     checks=(
         Rule("level_known", lambda t: t.c.level.in_(("free", "paid")), "free or paid", "fail"),
     ),

@@ -4,8 +4,9 @@ INSERT INTO audit.load_run (run_id, event, at, host, pid, db_user, engine, versi
 
 COMMIT;
 
-SELECT count(*) AS n 
-FROM audit.load_file;
+SELECT (SELECT count(*) AS count_1 
+FROM audit.load_file) AS files, (SELECT count(*) AS count_2 
+FROM audit.erasure) AS erasures;
 
 SELECT audit.load_file.key, audit.load_file.version, audit.load_file.size 
 FROM audit.load_file 
@@ -23,12 +24,17 @@ LOCK TABLE audit.load_lock;
 
 RESET statement_timeout;
 
-SELECT count(*) AS n 
-FROM audit.load_file;
+SELECT (SELECT count(*) AS count_1 
+FROM audit.load_file) AS files, (SELECT count(*) AS count_2 
+FROM audit.erasure) AS erasures;
 
 DELETE FROM staging.songs;
 
 DELETE FROM staging.events;
+
+-- if persons were erased
+SELECT audit.erasure.salt, audit.erasure.digest 
+FROM audit.erasure;
 
 CREATE TEMPORARY TABLE text_repair (
 	value VARCHAR(65535) NOT NULL, 
@@ -195,6 +201,23 @@ FROM taken_back_events);
 
 SELECT count(*) AS n 
 FROM staging.events;
+
+-- if persons were erased
+CREATE TEMPORARY TABLE erased_events (
+	person BIGINT
+);
+
+-- if persons were erased
+INSERT INTO erased_events (person) SELECT named.person 
+FROM (SELECT DISTINCT CASE WHEN nullif(btrim(staging.events.userid, :blanks), '') ~ '^-?[0-9]{1,18}([.]0+)?$' THEN CAST(split_part(nullif(btrim(staging.events.userid, :blanks), ''), :split_part_1, :split_part_2) AS BIGINT) WHEN nullif(btrim(staging.events.userid, :blanks), '') ~ '^-?[0-9]{1,15}([.][0-9]+)?([eE][-+]?[0-9]{1,2})?$' THEN CASE WHEN (floor(CAST(nullif(btrim(staging.events.userid, :blanks), '') AS DOUBLE PRECISION)) = CAST(nullif(btrim(staging.events.userid, :blanks), '') AS DOUBLE PRECISION) AND abs(CAST(nullif(btrim(staging.events.userid, :blanks), '') AS DOUBLE PRECISION)) < :abs_1) THEN CAST(CAST(nullif(btrim(staging.events.userid, :blanks), '') AS DOUBLE PRECISION) AS BIGINT) END END AS person 
+FROM staging.events) AS named 
+WHERE sha2((SELECT max(audit.erasure.salt) AS max_1 
+FROM audit.erasure) || :param_3 || CAST(named.person AS VARCHAR(65535)), 256) IN (SELECT audit.erasure.digest 
+FROM audit.erasure);
+
+-- if persons were erased
+DELETE FROM staging.events WHERE CASE WHEN nullif(btrim(staging.events.userid, :blanks), '') ~ '^-?[0-9]{1,18}([.]0+)?$' THEN CAST(split_part(nullif(btrim(staging.events.userid, :blanks), ''), :split_part_1, :split_part_2) AS BIGINT) WHEN nullif(btrim(staging.events.userid, :blanks), '') ~ '^-?[0-9]{1,15}([.][0-9]+)?([eE][-+]?[0-9]{1,2})?$' THEN CASE WHEN (floor(CAST(nullif(btrim(staging.events.userid, :blanks), '') AS DOUBLE PRECISION)) = CAST(nullif(btrim(staging.events.userid, :blanks), '') AS DOUBLE PRECISION) AND abs(CAST(nullif(btrim(staging.events.userid, :blanks), '') AS DOUBLE PRECISION)) < :abs_1) THEN CAST(CAST(nullif(btrim(staging.events.userid, :blanks), '') AS DOUBLE PRECISION) AS BIGINT) END END IN (SELECT erased_events.person 
+FROM erased_events);
 
 SELECT DISTINCT found.value 
 FROM (SELECT staging.events.song AS value 

@@ -1,0 +1,78 @@
+"""`erase` and `audit prune`: what must not stay."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import UsageError
+from .app import Session, command
+from .loads import Json
+from .output import count, emit, emit_json, say
+from .tables import Counted, table
+
+if TYPE_CHECKING:
+    from ..erasing import Erasure
+
+log = logging.getLogger("sparkify_dwh.cli")
+
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
+
+@command("erase")
+def erase(
+    session: Session,
+    user: Annotated[str, typer.Option("--user", metavar="ID", help="The person's user id.")],
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would go, then roll back; record nothing.")
+    ] = False,
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Remove a person from star, staging and quarantine in one transaction.
+
+    It is on record without the data. Later loads leave the person's rows out, old files included.
+    On a terminal it asks first. What it does not reach: docs/operations.md.
+
+    Example: sparkify erase --user 10
+    """
+    warehouse = session.warehouse()
+    if not dry_run and not yes and _is_watched():
+        _ask(warehouse.erase(user, dry_run=True), user)
+    found = warehouse.erase(user, dry_run=dry_run)
+    for warning in found.warnings:
+        log.warning("%s", warning)
+    if json:
+        emit_json(found.to_dict())
+        return
+    emit(_counts(found))
+    if found.before:
+        log.info("this person was erased before, at %s UTC", found.before.replace(microsecond=0))
+    elif not found.rows:
+        log.warning("no row of this person was found; loads leave them out from now on")
+    if dry_run:
+        log.info("dry run; rolled back, nothing recorded")
+    else:
+        log.info("erasure %s is on record, without who it was", found.erasure_id)
+        if found.remains:
+            log.info("%s", found.remains)
+
+
+def _counts(found: Erasure) -> str:
+    rows = [(name, Counted(count(n))) for name, n in found.removed.items()]
+    return table(("table", "rows"), rows, sys.stdout)
+
+
+def _is_watched() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def _ask(found: Erasure, user: str) -> None:
+    say(_counts(found))
+    sys.stderr.write(f"erase user {user} for good, {count(found.rows)} rows? [y/N] ")
+    sys.stderr.flush()
+    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+        raise UsageError("nothing was erased", "say --yes to go on without being asked")
