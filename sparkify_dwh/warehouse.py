@@ -24,8 +24,8 @@ from .results import CheckResult, Plan, Run, Table
 from .schema import SchemaStatus
 
 if TYPE_CHECKING:
-    from .report import Report
     from .erasing import Erasure
+    from .report import Report
 
 log = logging.getLogger("sparkify_dwh")
 
