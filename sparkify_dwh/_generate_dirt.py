@@ -5,7 +5,7 @@ None drops the key) or a function of the sound record's text. Characters up to U
 for bytes: the texts are written as latin-1.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from random import Random
 from typing import Final, TypeAlias
 
@@ -166,3 +166,25 @@ def broken_songs(rng: Random, first: int) -> Iterator[tuple[str, str]]:
     """Endless (rule, text of a file); ids are made from the numbers `first` and up."""
     for number, kind in enumerate(_turns(rng, SONG_KINDS), first):
         yield kind[0], _broken(kind, _song(number), ", ", ": ")
+
+
+def is_open(rule: str, line: str) -> bool:
+    """Whether a broken line goes on for the reader: it looks for the end in the lines behind."""
+    return rule == "malformed_json" and line.startswith("{")
+
+
+def kept_apart(lines: Iterable[str], open_lines: Collection[str]) -> tuple[list[str], int]:
+    """The lines in an order in which each is a record by itself, and how many at the end are open.
+
+    A line that does not begin with ``{`` is a part of the open record before it: it goes before
+    all open ones in a row.
+    """
+    out: list[str] = []
+    last = 0
+    for line in lines:
+        if not line.startswith("{"):
+            out.insert(len(out) - last, line)
+            continue
+        out.append(line)
+        last = last + 1 if line in open_lines else 0
+    return out, last

@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from sparkify_dwh._generate_dirt import broken_events, broken_songs
+from sparkify_dwh._generate_dirt import broken_events, broken_songs, is_open, kept_apart
 from sparkify_dwh._generate_events import Simulation, epoch_ms
 from sparkify_dwh._generate_songs import (
     Song,
@@ -214,18 +214,25 @@ def _write_logs(
 ) -> None:
     hours = simulation.days * 24
     hour = 0
+    open_lines = {line for rule, line in bad if is_open(rule, line)}
     for day, chunks in groupby(simulation.hours(), key=itemgetter(0)):
         folder = directory / f"{day.year}" / f"{day.month:02}"
         folder.mkdir(parents=True, exist_ok=True)
         separator = ""
+        waiting: list[str] = []
         with (folder / f"{day.isoformat()}-events.json").open("wb") as out:
             for _, sound in chunks:
                 first, last = (len(bad) * turn // hours for turn in (hour, hour + 1))
-                lines = _mixed(rng, sound, [line for _, line in bad[first:last]])
+                mixed = _mixed(rng, sound, [line for _, line in bad[first:last]])
+                lines, left = kept_apart(waiting + mixed, open_lines)
+                # What comes first in the next hour may have to stand before them.
+                ready, waiting = lines[: len(lines) - left], lines[len(lines) - left :]
                 hour += 1
-                if lines:
-                    out.write((separator + "\n".join(lines)).encode("latin-1"))
+                if ready:
+                    out.write((separator + "\n".join(ready)).encode("latin-1"))
                     separator = "\n"
+            if waiting:
+                out.write((separator + "\n".join(waiting)).encode("latin-1"))
 
 
 def _mixed(rng: Random, sound: list[str], bad: list[str]) -> list[str]:
