@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from sparkify_dwh import SPARKIFY, Declarations, Settings, SparkifyError
+from sparkify_dwh import SPARKIFY, Settings, SparkifyError
 from sparkify_dwh.cli import app
 from sparkify_dwh.cli.loads import SOMETHING_TO_LOAD
 from sparkify_dwh.cli.options import SETTINGS
@@ -193,7 +193,7 @@ def exit_codes() -> str:
         cls = todo.pop(0)
         found.setdefault(cls.exit_code, []).append(code(cls.__name__))
         todo += cls.__subclasses__()
-    assert set(found) <= set(meanings)
+    assert set(found) <= set(meanings), f"without a meaning: {set(found) - set(meanings)}"
     rows = [(n, what, ", ".join(found.get(n, ()))) for n, what in sorted(meanings.items())]
     return table(("code", "what", "errors"), rows)
 
@@ -254,26 +254,26 @@ def lineage_diagram() -> str:
     for target in SPARKIFY.targets:
         lines.append(f'    {target.name}["{target.table.fullname}"]')
         lines.append(f"    staging_{target.source} --> {target.name}")
-    links = star_links(SPARKIFY)
+    links = star_links()
     lines += [f"    {table} -. {how} .-> {filled}" for table, how, filled in links]
     return "\n".join([*lines, "```"])
 
 
-def star_links(declarations: Declarations) -> list[tuple[str, str, str]]:
+def star_links() -> list[tuple[str, str, str]]:
     """Tables of the star that others are filled from, how, and those others; each once."""
     found = {}
-    for each in lineage(declarations):
+    for each in lineage(SPARKIFY):
         for through in each.through:
             found[through.split(".")[0], each.how, each.table] = None
     return list(found)
 
 
-def lineage_tables(declarations: Declarations = SPARKIFY) -> str:
+def lineage_tables() -> str:
     """The columns of each table with the fields they come from."""
     parts = []
-    for target in declarations.targets:
+    for target in SPARKIFY.targets:
         rows = []
-        for each in lineage(declarations):
+        for each in lineage(SPARKIFY):
             if each.table != target.name:
                 continue
             fields = [f"{code(o.key)} of {o.source}" for o in each.origins]
@@ -294,12 +294,12 @@ def lineage_tables(declarations: Declarations = SPARKIFY) -> str:
     return "\n\n".join(parts)
 
 
-def fields_not_stored(declarations: Declarations = SPARKIFY) -> str:
+def fields_not_stored() -> str:
     """Fields of the files that no column of the star comes from."""
-    used = {(o.source, o.column) for each in lineage(declarations) for o in each.origins}
+    used = {(o.source, o.column) for each in lineage(SPARKIFY) for o in each.origins}
     rows = [
         (code(key), source.name, "typed, to decide by" if typed else "staged only")
-        for source, typed, key, column in all_fields(declarations)
+        for source, typed, key, column in all_fields(SPARKIFY)
         if (source.name, column) not in used
     ]
     return table(("field", "source", "what becomes of it"), rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import stat
 import sys
 from collections import Counter
@@ -209,6 +210,20 @@ def test_a_chart_of_ones_own(warehouse: Factory) -> None:
     page = sound(Warehouse(folders.warehouse.settings, known).report().html)
     assert "The <answer>" in section(page, "analytics")
     assert "<i>six</i>" in section(page, "analytics") and "42" in section(page, "analytics")
+
+
+def test_the_chart_that_the_page_of_docs_shows(warehouse: Factory) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "report.md").read_text(encoding="utf-8")
+    (code,) = (c for c in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "extend" in c)
+    module: dict[str, Any] = {}
+    exec(code, module)
+    folders = warehouse()
+    folders.put("songs", "a.json", song(artist_location="Oslo").encode())
+    folders.load()
+    known = module["extend"](folders.warehouse.declarations)
+    html = Warehouse(folders.warehouse.settings, known).report().html
+    analytics = section(sound(html), "analytics")
+    assert "Where artists come from" in analytics and "Oslo" in analytics
 
 
 def test_a_person_that_is_gone_is_not_on_the_page(warehouse: Factory) -> None:
