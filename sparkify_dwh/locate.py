@@ -6,18 +6,18 @@ the same record gives the same text again.
 
 from __future__ import annotations
 
-import gzip
 import json
 import re
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from . import records
 from .declare import Source
 from .discover import Object
+from .packed import opened
 
 _FRACTION = re.compile(r"-?[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?")
 #: Text by staging column, in the order of the columns.
@@ -36,20 +36,6 @@ class Place:
     line: int
     raw: bytes
     rule: str | None
-
-
-def plain_bytes(path: str) -> bytes:
-    """The bytes of a file, unpacked where it is gzip.
-
-    :raises zlib.error: when it does not decode.
-    """
-    data = Path(path).read_bytes()
-    if not data.startswith(records.GZIP_MAGIC):
-        return data
-    try:
-        return gzip.decompress(data)
-    except (OSError, EOFError) as error:
-        raise zlib.error(str(error)) from None
 
 
 def canonical(text: str | None) -> str | None:
@@ -102,13 +88,10 @@ def find(
 ) -> Iterator[tuple[Texts, Place]]:
     """The records of local files whose texts are wanted; files that do not decode have none."""
     for each in objects:
-        try:
-            data = plain_bytes(each.path)
-        except zlib.error:
-            continue
-        if not records.is_utf8_text(data):
-            continue
-        for record in records.split(data, source.keys):
-            identity = staged(source, record)
-            if identity in wanted:
-                yield identity, Place(each.key, record.line, record.raw, record.rule)
+        with suppress(zlib.error), opened(each.path) as file:
+            if not records.is_utf8_text(file.peek(4)):
+                continue
+            for record in records.split(file, source.keys):
+                identity = staged(source, record)
+                if identity in wanted:
+                    yield identity, Place(each.key, record.line, record.raw, record.rule)

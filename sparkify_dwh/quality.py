@@ -47,7 +47,7 @@ class Refusal:
 
 #: Reasons of the reader, before any rule: a record that is not staged.
 PARSER_RULES = {
-    "undecodable_object": "the object is no UTF-8 text and no gzip of one",
+    "undecodable_object": "the object is no UTF-8 text and no gzip of one, or of too much",
     "unreadable_object": "the object cannot be read",
     "record_too_large": "a record may have 4 MiB",
     "malformed_json": "the record is no complete JSON value",

@@ -6,7 +6,8 @@ by the engine.
 A record starts at the next character that is no blank and lasts as long as the JSON value that
 starts there. A record that starts with ``{`` may go on over several lines, but not past a line
 that has ``{`` in column 0; every other record ends with its line. Where no complete value stands
-before that limit, all text up to it is one malformed record and reading goes on behind it.
+before that limit, or one of more than 4 MiB, all text up to it is one refused record and reading
+goes on behind it. Memory holds two such records at most, however long one is.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from typing import Any, BinaryIO
 
 MAX_RECORD = 4 * 1024 * 1024
 BOM = b"\xef\xbb\xbf"
-GZIP_MAGIC = b"\x1f\x8b"
 #: Bytes read at a time: a malformed record costs a scan of what is in memory.
 _BLOCK = 64 * 1024
+#: Bytes that are kept of a record that is too large: those that the quarantine shows, and a
+#: character more.
+_KEPT = 65_535 + 4
 _BLANKS = " \t\r\n"
 _SPACE = re.compile(f"[{_BLANKS}]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -37,12 +40,25 @@ class Record:
     :param line: physical line it starts in, from 1.
     :param values: text (or None) by staging column, numbers as they are spelled; empty when
         refused.
+    :param left_out: bytes of a record beyond 4 MiB that ``raw`` does not hold, and the line feeds
+        among them.
     """
 
     line: int
     raw: bytes
     rule: str | None
     values: Mapping[str, str | None]
+    left_out: tuple[int, int] = (0, 0)
+
+    @property
+    def size(self) -> int:
+        """Its true size in bytes."""
+        return len(self.raw) + self.left_out[0]
+
+    @property
+    def last_line(self) -> int:
+        """The physical line it ends in."""
+        return self.line + self.raw.count(b"\n") + self.left_out[1]
 
 
 def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -74,6 +90,9 @@ def split(
     window = _Window(io.BytesIO(source) if isinstance(source, bytes) else source, first_line)
     while window.skip_blanks():
         end, value = window.value()
+        if end is None:
+            yield window.pass_over()
+            continue
         line, text = window.take(end)
         yield _judge(line, text.rstrip(_BLANKS), value, keys)
 
@@ -102,10 +121,10 @@ class _Window:
                 return False
             self._more()
 
-    def value(self) -> tuple[int, Any]:
-        """End of the record that starts here, and its value."""
+    def value(self) -> tuple[int | None, Any]:
+        """End of the record that starts here, and its value; None: it takes over 4 MiB."""
+        kind = self._kind()
         while True:
-            kind = "{" if self.text[self.at] == "{" else ""
             stop = self._limit(kind)
             try:
                 value, end = _scan(self.text, self.at)
@@ -117,8 +136,39 @@ class _Window:
                     value, end = _NO_VALUE, stop
             # A value that ends within what is in memory ends there, whatever follows.
             if stop < len(self.text) or self.ended or (value is not _NO_VALUE and end < stop):
-                return end, value
+                large = value is not _NO_VALUE and _too_large(self.text, self.at, end)
+                return None if large else end, value
+            if len(self.text) - self.at > MAX_RECORD:
+                return None, _NO_VALUE
             self._more()
+
+    def pass_over(self) -> Record:
+        """Goes on to where the record that starts here must have ended; its start and its size."""
+        kind = self._kind()
+        line, text = self.take(self.at)
+        head, size, feeds, read, seen = b"", 0, 0, 0, 0
+        while True:
+            stop = self._limit(kind)
+            known = stop < len(self.text) or self.ended
+            if not known and self.text.endswith("\n"):
+                stop -= 1  # the next character tells whether the record ends here
+            text = self.text[self.at : stop]
+            if stripped := text.rstrip(_BLANKS):
+                size = read + len(_bytes(stripped))
+                feeds = seen + stripped.count("\n")
+            part = _bytes(text)
+            head += part[: _KEPT - len(head)]
+            read, seen, self.at = read + len(part), seen + text.count("\n"), stop
+            if known:
+                break
+            self._more()
+        raw = head[:size]
+        rule = "record_too_large" if size > MAX_RECORD else "malformed_json"
+        return Record(line, raw, rule, {}, (size - len(raw), feeds - raw.count(b"\n")))
+
+    def _kind(self) -> str:
+        """What a line that ends the record that starts here begins with."""
+        return "{" if self.text[self.at] == "{" else ""
 
     def take(self, end: int) -> tuple[int, str]:
         """Line and text of the record that ends there; goes on behind it."""
@@ -146,11 +196,22 @@ class _Window:
         self._limits = {"{": -1, "": -1}
 
 
+def _bytes(text: str) -> bytes:
+    """The bytes that a text was decoded from."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _too_large(text: str, start: int, end: int) -> bool:
+    if 4 * (end - start) <= MAX_RECORD:
+        return False
+    return end - start > MAX_RECORD or len(_bytes(text[start:end])) > MAX_RECORD
+
+
 def _judge(line: int, text: str, value: Any, keys: Mapping[str, str]) -> Record:
     try:
         raw, broken = text.encode(), False
     except UnicodeEncodeError:
-        raw, broken = text.encode("utf-8", "surrogateescape"), True
+        raw, broken = _bytes(text), True
     rule = _refusal(raw, broken, value, keys)
     if rule:
         return Record(line, raw, rule, {})

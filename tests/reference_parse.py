@@ -7,7 +7,8 @@ How a file is cut into records (`split_records`), in one rule: a record starts a
 character that is no blank and lasts as long as the JSON value that starts there. It may not go on
 past its *limit*: for a record that starts with `{` the next line that has `{` in column 0 (or the
 end of the file), for everything else the end of its line. Where no complete value stands before
-the limit, all text up to the limit is ONE malformed record, and reading goes on behind it.
+the limit, or one of over 4 MiB, all text up to the limit is ONE refused record, and reading goes on
+behind it.
 """
 
 import gzip
@@ -20,6 +21,8 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 MAX_RECORD = 4 * 1024 * 1024
+#: Gzip may unpack to the first of these, or to the second times its size.
+MAX_UNPACKED, MAX_RATIO = 64 * 1024 * 1024, 200
 BLANKS = " \t\r\n"
 BLANK_RUN = re.compile(f"[{BLANKS}]*")
 SURROGATE = re.compile("[\ud800-\udfff]")
@@ -59,6 +62,8 @@ def parse_object(source: str, name: str, data: bytes) -> list[Record]:
             body = gzip.decompress(data)
         except (OSError, EOFError, zlib.error):
             return [Record(name, 0, data, "undecodable_object", {})]
+        if len(body) > max(MAX_UNPACKED, MAX_RATIO * len(data)):
+            return [Record(name, 0, data, "undecodable_object", {})]
     if not json.detect_encoding(body).startswith("utf-8"):
         return [Record(name, 0, data, "undecodable_object", {})]
     # Bytes that are no UTF-8 become lone surrogates here and come back as they were in `raw`.
@@ -92,6 +97,8 @@ def split_records(text: str) -> Iterator[tuple[int, int, Any]]:
             value, end = MALFORMED, limit
         if end > limit or (text[at] not in '{["' and text[end : end + 1].strip(BLANKS)):
             value, end = MALFORMED, limit  # goes on too far, or `12abc`: a scalar needs a blank
+        if len(text[at:end].encode("utf-8", "surrogateescape")) > MAX_RECORD:
+            value, end = MALFORMED, limit
         if value is MALFORMED:
             yield at, at + len(text[at:end].rstrip(BLANKS)), MALFORMED
         else:

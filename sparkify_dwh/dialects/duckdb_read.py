@@ -8,9 +8,10 @@ looked at again by ``records``, line by line; a whole object only where its line
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,14 @@ from .spool import Piece, pick_lines
 from .survey import line_by_line
 
 _READ, _LOOK = "read", "second look"
+#: Bytes of lines that are held while they are looked at, and records of one line.
+_HELD, _MANY = 32 * 1024 * 1024, 10_000
 ROWID = sa.literal_column("rowid", sa.BigInteger)
+
+
+def _open_end(parts: Sequence[records.Record]) -> bool:
+    last = parts[-1] if parts else None
+    return last is not None and last.rule == "malformed_json" and last.raw[:1] == b"{"
 
 
 class Reader:
@@ -162,10 +170,9 @@ class Reader:
         with Path(piece.path).open("rb") as file:
             for row, spooled in enumerate(file):
                 line, text = self.spool.restored(spooled)
-                parts = list(records.split(text, self.source.keys, line))
                 each = self.intake.objects[piece.owner(row)]
-                self.reading.read[each.key] += len(parts) - 1
-                self.spool.add_records(each, parts)
+                parts = records.split(text, self.source.keys, line)
+                self.reading.read[each.key] += self.spool.add_parts(each, parts) - 1
 
     def _take_back(self, piece: Piece, start: int, end: int) -> None:
         first = self.first.get(piece.path, 0)
@@ -219,7 +226,9 @@ class Reader:
 
     def _look_at(self, piece: Piece, rows: Mapping[int, bool]) -> None:
         """Looks at rows of a piece: number within it, whether to read it again even if sound."""
-        looked: list[tuple[int, list[records.Record]]] = []
+        looked: list[tuple[int, Iterable[records.Record]]] = []
+        # A record of an object may go on in the next line, and then only the whole object tells.
+        apart, held = piece.key is None, 0
         with Path(piece.path).open("rb") as file:
             for (row, again), (number, text, after) in zip(
                 rows.items(), pick_lines(file, list(rows)), strict=True
@@ -227,21 +236,38 @@ class Reader:
                 line = number + 1
                 if piece.key is None:
                     line, text = self.spool.restored(text)
-                parts = list(records.split(text, self.source.keys, line))
-                last = parts[-1] if parts else None
-                open_end = last and last.rule == "malformed_json" and last.raw[:1] == b"{"
-                if piece.key is not None and open_end and after not in b"{":
-                    # The record may go on in the next line: only the whole object tells.
+                rest = records.split(text, self.source.keys, line)
+                parts = list(islice(rest, _MANY))
+                held += len(text)
+                goes_on = not apart and after not in b"{" and _open_end(parts)
+                if not apart and (held > _HELD or len(parts) == _MANY):
+                    left = [other for other in rows if other >= row]
+                    goes_on, apart = goes_on or self._goes_on(piece, left), True
+                if goes_on:
                     self._take_back(piece, 0, piece.rows)
                     self._cut(piece)
                     return
                 if again or len(parts) != 1 or parts[0].rule:
-                    looked.append((row, parts))
+                    looked.append((row, chain(parts, rest)))
+                if apart:
+                    self._put_back(piece, looked)
+        self._put_back(piece, looked)
+
+    def _goes_on(self, piece: Piece, rows: Sequence[int]) -> bool:
+        """Whether one of these rows may hold a record that goes on in the next line."""
+        with Path(piece.path).open("rb") as file:
+            return any(
+                after not in b"{" and _open_end(deque(records.split(text, self.source.keys), 1))
+                for _, text, after in pick_lines(file, rows)
+            )
+
+    def _put_back(self, piece: Piece, looked: list[tuple[int, Iterable[records.Record]]]) -> None:
+        """Spools or refuses the records of rows that were looked at; forgets them."""
         for row, parts in looked:
             self._take_back(piece, row, row + 1)
             each = self.intake.objects[piece.owner(row)]
-            self.reading.read[each.key] += len(parts) - 1
-            self.spool.add_records(each, parts)
+            self.reading.read[each.key] += self.spool.add_parts(each, parts) - 1
+        looked.clear()
 
     def _drop(self) -> None:
         gone = sa.func.unnest(sa.bindparam("places", type_=sa.ARRAY(sa.BigInteger)))

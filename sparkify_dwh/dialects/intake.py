@@ -10,12 +10,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from .. import records
+from .. import packed, records
 from ..declare import Source
 from ..discover import Object
 from ..quarantine import MAX_RAW, Quarantine
 from .base import Reading
-from .spool import Spool, inflate, pick_lines, unpack
+from .spool import Spool, pick_lines
 from .survey import survey
 
 #: Objects below this size are spooled: opening a file costs DuckDB about a millisecond.
@@ -54,13 +54,14 @@ class Intake:
         return 0
 
     def _small(self, each: Object) -> int:
-        body = Path(each.path).read_bytes()
+        with Path(each.path).open("rb") as file:
+            body = file.read(each.size + 1)
         if len(body) != each.size:
             self.reading.changed.add(each.key)
             return 0
-        if body.startswith(records.GZIP_MAGIC):
+        if body.startswith(packed.MAGIC):
             plain = b""
-            for part in inflate(io.BytesIO(body)):
+            for part in packed.inflate(io.BytesIO(body), each.size):
                 plain += part
                 if len(plain) > SMALL:
                     return self._large(each, each.path)
@@ -72,8 +73,8 @@ class Intake:
 
     def _large(self, each: Object, path: str) -> int:
         head = _head(path, 4)
-        if head.startswith(records.GZIP_MAGIC):
-            path = unpack(path, self.scratch)
+        if head.startswith(packed.MAGIC):
+            path = packed.unpack(path, self.scratch)
             head = _head(path, 4)
         elif each.key != path or set(path) & set("*?[]{}\\") or path.endswith(".gz"):
             # DuckDB takes glob characters and the ending .gz at their word, and only UTF-8.
@@ -113,7 +114,7 @@ class Intake:
         """The plain bytes of an object that was accepted."""
         if each.key in self.packed:
             self.packed.discard(each.key)
-            self.plain[each.key] = unpack(each.path, self.scratch)
+            self.plain[each.key] = packed.unpack(each.path, self.scratch)
         return Path(self.plain[each.key]).open("rb")
 
 

@@ -74,7 +74,8 @@ class RawSpool(Spool):
         for part in parts:
             rule = part.rule or ("lone_surrogate" if _halves(part.raw) else None)
             if rule:
-                self.quarantine.add_unread(self.source.name, rule, each.key, part.line, part.raw)
+                add = self.quarantine.add_unread
+                add(self.source.name, rule, each.key, part.line, part.raw, part.size)
                 continue
             # A line end in a sound record stands between its tokens.
             rest = part.raw[1:].replace(b"\n", b" ").replace(b"\r", b" ").strip()

@@ -8,8 +8,10 @@ rest of the line are told too, or they would be lost.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import IO
+from dataclasses import dataclass
+from typing import BinaryIO, cast
 
 from .. import locate, records
 from ..declare import Source
@@ -19,41 +21,78 @@ from .redshift_views import LoadError
 _TEXT_RULES = ("invalid_utf8", "nul_character", "lone_surrogate")
 
 
-def windows(file: IO[bytes], wanted: Mapping[int, object]) -> Iterator[tuple[int, int, bytes]]:
-    """For each wanted line: its number, the first line of its window, the window's bytes.
+@dataclass(frozen=True)
+class Window:
+    """The part of a file in which a record that ends in some line must start.
+
+    :param first: number of the line at ``start``.
+    :param alone: where the last line starts.
+    """
+
+    file: BinaryIO
+    first: int
+    start: int
+    alone: int
+    end: int
+
+    def ending(self, source: Source, line: int, *, alone: bool = False) -> list[records.Record]:
+        """Those that end in the last line; of that line alone where so asked."""
+        first, start = (line, self.alone) if alone else (self.first, self.start)
+        part = cast(BinaryIO, _Slice(self.file, start, self.end))
+        found = records.split(part, source.keys, first)
+        return [each for each in found if each.last_line == line]
+
+    def line(self, line: int) -> records.Record:
+        """The last line as a record that is none."""
+        text = _Slice(self.file, self.alone, self.end).read(records.MAX_RECORD)
+        left = self.end - self.alone - len(text)
+        return records.Record(line, text.strip(b" \t\r\n"), "malformed_json", {}, (left, 0))
+
+
+class _Slice:
+    """A part of a file, read as a file; where the file itself stands does not matter."""
+
+    def __init__(self, file: BinaryIO, start: int, end: int) -> None:
+        self.file, self.at, self.end = file, start, end
+
+    def read(self, size: int) -> bytes:
+        found = os.pread(self.file.fileno(), min(size, self.end - self.at), self.at)
+        self.at += len(found)
+        return found
+
+
+def windows(file: BinaryIO, wanted: Mapping[int, object]) -> Iterator[tuple[int, Window]]:
+    """For each wanted line: its number and its window.
 
     The window starts behind the wanted line before it, or at the last line that begins with ``{``,
-    where a record over several lines begins.
+    where a record over several lines begins. Memory holds a part of a line that is long.
     """
-    buffer: list[bytes] = []
-    first, size, last = 1, 0, max(wanted, default=0)
-    for number, line in enumerate(file, 1):
-        if line.startswith(b"{") or size > 2 * records.MAX_RECORD or number - 1 in wanted:
-            buffer, first, size = [], number, 0
-        buffer.append(line)
-        size += len(line)
-        if number in wanted:
-            yield number, first, b"".join(buffer)
-        if number >= last:
+    first = start = alone = end = 0
+    number, last, fresh = 0, max(wanted, default=0), True
+    while number < last or not fresh:
+        part = file.readline(records.MAX_RECORD)
+        if fresh:
+            number, alone = number + 1, end
+            far = alone - start > 2 * records.MAX_RECORD or number - 1 in wanted
+            if number == 1 or far or part.startswith(b"{"):
+                first, start = number, alone
+        end += len(part)
+        ended, fresh = not part and not fresh, part.endswith(b"\n")
+        if number in wanted and (fresh or ended):
+            yield number, Window(file, first, start, alone, end)
+        if not part:
             return
 
 
-def ending_at(window: bytes, first: int, line: int, source: Source) -> list[records.Record]:
+def ending_at(window: Window, line: int, source: Source) -> list[records.Record]:
     """The records of a window that end in its last line."""
-    found = list(_ending(window, first, line, source))
+    found = window.ending(source, line)
     if not found or (found[0].line < line and found[0].rule == "malformed_json"):
         # A record without an end swallows the lines after it, which COPY does not hold it to.
-        alone = window.rstrip(b"\r\n").rsplit(b"\n", 1)[-1]
-        parts = list(_ending(alone, line, line, source))
+        parts = window.ending(source, line, alone=True)
         if not found or all(part.rule != "malformed_json" for part in parts):
-            found = parts or [records.Record(line, alone.strip(b" \t\r\n"), "malformed_json", {})]
+            found = parts or [window.line(line)]
     return found
-
-
-def _ending(text: bytes, first: int, line: int, source: Source) -> Iterator[records.Record]:
-    for part in records.split(text, source.keys, first):
-        if part.line + part.raw.count(b"\n") == line:
-            yield part
 
 
 def matched(
@@ -75,7 +114,7 @@ def matched(
 
 def _may_mean(error: LoadError, record: records.Record, source: Source) -> bool:
     if error.code in INVALID_JSON:
-        return len(record.raw) > records.MAX_RECORD or not _is_json(record.raw)
+        return record.size > records.MAX_RECORD or not _is_json(record.raw)
     if RULES.get(error.code) == "invalid_utf8":
         return record.rule in _TEXT_RULES
     texts = locate.staged(source, record)

@@ -7,11 +7,10 @@ objects too, so that they are refused as on every other engine.
 
 from __future__ import annotations
 
-import gzip
 import json
+import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from .. import locate, records
 from ..declare import Source
 from ..discover import Object
 from ..locate import Place, Texts
+from ..packed import MAGIC, unpack
 from ..quality import PARSER_RULES
 from ..quarantine import MAX_RAW, Quarantine
 from ..s3 import Bucketeer
@@ -75,26 +75,29 @@ class Rows:
                 self._add(rule_of(error), name, error.line, b"")
 
     def _refuse_in(self, each: Object, errors: list[LoadError], reading: Reading) -> None:
-        with ExitStack() as stack:
-            file: Any = stack.enter_context(Path(each.path).open("rb"))
-            head = file.read(4)
-            packed = head.startswith(records.GZIP_MAGIC)
-            if packed and each.key.endswith(".gz"):
-                file = stack.enter_context(gzip.open(each.path))
-                head, packed = file.read(4), False
-            file.seek(0)
+        if each.key.endswith(".gz"):
+            try:
+                Path(unpack(each.path, self.scratch)).replace(each.path)
+            except zlib.error:
+                # Bytes that COPY could unpack, but to more than this side may hold.
+                for error in errors:
+                    self._add(rule_of(error), each.key, error.line, b"")
+                return
+        with Path(each.path).open("rb") as file:
+            head = file.read(MAX_RAW + 4)
+            packed = head.startswith(MAGIC)
             if packed or (not records.is_utf8_text(head) and len(errors) == reading.read[each.key]):
                 # COPY has cut what is no text into lines: they are one refusal for the object.
                 reading.read[each.key] -= len(errors) - 1
-                whole = file.read(MAX_RAW + 4)
                 rule = "undecodable_object"
-                self.quarantine.add_unread(self.source.name, rule, each.key, 0, whole, each.size)
+                self.quarantine.add_unread(self.source.name, rule, each.key, 0, head, each.size)
                 return
+            file.seek(0)
             by_line: dict[int, list[LoadError]] = defaultdict(list)
             for error in errors:
                 by_line[error.line].append(error)
-            for line, first, window in windows(file, by_line):
-                found = ending_at(window, first, line, self.source)
+            for line, window in windows(file, by_line):
+                found = ending_at(window, line, self.source)
                 pairs = matched(by_line[line], found, self.source)
                 reading.read[each.key] += len(pairs) - len(by_line[line])
                 for error, record in pairs:
@@ -111,14 +114,16 @@ class Rows:
         if rule is None:
             rule = "too_long" if error.code in INVALID_JSON else rule_of(error)
         self.refused[key, record.line, record.raw] += 1
-        self._add(rule, key, record.line, record.raw)
+        self._add(rule, key, record.line, record.raw, record.size)
 
-    def _add(self, rule: str, key: str | None, line: int | None, raw: bytes) -> None:
+    def _add(
+        self, rule: str, key: str | None, line: int | None, raw: bytes, size: int | None = None
+    ) -> None:
         reasons = {each.name: each.reason for each in self.source.rules} | PARSER_RULES
         name = self.source.name
         self.quarantine.by_parser[name] += 1
         reason = reasons.get(rule, "COPY refuses the record")
-        self.quarantine.add(name, rule, reason, key, line, raw)
+        self.quarantine.add(name, rule, reason, key, line, raw, size)
 
     # What COPY took ---------------------------------------------------------------------------
 

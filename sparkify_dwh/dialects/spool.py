@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import json
 import os
-import zlib
 from array import array
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -22,8 +20,12 @@ from .survey import lenient
 _BLANKS = b" \t\r\n"
 #: Bytes of one spool file; several files let the engine read in parallel.
 PIECE_BYTES = 32 * 1024 * 1024
-_CHUNK = 1024 * 1024
 _BATCH = 1000
+#: Bytes of records that are held at a time.
+_BATCH_BYTES = records.MAX_RECORD
+#: A line is read in parts of this size: one with a record that may be loaded has one part.
+_LONG = records.MAX_RECORD + 64 * 1024
+_BLANK_BYTES = 64 * 1024
 
 
 @dataclass
@@ -59,38 +61,6 @@ def pick_lines(file: BinaryIO, numbers: Sequence[int]) -> Iterator[tuple[int, by
         yield wanted, line, after[:1]
 
 
-def inflate(file: BinaryIO) -> Iterator[bytes]:
-    """The plain bytes of gzip, of several members too, in pieces of 1 MiB at most.
-
-    :raises zlib.error: when it does not decode.
-    """
-    decoder = zlib.decompressobj(wbits=31)
-    data = file.read(_CHUNK)
-    while data:
-        yield decoder.decompress(data, _CHUNK)
-        if decoder.eof:
-            data = decoder.unused_data.lstrip(b"\0")  # zeros may follow a member
-            while not data and (more := file.read(_CHUNK)):
-                data = more.lstrip(b"\0")
-            if data:
-                decoder = zlib.decompressobj(wbits=31)
-        else:
-            data = decoder.unconsumed_tail or file.read(_CHUNK)
-    if not decoder.eof:
-        raise zlib.error("it ends too early")
-
-
-def unpack(path: str, into: Path) -> str:
-    """A gzip file as a plain file; memory does not grow with it.
-
-    :raises zlib.error: when it does not decode.
-    """
-    target = into / f"plain-{os.urandom(6).hex()}.json"
-    with Path(path).open("rb") as packed, target.open("wb") as plain:
-        plain.writelines(inflate(packed))
-    return str(target)
-
-
 def _is_record(text: bytes) -> bool:
     """Whether a text looks like an object with a key, small enough to be a record."""
     braces = text[:1] == b"{" and text[-1:] == b"}" and len(text) <= records.MAX_RECORD
@@ -98,21 +68,33 @@ def _is_record(text: bytes) -> bool:
 
 
 class _Lines:
-    """The lines of a stream, with a look at the next one; b"" at the end."""
+    """The lines of a stream, long ones in parts, with a look at the next; b"" at the end.
+
+    :param number: of the line that was taken last, from 1.
+    :param fresh: whether ``next`` is the start of a line.
+    """
 
     def __init__(self, body: BinaryIO) -> None:
-        self.body, self.number, self.next = body, 0, body.readline()
+        self.body, self.number, self.next, self.fresh = body, 0, body.readline(_LONG), True
 
     def take(self) -> bytes:
-        line, self.next = self.next, self.body.readline()
-        self.number += 1
+        line, self.next = self.next, self.body.readline(_LONG)
+        self.number += self.fresh
+        self.fresh = line[-1:] == b"\n"
         return line
 
     def take_blank(self) -> bytes:
-        taken = b""
-        while self.next and not self.next.strip(_BLANKS):
-            taken += self.take()
-        return taken
+        """The next lines as long as they are blank, up to some size."""
+        taken, size = [], 0
+        while self.next and size < _BLANK_BYTES and not self.next.strip(_BLANKS):
+            taken.append(self.take())
+            size += len(taken[-1])
+        return b"".join(taken)
+
+    @property
+    def parted(self) -> bool:
+        """Whether there is a record's start, or the end, where reading stands."""
+        return not self.next or (self.fresh and self.next[:1] == b"{")
 
     def stretch(self, start: bytes) -> BinaryIO:
         """``start`` and the lines behind it up to one that starts with ``{`` in column 0."""
@@ -127,7 +109,7 @@ class _Stretch:
 
     def read(self, size: int) -> bytes:
         parts, length = [self.left], len(self.left)
-        while length < size and self.lines.next[:1] not in b"{":
+        while length < size and not self.lines.parted:
             parts.append(self.lines.take())
             length += len(parts[-1])
         text = b"".join(parts)
@@ -164,19 +146,21 @@ class Spool:
         count, others = 0, 0
         start = b'{"%s":%s%s' % (self._keys[0], json.dumps(each.key).encode(), self._mark)
         lines = _Lines(body)
-        while line := lines.take():
+        while lines.next:
+            fresh, line = lines.fresh, lines.take()
             record = line.strip(_BLANKS)
             if not record:
                 continue
             number = lines.number
-            if _is_record(record) and not lenient(line):
+            whole = fresh and (lines.fresh or not lines.next)
+            if whole and _is_record(record) and not lenient(line):
                 blank = lines.take_blank()
-                if lines.next[:1] in b"{":
+                if lines.parted:
                     file.write(b"%s%d,%s\n" % (start, number, record[1:]))
                     count += 1
                     continue
                 line += blank
-            others += self._add_parts(each, records.split(lines.stretch(line), self._names, number))
+            others += self.add_parts(each, records.split(lines.stretch(line), self._names, number))
             self.parted.add(each.key)
         self._wrote(False, each, count)
         return count + others
@@ -190,14 +174,19 @@ class Spool:
     def cut(self, each: Object, body: BinaryIO) -> int:
         """Cuts an object into records, spools the sound ones, refuses the others."""
         self.parted.add(each.key)
-        return self._add_parts(each, records.split(body, self._names))
+        return self.add_parts(each, records.split(body, self._names))
 
-    def _add_parts(self, each: Object, parts: Iterator[records.Record]) -> int:
-        count = 0
-        while batch := list(islice(parts, _BATCH)):
-            self.add_records(each, batch)
-            count += len(batch)
-        return count
+    def add_parts(self, each: Object, parts: Iterable[records.Record]) -> int:
+        """Spools or refuses records, few at a time; returns how many they are."""
+        count, size, batch = 0, 0, list[records.Record]()
+        for part in parts:
+            batch.append(part)
+            size += len(part.raw)
+            if len(batch) == _BATCH or size > _BATCH_BYTES:
+                self.add_records(each, batch)
+                count, size, batch = count + len(batch), 0, []
+        self.add_records(each, batch)
+        return count + len(batch)
 
     def add_records(self, each: Object, parts: Sequence[records.Record]) -> None:
         """Spools sound records by their values, refuses the others."""
@@ -205,9 +194,8 @@ class Spool:
         names = {column: key for key, column in self._names.items()}
         for part in parts:
             if part.rule:
-                self.quarantine.add_unread(
-                    self.source.name, part.rule, each.key, part.line, part.raw
-                )
+                add = self.quarantine.add_unread
+                add(self.source.name, part.rule, each.key, part.line, part.raw, part.size)
                 continue
             values = {self.injected[0]: each.key, self.injected[1]: part.line}
             values |= {names[column]: value for column, value in part.values.items()}
