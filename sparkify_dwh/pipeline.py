@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import audit, persons, quality
+from . import audit, packs, persons, quality
 from .audit import Loader, SourceBook
 from .config import Settings
 from .declare import Declarations, Source, Target
@@ -37,6 +37,7 @@ class Batch:
     """What one source brings into a load.
 
     :param pending: whether it has objects to load; ``objects`` stays empty in a plan.
+    :param packs: compacted objects that are read instead of those they serve.
     """
 
     source: Source
@@ -45,6 +46,7 @@ class Batch:
     book: SourceBook
     raw: sa.Table
     pending: bool
+    packs: list[packs.Pack] = field(default_factory=list)
     rows: TypedRows | None = None
     counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
@@ -108,7 +110,12 @@ def discover(
             changed=sum(1 for o in objects if o.key in keys and not reload),
         )
         raw = load.engine.raw_table(source)
-        load.batches.append(Batch(source, listing, objects, book, raw, bool(objects)))
+        batch = Batch(source, listing, objects, book, raw, bool(objects))
+        with ex.when("objects are new", objects) as wanted:
+            if wanted:
+                held = packs.serving(packs.held(ex, source), objects)
+                batch.packs = load.engine.readable(held) if held else []
+        load.batches.append(batch)
     for batch in load.batches:
         size = sum(each.size for each in batch.objects)
         ex.observer.begin("read", batch.source.name, size, "bytes")
@@ -150,7 +157,7 @@ def _batch_of(load: Load, target: Target) -> Batch | None:
 
 def _read_source(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
     engine, source, book = load.engine, batch.source, batch.book
-    reading = engine.read(ex, source, batch.objects, load.quarantine)
+    reading = engine.read(ex, source, batch.objects, load.quarantine, batch.packs)
     if reading.changed:
         raise ObjectsChanged(reading.changed)
     staged = engine.staged_counts(ex, source)

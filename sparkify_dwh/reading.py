@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import audit, loading, pipeline, schema
+from . import audit, loading, packs, pipeline, schema
 from .audit import BOOK, FILE, RESULT, RUN, STEP, Loader
 from .config import Settings
 from .declare import Declarations
@@ -78,6 +78,8 @@ def _write_down(ex: Planner, load: Load, engine: Engine, pending: bool) -> None:
     for source in load.declarations.sources:
         if any(batch.source is source for batch in load.batches):
             audit.ledger(ex, source)
+            with ex.when("objects are new", pending):
+                packs.held(ex, source)
     if not pending:
         ex.note("-- nothing new to load")
         return

@@ -199,6 +199,18 @@ class Bucketeer:
         except Exception as error:
             raise self.explain(error, address) from error
 
+    def stat(self, address: str) -> Object:
+        """An object in the version that is there now.
+
+        :raises SourceError: when it is missing or may not be read.
+        """
+        place = location(address)
+        try:
+            found = self.client.head_object(Bucket=place.bucket, Key=place.key)
+        except Exception as error:
+            raise self.explain(error, address) from error
+        return Object(address, found["ETag"].strip('"'), found["ContentLength"])
+
     def write(self, address: str, data: bytes | Path) -> None:
         """Writes an object, from memory or from a file.
 

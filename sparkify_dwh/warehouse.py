@@ -10,7 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from . import audit, lineage, loading, pipeline, profiling, reading, rejected, schema
+from . import (
+    audit,
+    compacting,
+    lineage,
+    loading,
+    pipeline,
+    profiling,
+    reading,
+    rejected,
+    schema,
+)
+from .compacting import Compaction
 from .config import Settings
 from .declare import Declarations
 from .dialects import load_engine
@@ -143,6 +154,44 @@ class Warehouse:
             found = schema.status(connection, config)
             connection.rollback()
         schema.require_current(found)
+
+    def compact(
+        self,
+        source: str,
+        into: str | None = None,
+        *,
+        slices: int | None = None,
+        all: bool = False,
+        dry_run: bool = False,
+    ) -> Compaction:
+        """Puts many small objects of a source into few gzip objects of an even size.
+
+        Loads take these instead of the objects they were made of, with the same star, refusals
+        and ledger as a result; objects that change later load by themselves.
+
+        :param source: name of a source, such as ``songs``.
+        :param into: a folder or ``s3://`` prefix; ``compacted/`` under ``work_prefix`` otherwise.
+        :param slices: the number of compacted objects is a multiple of it; the cluster's own when
+            left out.
+        :param all: also objects that were loaded, for the next load of all.
+        :param dry_run: writes nothing.
+        :raises SettingsError: when the source or the place cannot be used.
+        :raises SourceError: when an object cannot be read or written.
+        :raises DatabaseError: when the ledger cannot be read or written.
+        """
+        engine = self._engine()
+        return compacting.Compacting(
+            engine,
+            self.declarations,
+            self.settings,
+            ready=lambda connection: self._ready(engine, connection),
+            source=source,
+            into=into,
+            slices=slices,
+            reload=all,
+            dry_run=dry_run,
+            tell=self._tell,
+        ).run()
 
     def plan(self, engine: str | None = None, *, all: bool = False) -> Plan:
         """The statements of the next load; creates nothing and records nothing.

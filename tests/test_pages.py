@@ -21,7 +21,10 @@ from redshift.server import Standin
 __all__ = ["aws_keys", "s3_server", "standin"]
 DOCS = ROOT / "docs"
 #: Pages that need nothing but the library.
-ALONE = ("tutorial", "howto-backfill", "howto-repair", "howto-recover", "howto-schedule")
+ALONE = (
+    *("tutorial", "howto-backfill", "howto-repair", "howto-recover", "howto-schedule"),
+    "howto-compact",
+)
 #: Does what `aws s3 sync FOLDER PREFIX` does to an empty prefix.
 SYNC = """\
 #!{python}

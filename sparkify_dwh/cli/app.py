@@ -112,6 +112,7 @@ ORDER = (
     "migrate",
     "plan",
     "load",
+    "compact",
     "query",
     "runs",
     "rejects",

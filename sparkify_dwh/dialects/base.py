@@ -15,8 +15,10 @@ import sqlalchemy as sa
 from ..config import Settings
 from ..declare import Source
 from ..discover import Object
+from ..errors import SourceError
 from ..executor import Executor
 from ..observe import Fraction, unknown
+from ..packs import Pack, still_there
 from ..quarantine import Quarantine
 from ..scratch import Scratch
 
@@ -117,9 +119,36 @@ class Engine(ABC):
 
     @abstractmethod
     def read(
-        self, ex: Executor, source: Source, objects: Sequence[Object], quarantine: Quarantine
+        self,
+        ex: Executor,
+        source: Source,
+        objects: Sequence[Object],
+        quarantine: Quarantine,
+        packs: Sequence[Pack] = (),
     ) -> Reading:
-        """Brings the objects' rows into ``raw_table``; refused records go to the quarantine."""
+        """Brings the objects' rows into ``raw_table``; refused records go to the quarantine.
+
+        :param packs: compacted objects to read instead of those of the objects that they serve.
+        """
+
+    def readable(self, packs: Sequence[Pack]) -> list[Pack]:
+        """The compacted objects that this engine can read and that are as they were made."""
+        try:
+            held = still_there(self.settings, [pack.object for pack in packs])
+        except SourceError as error:
+            log.warning("compacted objects are left aside: %s", error.what)
+            return []
+        if len(held) < len(packs):
+            log.warning(
+                "%s of %s compacted objects are gone or changed; what went into them loads by"
+                " itself",
+                *(len(packs) - len(held), len(packs)),
+            )
+        return [pack for pack in packs if pack.object in held]
+
+    def slices(self, connection: sa.Connection) -> int:
+        """How many objects the engine reads at the same time, at best."""
+        return 1
 
     @abstractmethod
     def stage(self, ex: Executor, source: Source) -> None:

@@ -21,6 +21,7 @@ from ..declare import Source
 from ..discover import Object
 from ..executor import Executor
 from ..models.base import Base
+from ..packs import Pack
 from ..quarantine import Quarantine
 from ..s3 import Bucketeer
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets, Sha256
@@ -28,6 +29,7 @@ from ..transform import copied, temporary, typed_ahead, typed_value
 from .base import Reading
 from .duckdb_connection import DuckDBConnection
 from .duckdb_read import Reader
+from .packed import Packed
 
 
 class SparkifyDDLCompiler(DuckDBDDLCompiler):
@@ -196,9 +198,16 @@ class DuckDBEngine(DuckDBConnection):
         return sa.literal_column(f"{raw.name}.rowid", sa.BigInteger)
 
     def read(
-        self, ex: Executor, source: Source, objects: Sequence[Object], quarantine: Quarantine
+        self,
+        ex: Executor,
+        source: Source,
+        objects: Sequence[Object],
+        quarantine: Quarantine,
+        packs: Sequence[Pack] = (),
     ) -> Reading:
         raw = self.raw_table(source)
+        packed = Packed(self.s3, self.scratch, source, quarantine, objects, packs)
+        objects = packed.others
 
         def insert(names: Sequence[str], injected: tuple[str, str]) -> sa.Insert:
             types = dict.fromkeys(source.keys, "VARCHAR")
@@ -217,7 +226,7 @@ class DuckDBEngine(DuckDBConnection):
                 sa.select(*(found.c[key] for key in (*types, "_file")), *values),
             )
 
-        reader = Reader(ex, source, raw, self.scratch, quarantine, insert)
+        reader = Reader(ex, source, raw, self.scratch, quarantine, insert, packed)
         self._readers[source.name] = reader
         if not ex.planning:
             with ex.timed("read", source.name):

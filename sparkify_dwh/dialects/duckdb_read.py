@@ -28,6 +28,7 @@ from ..sql import HasBit, HasNul
 from ..transform import temporary
 from .base import Reading
 from .intake import Intake, records_of
+from .packed import Packed
 from .spool import Piece, pick_lines
 from .survey import line_by_line
 
@@ -57,9 +58,10 @@ class Reader:
         scratch: Path,
         quarantine: Quarantine,
         insert: Callable[[Sequence[str], tuple[str, str]], sa.Insert],
+        packed: Packed,
     ) -> None:
         self.ex, self.source, self.raw, self.scratch = ex, source, raw, scratch
-        self.quarantine, self.insert = quarantine, insert
+        self.quarantine, self.insert, self.packed = quarantine, insert, packed
         self.reading = Reading()
         self.intake = Intake(scratch, source, quarantine, self.reading)
         self.spool = self.intake.spool
@@ -105,6 +107,11 @@ class Reader:
         with self.ex.when("objects were cut into records", cut) as wanted:
             if wanted:
                 self._insert(cut)
+        with self.ex.when("objects are compacted", self.packed.packs) as wanted:
+            if wanted:
+                with self.ex.timed(_READ, self.source.name):
+                    pieces = self.packed.unpack(self.reading)
+                self.packed.check(pieces, self._insert(pieces, self.packed.injected))
 
     @contextmanager
     def _steady(self) -> Iterator[None]:
@@ -141,11 +148,13 @@ class Reader:
                 self._take_back(piece, 0, found)
                 self._cut(piece)
 
-    def _insert(self, pieces: Iterable[Piece]) -> dict[str, int]:
+    def _insert(
+        self, pieces: Iterable[Piece], injected: tuple[str, str] | None = None
+    ) -> dict[str, int]:
         """Reads pieces; returns the rows of each file and notes where they start."""
         pieces = list(pieces)
         names = [*(c.name for c in self.source.columns), "_object", "_line", "_file"]
-        statement = self.insert(names, self.spool.injected)
+        statement = self.insert(names, injected or self.spool.injected)
         paths = [piece.path for piece in pieces]
         self.ex.change(statement, {"files": paths}, step=_READ, target=self.source.name)
         file = self.raw.c._file
@@ -316,6 +325,11 @@ class Reader:
             line = row._line or row.place - self.first[row._file] + 1
             by_key[key][line].append(row)
         with self.ex.timed("quarantine", self.source.name), self._steady():
+            # What came from a compacted object is shown as it stands in its own.
+            for each, plain in self.packed.originals(by_key):
+                self.intake.objects[each.key] = each
+                self.intake.plain[each.key] = plain
+                self.spool.parted.add(each.key)
             for key, rows in by_key.items():
                 with self.intake.opened(self.intake.objects[key]) as file:
                     cut = key in self.spool.parted

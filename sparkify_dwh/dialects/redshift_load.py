@@ -13,13 +13,16 @@ from ..declare import Source
 from ..discover import Object
 from ..errors import RejectLimitError, SettingsError
 from ..executor import Executor
+from ..packs import LINE, OBJECT, Pack
 from ..quality import first_rule, reject_bits
 from ..quarantine import Quarantine
+from ..s3 import SCHEME
 from ..sql import HasBit
 from ..transform import temporary
 from .base import Reading
 from .redshift_copy import MAX_ERROR, Copy
 from .redshift_errors import copy_error, refused_rows
+from .redshift_packed import COMPACTED, PackedRows, slices
 from .redshift_rows import Rows, fields_of
 from .redshift_trouble import fields
 from .redshift_views import LoadError, LoadViews, Outcome, shown
@@ -33,6 +36,7 @@ class RedshiftEngine(RedshiftWriter):
         super().__init__(settings)
         self._views: tuple[Executor, LoadViews] | None = None
         self._rows: dict[str, Rows] = {}
+        self._packed: dict[str, PackedRows] = {}
         self._staged: dict[str, dict[str, int]] = {}
 
     def raw_table(self, source: Source) -> sa.Table:
@@ -44,17 +48,33 @@ class RedshiftEngine(RedshiftWriter):
 
     # Reading ------------------------------------------------------------------------------
 
+    def readable(self, packs: Sequence[Pack]) -> list[Pack]:
+        """COPY reads S3 alone, and several objects from a manifest alone."""
+        remote = [pack for pack in packs if pack.object.key.startswith(SCHEME)]
+        return super().readable(remote) if self.work.usable and remote else []
+
+    def slices(self, connection: sa.Connection) -> int:
+        return slices(connection)
+
     def read(
-        self, ex: Executor, source: Source, objects: Sequence[Object], quarantine: Quarantine
+        self,
+        ex: Executor,
+        source: Source,
+        objects: Sequence[Object],
+        quarantine: Quarantine,
+        packs: Sequence[Pack] = (),
     ) -> Reading:
         self.work.run = quarantine.run_id
         reading = Reading()
         views = self._views_of(ex)
+        bundle = PackedRows(self.s3, self.scratch, source, quarantine, objects, packs)
+        self._packed[source.name] = bundle
+        others = bundle.others
         rows = Rows(source, self.s3, self.scratch, quarantine)
         self._rows[source.name] = rows
-        jsonpaths = self.work.jsonpaths(source, objects, write=not ex.planning)
-        packed = [o for o in objects if o.key.endswith(".gz")]
-        plain = [o for o in objects if not o.key.endswith(".gz")]
+        jsonpaths = self.work.jsonpaths(source, others, write=not ex.planning)
+        packed = [o for o in others if o.key.endswith(".gz")]
+        plain = [o for o in others if not o.key.endswith(".gz")]
         for kind, some in (("plain", plain), ("gzip", packed)):
             with ex.when(f"there are {kind} objects", some) as wanted:
                 if wanted:
@@ -64,13 +84,47 @@ class RedshiftEngine(RedshiftWriter):
                     for each in some:
                         reading.read[each.key] = found.scanned.get(each.key, 0)
                     rows.refuse(found, some, reading)
+        with ex.when("objects are compacted", packs) as wanted:
+            if wanted:
+                self._copy_packed(ex, views, bundle, reading)
+                if reading.changed:
+                    return reading
         self._stage_sound(ex, source, rows)
-        self._second_look(ex, source, objects, rows)
+        self._second_look(ex, source, others, rows)
         by_parser = {k: n for (name, k), n in quarantine.by_key.items() if name == source.name}
         self._staged[source.name] = {
             key: count - by_parser.get(key, 0) for key, count in reading.read.items()
         }
         return reading
+
+    def _copy_packed(
+        self,
+        ex: Executor,
+        views: LoadViews,
+        packed: PackedRows,
+        reading: Reading,
+    ) -> None:
+        """One COPY of all compacted objects; what they hold beside goes away again."""
+        source = packed.source
+        step: dict[str, Any] = {"step": "read", "target": source.name}
+        found = Outcome()
+        jsonpaths = self.work.packed_paths(source, write=not ex.planning)
+        if packed.copied or ex.planning:
+            found = self._copy(
+                ex, views, source, packed.copied, COMPACTED, jsonpaths, reading, packed
+            )
+        if reading.changed:
+            return
+        packed.account(found, reading)
+        others = packed.left_out()
+        with ex.when("compacted objects hold others too", others) as wanted:
+            if wanted:
+                aside = temporary(f"left_out_{source.name}", sa.Column("key", sa.String(4096)))
+                ex.create(aside, **step)
+                self.fill(ex, aside, ({"key": key} for key in others), **step)
+                keys = sa.select(aside.c.key)
+                staged = source.staging
+                ex.change(sa.delete(staged).where(staged.c._object.in_(keys)), **step)
 
     def _views_of(self, ex: Executor) -> LoadViews:
         if self._views is None or self._views[0] is not ex:
@@ -86,20 +140,23 @@ class RedshiftEngine(RedshiftWriter):
         kind: str,
         jsonpaths: str,
         reading: Reading,
-        rows: Rows,
+        rows: Rows | PackedRows,
     ) -> Outcome:
+        columns = [c.name for c in source.columns]
+        if kind == COMPACTED:
+            columns += [OBJECT, LINE]
         if self.work.usable:
             origin = self.work.manifest(source, objects, kind, write=not ex.planning)
         else:
             origin = self.work.prefix(source, objects, write=not ex.planning)
         copy = Copy(
             source.staging,
-            [c.name for c in source.columns],
+            columns,
             origin,
             role=self.settings.iam_role,
             json=jsonpaths,
             manifest=self.work.usable,
-            gzip=kind == "gzip",
+            gzip=kind in ("gzip", COMPACTED),
             region=self.settings.aws_region,
             max_error=self._max_error(),
         )
@@ -131,7 +188,7 @@ class RedshiftEngine(RedshiftWriter):
         source: Source,
         objects: Sequence[Object],
         reading: Reading,
-        rows: Rows,
+        rows: Rows | PackedRows,
     ) -> None:
         """Says why a COPY failed, or notes the objects that are gone.
 
@@ -216,11 +273,15 @@ class RedshiftEngine(RedshiftWriter):
             step="quarantine",
             target=source.name,
         )
-        rows = self._rows.get(source.name)
+        rows, packed = self._rows.get(source.name), self._packed.get(source.name)
+        texts = packed.texts(found) if packed else {}
         for row in found:
             rule = first_rule(source, row.mask)
             known = rows.places.get(locate.texts(source, dict(row._mapping))) if rows else None
-            if known:
+            if row._object is not None:
+                raw = texts.get(row.place) or fields_of(source, dict(row._mapping))
+                quarantine.add(source.name, rule.name, rule.reason, row._object, row._line, raw)
+            elif known:
                 place = known.pop()
                 key, line, raw = place.key, place.line, place.raw
                 quarantine.add(source.name, rule.name, rule.reason, key, line, raw)

@@ -138,7 +138,11 @@ class Rows:
         looks = [column.like(pattern) for column in columns for pattern in patterns]
         return (
             sa.select(staging.c._row, *columns)
-            .where(sa.or_(sa.func.coalesce(*columns).is_(None), *looks))
+            # What was compacted is sound.
+            .where(
+                staging.c._object.is_(None),
+                sa.or_(sa.func.coalesce(*columns).is_(None), *looks),
+            )
             .order_by(staging.c._row)
             .limit(MAX_ERROR)
         )

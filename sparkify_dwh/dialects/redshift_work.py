@@ -19,6 +19,7 @@ from ..config import Settings
 from ..declare import Source
 from ..discover import Object
 from ..errors import SettingsError, SparkifyError
+from ..packs import LINE, OBJECT
 from ..s3 import SCHEME, Bucketeer
 
 log = logging.getLogger("sparkify_dwh.load")
@@ -67,6 +68,14 @@ class WorkFiles:
             return self.address(name)
         entries = [{"url": each.key, "mandatory": True} for each in objects]
         return self.write(name, json.dumps({"entries": entries}).encode())
+
+    def packed_paths(self, source: Source, write: bool) -> str:
+        """The address of a jsonpaths file for compacted objects, with the way back."""
+        name = f"{source.name}.compacted.jsonpaths"
+        if not write:
+            return self.address(name)
+        paths = [f"$['{key}']" for key in (*source.keys, OBJECT, LINE)]
+        return self.write(name, json.dumps({"jsonpaths": paths}).encode())
 
     def prefix(self, source: Source, objects: Sequence[Object], write: bool) -> str:
         """The prefix of a source, which COPY reads whole: everything under it must be new.

@@ -77,6 +77,29 @@ class LoadFile(Base):
     )
 
 
+class CompactedObject(Base):
+    """What a compacted object was made of: one row for each object in it."""
+
+    __tablename__ = "compacted_object"
+    __table_args__ = _args("Objects and the compacted objects they went into", "source", "into_key")
+
+    into_key: Mapped[str] = key_column(sa.String(4096), "Address of the compacted object")
+    position: Mapped[int] = key_column(sa.BigInteger, "Order within it, from 1")
+    into_version: Mapped[str] = mapped_column(sa.String(128), comment="Its mtime in ns, or etag")
+    into_size: Mapped[int] = mapped_column(sa.BigInteger, comment="Its bytes")
+    source: Mapped[str] = mapped_column(sa.String(ID_WIDTH), comment="Source, such as songs")
+    key: Mapped[str] = mapped_column(
+        sa.String(4096), comment="Object that was compacted: absolute path, or s3:// address"
+    )
+    version: Mapped[str] = mapped_column(sa.String(128), comment="mtime in ns, or etag")
+    size: Mapped[int] = mapped_column(sa.BigInteger, comment="Bytes")
+    rows_read: Mapped[int] = mapped_column(sa.BigInteger, comment="Records counted in the object")
+    rows_kept: Mapped[int] = mapped_column(
+        sa.BigInteger, comment="Records that became lines; the reader refuses the others"
+    )
+    at: Mapped[datetime] = mapped_column(sa.DateTime, comment="When, UTC")
+
+
 class LoadStep(Base):
     """What a step of a run did, and how long it took."""
 

@@ -41,13 +41,13 @@ class StagedRow:
         "_object",
         sa.String(MAX_WIDTH),
         sort_order=901,
-        comment="File the row came from; NULL on Redshift",
+        comment="Object the row came from; on Redshift of compacted objects only",
     )
     line_: Mapped[int | None] = mapped_column(
         "_line",
         sa.BigInteger,
         sort_order=902,
-        comment="Line of the file the row starts in; NULL on Redshift",
+        comment="Line of the object the row starts in; on Redshift of compacted ones only",
     )
 
 

@@ -12,9 +12,19 @@ SELECT audit.load_file.key, audit.load_file.version, audit.load_file.size
 FROM audit.load_file 
 WHERE audit.load_file.source = :source_1;
 
+-- if objects are new
+SELECT audit.compacted_object.into_key, audit.compacted_object.into_version, audit.compacted_object.into_size, audit.compacted_object.key, audit.compacted_object.version, audit.compacted_object.size, audit.compacted_object.rows_read, audit.compacted_object.rows_kept 
+FROM audit.compacted_object 
+WHERE audit.compacted_object.source = :source_1 ORDER BY audit.compacted_object.into_key, audit.compacted_object.position;
+
 SELECT audit.load_file.key, audit.load_file.version, audit.load_file.size 
 FROM audit.load_file 
 WHERE audit.load_file.source = :source_1;
+
+-- if objects are new
+SELECT audit.compacted_object.into_key, audit.compacted_object.into_version, audit.compacted_object.into_size, audit.compacted_object.key, audit.compacted_object.version, audit.compacted_object.size, audit.compacted_object.rows_read, audit.compacted_object.rows_kept 
+FROM audit.compacted_object 
+WHERE audit.compacted_object.source = :source_1 ORDER BY audit.compacted_object.into_key, audit.compacted_object.position;
 
 BEGIN;
 
@@ -77,12 +87,40 @@ WHERE sys_load_error_detail.query_id = pg_last_copy_id() ORDER BY sys_load_error
 -- if there are gzip objects
 SELECT pg_last_copy_count() AS n;
 
+-- if objects are compacted
+COPY staging.songs (num_songs, artist_id, artist_latitude, artist_longitude, artist_location, artist_name, song_id, title, duration, year, _object, _line) FROM 's3://work-bucket/work/manifests/run/songs.compacted.manifest' IAM_ROLE default FORMAT AS JSON 's3://work-bucket/work/manifests/run/songs.compacted.jsonpaths' GZIP MANIFEST REGION 'us-east-1' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF MAXERROR 100000;
+
+-- if objects are compacted
+SELECT trim(sys_load_detail.file_name) AS trim_1, sum(sys_load_detail.lines_scanned) AS sum_1 
+FROM sys_load_detail 
+WHERE sys_load_detail.query_id = pg_last_copy_id() GROUP BY trim(sys_load_detail.file_name);
+
+-- if objects are compacted
+SELECT trim(sys_load_error_detail.file_name) AS trim_1, sys_load_error_detail.line_number, sys_load_error_detail.error_code, trim(sys_load_error_detail.column_name) AS trim_2, trim(sys_load_error_detail.error_message) AS trim_3, sys_load_error_detail.query_id 
+FROM sys_load_error_detail 
+WHERE sys_load_error_detail.query_id = pg_last_copy_id() ORDER BY sys_load_error_detail.file_name, sys_load_error_detail.line_number;
+
+-- if objects are compacted
+SELECT pg_last_copy_count() AS n;
+
+-- if objects are compacted and compacted objects hold others too
+CREATE TEMPORARY TABLE left_out_songs (
+	key VARCHAR(4096)
+);
+
+-- if objects are compacted and compacted objects hold others too
+COPY left_out_songs (key) FROM 's3://work-bucket/work/manifests/run/left_out_songs.songs.json' IAM_ROLE default FORMAT AS JSON 'auto' REGION 'us-east-1' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF;
+
+-- if objects are compacted and compacted objects hold others too
+DELETE FROM staging.songs WHERE staging.songs._object IN (SELECT left_out_songs.key 
+FROM left_out_songs);
+
 -- if COPY refused records that the reader takes
 COPY staging.songs (num_songs, artist_id, artist_latitude, artist_longitude, artist_location, artist_name, song_id, title, duration, year) FROM 's3://work-bucket/work/manifests/run/staging.songs.songs.json' IAM_ROLE default FORMAT AS JSON 'auto' REGION 'us-east-1' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF;
 
 SELECT staging.songs._row, staging.songs.num_songs, staging.songs.artist_id, staging.songs.artist_latitude, staging.songs.artist_longitude, staging.songs.artist_location, staging.songs.artist_name, staging.songs.song_id, staging.songs.title, staging.songs.duration, staging.songs.year 
 FROM staging.songs 
-WHERE coalesce(staging.songs.num_songs, staging.songs.artist_id, staging.songs.artist_latitude, staging.songs.artist_longitude, staging.songs.artist_location, staging.songs.artist_name, staging.songs.song_id, staging.songs.title, staging.songs.duration, staging.songs.year) IS NULL OR staging.songs.num_songs LIKE :object OR staging.songs.num_songs LIKE :array OR staging.songs.artist_id LIKE :object OR staging.songs.artist_id LIKE :array OR staging.songs.artist_latitude LIKE :object OR staging.songs.artist_latitude LIKE :array OR staging.songs.artist_longitude LIKE :object OR staging.songs.artist_longitude LIKE :array OR staging.songs.artist_location LIKE :object OR staging.songs.artist_location LIKE :array OR staging.songs.artist_name LIKE :object OR staging.songs.artist_name LIKE :array OR staging.songs.song_id LIKE :object OR staging.songs.song_id LIKE :array OR staging.songs.title LIKE :object OR staging.songs.title LIKE :array OR staging.songs.duration LIKE :object OR staging.songs.duration LIKE :array OR staging.songs.year LIKE :object OR staging.songs.year LIKE :array ORDER BY staging.songs._row 
+WHERE staging.songs._object IS NULL AND (coalesce(staging.songs.num_songs, staging.songs.artist_id, staging.songs.artist_latitude, staging.songs.artist_longitude, staging.songs.artist_location, staging.songs.artist_name, staging.songs.song_id, staging.songs.title, staging.songs.duration, staging.songs.year) IS NULL OR staging.songs.num_songs LIKE :object OR staging.songs.num_songs LIKE :array OR staging.songs.artist_id LIKE :object OR staging.songs.artist_id LIKE :array OR staging.songs.artist_latitude LIKE :object OR staging.songs.artist_latitude LIKE :array OR staging.songs.artist_longitude LIKE :object OR staging.songs.artist_longitude LIKE :array OR staging.songs.artist_location LIKE :object OR staging.songs.artist_location LIKE :array OR staging.songs.artist_name LIKE :object OR staging.songs.artist_name LIKE :array OR staging.songs.song_id LIKE :object OR staging.songs.song_id LIKE :array OR staging.songs.title LIKE :object OR staging.songs.title LIKE :array OR staging.songs.duration LIKE :object OR staging.songs.duration LIKE :array OR staging.songs.year LIKE :object OR staging.songs.year LIKE :array) ORDER BY staging.songs._row 
  LIMIT 100000;
 
 -- if records are no objects of plain values
@@ -179,12 +217,40 @@ WHERE sys_load_error_detail.query_id = pg_last_copy_id() ORDER BY sys_load_error
 -- if there are gzip objects
 SELECT pg_last_copy_count() AS n;
 
+-- if objects are compacted
+COPY staging.events (artist, auth, firstname, gender, iteminsession, lastname, length, level, location, method, page, registration, sessionid, song, status, ts, useragent, userid, _object, _line) FROM 's3://work-bucket/work/manifests/run/events.compacted.manifest' IAM_ROLE default FORMAT AS JSON 's3://work-bucket/work/manifests/run/events.compacted.jsonpaths' GZIP MANIFEST REGION 'us-east-1' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF MAXERROR 100000;
+
+-- if objects are compacted
+SELECT trim(sys_load_detail.file_name) AS trim_1, sum(sys_load_detail.lines_scanned) AS sum_1 
+FROM sys_load_detail 
+WHERE sys_load_detail.query_id = pg_last_copy_id() GROUP BY trim(sys_load_detail.file_name);
+
+-- if objects are compacted
+SELECT trim(sys_load_error_detail.file_name) AS trim_1, sys_load_error_detail.line_number, sys_load_error_detail.error_code, trim(sys_load_error_detail.column_name) AS trim_2, trim(sys_load_error_detail.error_message) AS trim_3, sys_load_error_detail.query_id 
+FROM sys_load_error_detail 
+WHERE sys_load_error_detail.query_id = pg_last_copy_id() ORDER BY sys_load_error_detail.file_name, sys_load_error_detail.line_number;
+
+-- if objects are compacted
+SELECT pg_last_copy_count() AS n;
+
+-- if objects are compacted and compacted objects hold others too
+CREATE TEMPORARY TABLE left_out_events (
+	key VARCHAR(4096)
+);
+
+-- if objects are compacted and compacted objects hold others too
+COPY left_out_events (key) FROM 's3://work-bucket/work/manifests/run/left_out_events.events.json' IAM_ROLE default FORMAT AS JSON 'auto' REGION 'us-east-1' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF;
+
+-- if objects are compacted and compacted objects hold others too
+DELETE FROM staging.events WHERE staging.events._object IN (SELECT left_out_events.key 
+FROM left_out_events);
+
 -- if COPY refused records that the reader takes
 COPY staging.events (artist, auth, firstname, gender, iteminsession, lastname, length, level, location, method, page, registration, sessionid, song, status, ts, useragent, userid) FROM 's3://work-bucket/work/manifests/run/staging.events.events.json' IAM_ROLE default FORMAT AS JSON 'auto' REGION 'us-east-1' TIMEFORMAT 'auto' COMPUPDATE OFF STATUPDATE OFF;
 
 SELECT staging.events._row, staging.events.artist, staging.events.auth, staging.events.firstname, staging.events.gender, staging.events.iteminsession, staging.events.lastname, staging.events.length, staging.events.level, staging.events.location, staging.events.method, staging.events.page, staging.events.registration, staging.events.sessionid, staging.events.song, staging.events.status, staging.events.ts, staging.events.useragent, staging.events.userid 
 FROM staging.events 
-WHERE coalesce(staging.events.artist, staging.events.auth, staging.events.firstname, staging.events.gender, staging.events.iteminsession, staging.events.lastname, staging.events.length, staging.events.level, staging.events.location, staging.events.method, staging.events.page, staging.events.registration, staging.events.sessionid, staging.events.song, staging.events.status, staging.events.ts, staging.events.useragent, staging.events.userid) IS NULL OR staging.events.artist LIKE :object OR staging.events.artist LIKE :array OR staging.events.auth LIKE :object OR staging.events.auth LIKE :array OR staging.events.firstname LIKE :object OR staging.events.firstname LIKE :array OR staging.events.gender LIKE :object OR staging.events.gender LIKE :array OR staging.events.iteminsession LIKE :object OR staging.events.iteminsession LIKE :array OR staging.events.lastname LIKE :object OR staging.events.lastname LIKE :array OR staging.events.length LIKE :object OR staging.events.length LIKE :array OR staging.events.level LIKE :object OR staging.events.level LIKE :array OR staging.events.location LIKE :object OR staging.events.location LIKE :array OR staging.events.method LIKE :object OR staging.events.method LIKE :array OR staging.events.page LIKE :object OR staging.events.page LIKE :array OR staging.events.registration LIKE :object OR staging.events.registration LIKE :array OR staging.events.sessionid LIKE :object OR staging.events.sessionid LIKE :array OR staging.events.song LIKE :object OR staging.events.song LIKE :array OR staging.events.status LIKE :object OR staging.events.status LIKE :array OR staging.events.ts LIKE :object OR staging.events.ts LIKE :array OR staging.events.useragent LIKE :object OR staging.events.useragent LIKE :array OR staging.events.userid LIKE :object OR staging.events.userid LIKE :array ORDER BY staging.events._row 
+WHERE staging.events._object IS NULL AND (coalesce(staging.events.artist, staging.events.auth, staging.events.firstname, staging.events.gender, staging.events.iteminsession, staging.events.lastname, staging.events.length, staging.events.level, staging.events.location, staging.events.method, staging.events.page, staging.events.registration, staging.events.sessionid, staging.events.song, staging.events.status, staging.events.ts, staging.events.useragent, staging.events.userid) IS NULL OR staging.events.artist LIKE :object OR staging.events.artist LIKE :array OR staging.events.auth LIKE :object OR staging.events.auth LIKE :array OR staging.events.firstname LIKE :object OR staging.events.firstname LIKE :array OR staging.events.gender LIKE :object OR staging.events.gender LIKE :array OR staging.events.iteminsession LIKE :object OR staging.events.iteminsession LIKE :array OR staging.events.lastname LIKE :object OR staging.events.lastname LIKE :array OR staging.events.length LIKE :object OR staging.events.length LIKE :array OR staging.events.level LIKE :object OR staging.events.level LIKE :array OR staging.events.location LIKE :object OR staging.events.location LIKE :array OR staging.events.method LIKE :object OR staging.events.method LIKE :array OR staging.events.page LIKE :object OR staging.events.page LIKE :array OR staging.events.registration LIKE :object OR staging.events.registration LIKE :array OR staging.events.sessionid LIKE :object OR staging.events.sessionid LIKE :array OR staging.events.song LIKE :object OR staging.events.song LIKE :array OR staging.events.status LIKE :object OR staging.events.status LIKE :array OR staging.events.ts LIKE :object OR staging.events.ts LIKE :array OR staging.events.useragent LIKE :object OR staging.events.useragent LIKE :array OR staging.events.userid LIKE :object OR staging.events.userid LIKE :array) ORDER BY staging.events._row 
  LIMIT 100000;
 
 -- if records are no objects of plain values

@@ -520,5 +520,56 @@ COMMENT ON COLUMN audit.load_run.exit_code IS 'Exit code of its command';
 
 UPDATE alembic_version SET version_num='0002' WHERE alembic_version.version_num = '0001';
 
+-- Running upgrade 0002 -> 0003
+
+CREATE TABLE audit.compacted_object (
+    into_key VARCHAR(4096) NOT NULL, 
+    position BIGINT NOT NULL, 
+    into_version VARCHAR(128) NOT NULL, 
+    into_size BIGINT NOT NULL, 
+    source VARCHAR(64) NOT NULL, 
+    key VARCHAR(4096) NOT NULL, 
+    version VARCHAR(128) NOT NULL, 
+    size BIGINT NOT NULL, 
+    rows_read BIGINT NOT NULL, 
+    rows_kept BIGINT NOT NULL, 
+    at TIMESTAMP WITHOUT TIME ZONE NOT NULL, 
+    CONSTRAINT pk_compacted_object PRIMARY KEY (into_key, position)
+) DISTSTYLE EVEN SORTKEY (source, into_key);
+
+COMMENT ON TABLE audit.compacted_object IS 'Objects and the compacted objects they went into';
+
+COMMENT ON COLUMN audit.compacted_object.into_key IS 'Address of the compacted object';
+
+COMMENT ON COLUMN audit.compacted_object.position IS 'Order within it, from 1';
+
+COMMENT ON COLUMN audit.compacted_object.into_version IS 'Its mtime in ns, or etag';
+
+COMMENT ON COLUMN audit.compacted_object.into_size IS 'Its bytes';
+
+COMMENT ON COLUMN audit.compacted_object.source IS 'Source, such as songs';
+
+COMMENT ON COLUMN audit.compacted_object.key IS 'Object that was compacted: absolute path, or s3:// address';
+
+COMMENT ON COLUMN audit.compacted_object.version IS 'mtime in ns, or etag';
+
+COMMENT ON COLUMN audit.compacted_object.size IS 'Bytes';
+
+COMMENT ON COLUMN audit.compacted_object.rows_read IS 'Records counted in the object';
+
+COMMENT ON COLUMN audit.compacted_object.rows_kept IS 'Records that became lines; the reader refuses the others';
+
+COMMENT ON COLUMN audit.compacted_object.at IS 'When, UTC';
+
+COMMENT ON COLUMN staging.events._object IS 'Object the row came from; on Redshift of compacted objects only';
+
+COMMENT ON COLUMN staging.events._line IS 'Line of the object the row starts in; on Redshift of compacted ones only';
+
+COMMENT ON COLUMN staging.songs._object IS 'Object the row came from; on Redshift of compacted objects only';
+
+COMMENT ON COLUMN staging.songs._line IS 'Line of the object the row starts in; on Redshift of compacted ones only';
+
+UPDATE alembic_version SET version_num='0003' WHERE alembic_version.version_num = '0002';
+
 COMMIT;
 
