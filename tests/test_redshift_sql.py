@@ -151,12 +151,9 @@ def test_a_load_sends_what_the_plan_shows(captured: Captured, number: int) -> No
         assert {s.condition for s in planned} - held == {
             "facts were stored before",
             "the load deleted 100,000 rows",
-<<<<<<< HEAD
             "persons were erased",
-=======
             "objects are compacted",
             "objects are compacted and compacted objects hold others too",
->>>>>>> 6311256 (sparkify compact: many small objects into few large ones, with a way back to each)
         }
 
 
