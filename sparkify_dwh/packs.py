@@ -23,7 +23,7 @@ from typing import Any, BinaryIO
 
 import sqlalchemy as sa
 
-from . import records
+from . import packed, records
 from .config import Settings
 from .declare import Source
 from .discover import Object, look_again
@@ -106,10 +106,10 @@ class Undecodable(Exception):
 
 def _plain(body: bytes) -> bytes:
     """:raises Undecodable: when it is no text, or far more of it than it seems."""
-    if body.startswith(records.GZIP_MAGIC):
+    if body.startswith(packed.MAGIC):
         try:
-            body = gzip.GzipFile(fileobj=io.BytesIO(body)).read(MAX_PLAIN + 1)
-        except (OSError, EOFError, zlib.error):
+            body = b"".join(packed.inflate(io.BytesIO(body), len(body)))
+        except zlib.error:
             raise Undecodable from None
     if len(body) > MAX_PLAIN or not records.is_utf8_text(body[:4]):
         raise Undecodable
@@ -175,7 +175,7 @@ class PackWriter:
             "key": each.key,
             "line": record.line,
             "raw": base64.b64encode(raw).decode(),
-            "raw_bytes": len(record.raw),
+            "raw_bytes": record.size,
         }
 
     def _write_index(self, entry: dict[str, Any]) -> None:

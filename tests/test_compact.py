@@ -88,7 +88,7 @@ def put_songs(twins: Twins, count: int, start: int = 0) -> None:
 
 def reads_compacted(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The compacted objects that loads of this process unpack, from now on."""
-    import sparkify_dwh.dialects.packed as packed
+    import sparkify_dwh.dialects.compacted as packed
 
     seen: list[str] = []
     real = packed.unpack

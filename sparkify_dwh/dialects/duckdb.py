@@ -27,9 +27,9 @@ from ..s3 import Bucketeer
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets, Sha256
 from ..transform import copied, temporary, typed_ahead, typed_value
 from .base import Reading
+from .compacted import Packed
 from .duckdb_connection import DuckDBConnection
 from .duckdb_read import Reader
-from .packed import Packed
 
 
 class SparkifyDDLCompiler(DuckDBDDLCompiler):

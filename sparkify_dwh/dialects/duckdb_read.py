@@ -27,8 +27,8 @@ from ..quarantine import Quarantine
 from ..sql import HasBit, HasNul
 from ..transform import temporary
 from .base import Reading
+from .compacted import Packed
 from .intake import Intake, records_of
-from .packed import Packed
 from .spool import Piece, pick_lines
 from .survey import line_by_line
 

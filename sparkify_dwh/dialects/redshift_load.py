@@ -20,9 +20,9 @@ from ..s3 import SCHEME
 from ..sql import HasBit
 from ..transform import temporary
 from .base import Reading
+from .redshift_compacted import COMPACTED, PackedRows, slices
 from .redshift_copy import MAX_ERROR, Copy
 from .redshift_errors import copy_error, refused_rows
-from .redshift_packed import COMPACTED, PackedRows, slices
 from .redshift_rows import Rows, fields_of
 from .redshift_trouble import fields
 from .redshift_views import LoadError, LoadViews, Outcome, shown

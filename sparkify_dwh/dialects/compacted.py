@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from .. import records
+from .. import packed, records
 from ..declare import Source
 from ..discover import Object, ObjectsChanged
 from ..packs import LINE, OBJECT, Pack, broken, index_of, read_index, refuse, unpack
@@ -13,7 +13,6 @@ from ..quarantine import Quarantine
 from ..s3 import SCHEME, Bucketeer
 from .base import Reading
 from .spool import PIECE_BYTES, Piece
-from .spool import unpack as unpack_file
 
 
 def member_objects(objects: Sequence[Object], packs: Sequence[Pack]) -> dict[str, Object]:
@@ -104,5 +103,5 @@ class Packed:
 
     def _plain(self, path: str) -> str:
         with Path(path).open("rb") as file:
-            packed = file.read(2) == records.GZIP_MAGIC
-        return unpack_file(path, self.scratch) if packed else path
+            gzipped = file.read(len(packed.MAGIC)) == packed.MAGIC
+        return packed.unpack(path, self.scratch) if gzipped else path

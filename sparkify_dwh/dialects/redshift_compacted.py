@@ -15,8 +15,8 @@ from ..discover import Object
 from ..packs import LINE, OBJECT, Pack, broken
 from ..quality import PARSER_RULES
 from .base import Reading
+from .compacted import Packed, take_refused
 from .intake import records_of
-from .packed import Packed, take_refused
 from .redshift_rows import rule_of
 from .redshift_views import LoadError, Outcome, shown
 
