@@ -214,6 +214,8 @@ def test_on_paper(opened: Any, tmp_path: Path) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
     assert page.evaluate("getComputedStyle(document.querySelector('h1')).color") == "rgb(0, 0, 0)"
+    page.set_viewport_size({"width": 690, "height": 900})  # A4 between the margins
+    assert page.evaluate("document.documentElement.scrollWidth") == 690
     for away in ("nav", ".filters", ".skip"):
         assert not page.locator(away).first.is_visible()
     clipped = page.evaluate(

@@ -10,8 +10,8 @@ from markupsafe import Markup
 
 from .markup import cut, element, picture
 
-WIDTH, HEIGHT = 480.0, 230.0
-_LEFT, _RIGHT, _TOP, _BOTTOM = 50.0, 8.0, 12.0, 30.0
+WIDTH, HEIGHT = 480.0, 240.0
+_LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 8.0, 16.0, 36.0
 #: Classes of colours for series, and of shades.
 COLOURS, SHADES = 6, 8
 
@@ -50,6 +50,11 @@ def percent(ratio: float | None) -> str:
     return "0 %" if not ratio else f"{100 * ratio:.2f} %" if ratio >= 0.0001 else "< 0.01 %"
 
 
+def mark(ratio: float) -> str:
+    """A ratio for an axis, as a percentage."""
+    return f"{100 * ratio:.3g} %"
+
+
 def columns(
     name: str,
     title: str,
@@ -79,7 +84,7 @@ def columns(
     parts += [element("text", axis(m), x=_LEFT - 6, y=y(m) + 4, class_="axis end") for m in marks]
     slot = room / max(1, len(labels))
     wide = max(1.0, min(slot * 0.78, 40.0))
-    every = max(1, math.ceil(len(labels) * (max(map(len, labels), default=1) * 7.5 + 10) / room))
+    every = max(1, math.ceil(len(labels) * (max(map(len, labels), default=1) * 9.0 + 12) / room))
     for i, label in enumerate(labels):
         x = _LEFT + slot * (i + 0.5)
         foot = base
@@ -102,7 +107,7 @@ def columns(
             )
         )  # fmt: skip
         if i % every == 0:
-            parts.append(element("text", label, x=x, y=base + 18, class_="axis mid"))
+            parts.append(element("text", label, x=x, y=base + 23, class_="axis mid"))
     if line is not None:
         at = y(line[0])
         parts.append(element("line", x1=_LEFT, x2=WIDTH - _RIGHT, y1=at, y2=at, class_="limit"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +38,7 @@ def erd(name: str, title: str, tables: Sequence[sa.Table]) -> Markup:
         for table in column:
             boxes[table] = _Box(table, 4 + i * (_WIDE + _GAP), y)
             y += boxes[table].height + _BETWEEN
-    height = max((box.y + box.height for box in boxes.values()), default=40.0) + _MARGIN
+    height = max((box.y + box.height for box in boxes.values()), default=40.0) + 16
     width = 8 + len(columns) * _WIDE + (len(columns) - 1) * _GAP
     edges = [
         (boxes[table], key)
@@ -70,32 +69,35 @@ def erd(name: str, title: str, tables: Sequence[sa.Table]) -> Markup:
         element("defs", marker),
         *lines,
         *drawn,
-        class_="erd",
+        class_="erd large" if len(columns) > 2 else "erd",
         width=width,
     )
 
 
 def _arranged(tables: Sequence[sa.Table]) -> list[list[sa.Table]]:
-    """Columns of tables: each right of all that refer to it; without references, side by side."""
-    known = set(tables)
+    """Columns of tables, each right of all that refer to it; others where there is room."""
+    parents = {
+        table: {key.column.table for key in table.foreign_keys} & set(tables) - {table}
+        for table in tables
+    }
+    children = {table: {t for t in tables if table in parents[t]} for table in tables}
     depth: dict[sa.Table, int] = {}
 
-    def deep(table: sa.Table, above: frozenset[sa.Table] = frozenset()) -> int:
+    def deep(table: sa.Table, below: frozenset[sa.Table] = frozenset()) -> int:
         if table not in depth:
-            parents = {key.column.table for key in table.foreign_keys} & known - above - {table}
-            depth[table] = max((deep(p, above | {table}) + 1 for p in parents), default=0)
+            others = children[table] - below
+            depth[table] = max((deep(t, below | {table}) + 1 for t in others), default=0)
         return depth[table]
 
-    levels: dict[int, list[sa.Table]] = defaultdict(list)
-    for table in tables:
-        levels[deep(table)].append(table)
-    if len(levels) == 1:
-        # Nothing refers to anything: as even columns as there are, three at most.
-        sides: list[list[sa.Table]] = [[] for _ in range(min(3, len(tables)))]
-        for table in sorted(tables, key=lambda each: -len(each.columns)):
-            min(sides, key=lambda s: sum(len(t.columns) + 3 for t in s)).append(table)
-        return sides
-    return [levels[level] for level in sorted(levels, reverse=True)]
+    related = [table for table in tables if parents[table] or children[table]]
+    sides: list[list[sa.Table]] = [[] for _ in range(max(map(deep, related), default=-1) + 1)]
+    for table in related:
+        sides[deep(table)].append(table)
+    alone = sorted((t for t in tables if t not in related), key=lambda t: -len(t.columns))
+    sides += [[] for _ in range(min(3, len(alone)) - len(sides))]
+    for table in alone:
+        min(sides, key=lambda side: sum(len(t.columns) + 3 for t in side)).append(table)
+    return sides
 
 
 def _edge(
@@ -121,10 +123,10 @@ def _free(between: Iterable[_Box], wished: Iterable[float], height: float, numbe
     """A height at which no table stands in the way."""
     boxes = list(between)
     lane = 6.0 * (number % 4)
-    for y in (*wished, _MARGIN - 10 - lane, height - _MARGIN + 10 + lane):
+    for y in (*wished, _MARGIN - 10 - lane):
         if all(y < b.y - 4 or y > b.y + b.height + 4 for b in boxes):
             return y
-    return height - 4
+    return height - 8
 
 
 def _draw(box: _Box) -> Markup:

@@ -302,6 +302,8 @@ def _rules(
         limit = None if last.limit_value is None else float(last.limit_value)
         what = reasons.get(key, "")
         rules.append(RuleFacts(*key, last.severity, values, limit, bool(last.passed), what))
+    # Of each source or table those first that some run broke.
+    rules.sort(key=lambda rule: (order.get(rule.target, len(order)), rule.quiet))
     return rules, shown
 
 

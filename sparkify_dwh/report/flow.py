@@ -34,6 +34,20 @@ class Stream:
     targets: Sequence[tuple[str, Mapping[str, int]]]
 
     @property
+    def balanced(self) -> bool:
+        """Whether the books add up: rows read, and the rows staged for each table."""
+        read = self.book.get("staged", 0) + self.book.get("refused_by_parser", 0)
+        return self.book.get("read", 0) == read and all(
+            book.get("staged", 0) == sum(book.get(account, 0) for account in ACCOUNTS)
+            for _, book in self.targets
+        )
+
+    @property
+    def accounts(self) -> list[str]:
+        """The accounts that any of the tables has rows in."""
+        return [a for a in ACCOUNTS if any(book.get(a) for _, book in self.targets)]
+
+    @property
     def refused(self) -> int:
         """Records refused by the parser or by a rule."""
         return self.book.get("refused_by_parser", 0) + self.book.get("refused_by_rule", 0)

@@ -9,7 +9,7 @@ from ..lineage import ColumnLineage, fields, lineage
 from .charts import COLOURS
 from .markup import cut, element, picture
 
-_ROW, _LEFT, _RIGHT, _WIDE, _HEAD = 19.0, 214.0, 520.0, 740.0, 30.0
+_ROW, _LEFT, _RIGHT, _WIDE, _HEAD = 19.0, 186.0, 396.0, 610.0, 30.0
 
 
 def lines(name: str, declarations: Declarations) -> Markup:

@@ -49,7 +49,7 @@ ${lineage_part()}
 <% run = facts.runs[0] %>
 <dl class="tiles">
 <div><dt>State</dt><dd><span class="state state-${run.state.replace(' ', '-')}">${run.state}</span></dd></div>
-<div><dt>Started</dt><dd>${f"{run.started:%Y-%m-%d %H:%M:%S}"}</dd></div>
+<div><dt>Started</dt><dd>${f"{run.started:%H:%M:%S}"} <span class="quiet">${f"{run.started:%Y-%m-%d}"}</span></dd></div>
 <div><dt>Took</dt><dd>${f"{run.seconds:,.1f} s" if run.seconds is not None else "no end on record"}</dd></div>
 <div><dt>Rows read</dt><dd>${charts.full(run.read) or "–"}</dd></div>
 <div><dt>Refused</dt><dd>${charts.full(run.refused)}</dd></div>
@@ -67,12 +67,17 @@ ${lineage_part()}
 % if facts.runs and facts.runs[0].run_id != facts.load.run_id:
 , <code>${facts.load.run_id}</code>\
 % endif
-. A bar is what became of the rows staged for a table; all of it adds up.</p></figcaption>
+. A bar is what became of the rows staged for a table.
+% if all(each.balanced for each in streams):
+The books balance: every row read is accounted for.</p></figcaption>
+% else:
+<strong class="bad">The books do not balance.</strong></p></figcaption>
+% endif
 <div class="wide-only">${flow.flow("flow", streams, wide=True)}</div>
 <div class="narrow-only">${flow.flow("flow-narrow", streams, wide=False)}</div>
 <ul class="legend">
-% for account, kind in flow.ACCOUNTS.items():
-<li><svg viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" class="a-${kind}"/></svg>${account.replace("_", " ")}</li>
+% for account in dict.fromkeys(a for each in streams for a in each.accounts):
+<li><svg viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" class="a-${flow.ACCOUNTS[account]}"/></svg>${account.replace("_", " ")}</li>
 % endfor
 </ul>
 <details><summary>The books as a table</summary>
@@ -160,14 +165,6 @@ ${each.table}
 % else:
 <p>Of the newest run of each file, and of the newest run. All of them: <code>sparkify rejects</code></p>
 <% most = max(r.count for r in facts.refused) %>
-<div class="scroll panel" tabindex="0" role="region" aria-label="Refused rows by rule">
-<table><caption class="hidden">Refused rows by rule</caption>
-<thead><tr><th scope="col">rule</th><th scope="col">source</th><th scope="col" class="num">rows</th><th scope="col" aria-hidden="true"></th><th scope="col">what must hold</th></tr></thead>
-<tbody>
-% for each in facts.refused:
-<tr><th scope="row">${each.rule}</th><td>${each.source}</td><td class="num">${charts.full(each.count)}</td><td class="barcell" aria-hidden="true">${charts.bar(each.count, most, 4)}</td><td class="text">${each.reason}</td></tr>
-% endfor
-</tbody></table></div>
 <div class="filters" hidden data-filters="refused">
 <label>Show rows refused by
 <select data-field="rule"><option value="">any rule</option>
@@ -186,7 +183,8 @@ ${each.table}
 <div class="samples">
 % for each in facts.refused:
 <details class="card" data-item="refused" data-rule="${each.rule}" data-source="${each.source}"${" open" if loop.first else ""}>
-<summary><h3>${each.rule} <span class="quiet">${each.source}, ${charts.full(each.count)} row${"" if each.count == 1 else "s"}</span></h3></summary>
+<summary><span class="row"><h3>${each.rule} <span class="quiet">${each.source}</span></h3>${charts.bar(each.count, most, 4)}<span class="num">${charts.full(each.count)} row${"" if each.count == 1 else "s"}</span></span></summary>
+<p class="quiet">${each.reason}</p>
 <ol>
 % for sample in each.samples:
 <li><p class="place">\
@@ -235,17 +233,17 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 </div>
 <div class="scroll tall" tabindex="0" role="region" aria-label="Quality rules">
 <table><caption class="hidden">Quality rules and their values</caption>
-<thead><tr><th scope="col">rule</th><th scope="col">of</th><th scope="col">severity</th><th scope="col" class="num">newest</th><th scope="col" class="num">limit</th><th scope="col">passed</th><th scope="col">over time</th><th scope="col">what must hold</th></tr></thead>
+<thead><tr><th scope="col">rule</th><th scope="col">over time</th><th scope="col" class="num">newest</th><th scope="col" class="num">limit</th><th scope="col">passed</th></tr></thead>
 <tbody>
 % for rule in facts.rules:
 <% said = rule.target + " " + rule.rule + ", oldest first: " + ", ".join("not measured" if v is None else charts.full(v) for v in rule.values) %>
-<tr data-item="rules" data-target="${rule.target}" data-severity="${rule.severity}" data-quiet="${'yes' if rule.quiet else 'no'}"><th scope="row">${rule.rule}</th><td>${rule.target}</td><td>${rule.severity}</td><td class="num">${charts.full(rule.newest)}</td><td class="num">${charts.full(rule.limit)}</td><td>\
+<tr data-item="rules" data-target="${rule.target}" data-severity="${rule.severity}" data-quiet="${'yes' if rule.quiet else 'no'}"><th scope="row" class="text">${rule.rule} <span class="quiet">${rule.target}, ${rule.severity}</span><br><span class="quiet small">${rule.what}</span></th><td>${charts.spark(rule.values, rule.limit, said)}</td><td class="num">${charts.full(rule.newest)}</td><td class="num">${charts.full(rule.limit)}</td><td>\
 % if rule.passed:
 <span class="ok">yes</span>\
 % else:
 <strong class="bad">no</strong>\
 % endif
-</td><td>${charts.spark(rule.values, rule.limit, said)}</td><td class="text">${rule.what}</td></tr>
+</td></tr>
 % endfor
 </tbody></table></div>
 % endif

@@ -111,10 +111,18 @@ def history(facts: Facts) -> list[Drawn]:
     limits = [r.limit for r in facts.rules if r.rule == REJECT_RATIO and r.limit is not None]
     ratio = [("refused", [run.ratio or 0.0 for run in runs])]
     what = "Refused rows among those read; a load fails above the limit."
-    per = charts.percent
     line = (min(limits), "limit") if limits else None
     found.append(
-        _columns("ratio", "Refused ratio", what, labels, ratio, axis=per, value=per, line=line)
+        _columns(
+            "ratio",
+            "Refused ratio",
+            what,
+            labels,
+            ratio,
+            axis=charts.mark,
+            value=charts.percent,
+            line=line,
+        )
     )
     return found
 
