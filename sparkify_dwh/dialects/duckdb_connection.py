@@ -75,8 +75,9 @@ class DuckDBConnection(Engine):
             limit = self.settings.memory_limit.replace("'", "''")
             connection.execute(f"SET memory_limit = '{limit}'")
         # It draws on a terminal whose owner asked for no drawing, and can be set for one
-        # connection only.
-        connection.execute("SET enable_progress_bar = false")
+        # connection only. In a notebook without ipywidgets it cannot be set, and is not drawn.
+        with contextlib.suppress(duckdb.InvalidInputException):
+            connection.execute("SET enable_progress_bar = false")
 
     def connect(
         self, read_only: bool = False, wait: Callable[[str], None] | None = None
@@ -184,9 +185,13 @@ class DuckDBConnection(Engine):
                     left.unlink()
 
     def watch(self, connection: sa.Connection) -> Fraction:
-        connection.exec_driver_sql("SET enable_progress_bar = true")
-        connection.exec_driver_sql("SET enable_progress_bar_print = false")
-        connection.commit()
+        try:
+            connection.exec_driver_sql("SET enable_progress_bar = true")
+            connection.exec_driver_sql("SET enable_progress_bar_print = false")
+            connection.commit()
+        except sa.exc.DBAPIError:  # a notebook without ipywidgets: see _set_up
+            connection.rollback()
+            return lambda: None
         driver: Any = connection.connection.dbapi_connection
 
         def done() -> float | None:
