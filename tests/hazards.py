@@ -10,10 +10,12 @@ import hashlib
 import json
 import multiprocessing
 import os
+import random
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from datetime import date
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,10 @@ from sparkify_dwh.dialects.duckdb import DuckDBDialect
 from sparkify_dwh.generate import generate
 
 SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
+#: Where a sample of fault points begins and what befalls each: another one each day.
+SEED = int(os.environ.get("SPARKIFY_SEED", date.today().toordinal()))
+#: A usual run tries one fault point in so many.
+EVERY = 7
 #: Seconds after which a child that does not end is taken for stuck.
 STUCK = 240
 CONTEXT = multiprocessing.get_context("forkserver")
@@ -39,6 +45,16 @@ ENDLESS = (
 )
 
 
+def points(total: int, name: str, every: int = EVERY) -> list[int]:
+    """Fault points from 1 to ``total``: all of them in a soak, else one in ``every``.
+
+    :param name: of what is struck; by it and the seed the sample has its offset.
+    """
+    if SOAK:
+        return list(range(1, total + 1))
+    return list(range(1 + random.Random(f"{SEED} {name}").randrange(every), total + 1, every))
+
+
 # Moments -----------------------------------------------------------------------------------------
 
 
@@ -46,12 +62,13 @@ ENDLESS = (
 def at_moments(
     before: Callable[[int, Any], None] | None = None,
     after: Callable[[int, Any], None] | None = None,
+    dialect: Any = DuckDBDialect,
 ) -> Iterator[list[str]]:
     """Calls with the number of each moment and what the driver is called with; lists them."""
     seen: list[str] = []
 
     def wrapped(name: str) -> Any:
-        original = getattr(DuckDBDialect, name)
+        original = getattr(dialect, name)
 
         def call(self: Any, target: Any, *rest: Any, **named: Any) -> Any:
             seen.append(" ".join(str(rest[0]).split()) if rest else "COMMIT")
@@ -66,17 +83,17 @@ def at_moments(
         return call
 
     names = ("do_execute", "do_execute_no_params", "do_commit")
-    originals = {name: vars(DuckDBDialect).get(name) for name in names}
+    originals = {name: vars(dialect).get(name) for name in names}
     for name in names:
-        setattr(DuckDBDialect, name, wrapped(name))
+        setattr(dialect, name, wrapped(name))
     try:
         yield seen
     finally:
         for name, original in originals.items():
             if original is None:
-                delattr(DuckDBDialect, name)
+                delattr(dialect, name)
             else:
-                setattr(DuckDBDialect, name, original)
+                setattr(dialect, name, original)
 
 
 def fail_at(moment: int, *, ever_since: bool = False) -> Any:
@@ -134,6 +151,22 @@ def _kill(moment: int, when: str, values: dict[str, Any], path: str) -> None:
         report = observed(values)
     report.moments = moments
     Path(path).write_text(json.dumps(vars(report)))
+
+
+def _kill_on_redshift(
+    environment: dict[str, str], moment: int, when: str, values: dict[str, Any]
+) -> None:
+    from sparkify_dwh.dialects.redshift import RedshiftDialect
+
+    os.environ.update(environment)
+
+    def die(number: int, target: Any) -> None:
+        if number == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    hooks = {"before": (die, None), "after": (None, die)}[when]
+    with at_moments(*hooks, dialect=RedshiftDialect):
+        observed(values)
 
 
 class Terminated(BaseException):

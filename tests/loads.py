@@ -177,11 +177,15 @@ class OnRedshift(Loaded):
 
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """By a connection that stays open, each query with a snapshot of its own."""
+        found = self.reader().exec_driver_sql(sql.replace("?", "%s"), values or None)
+        return [tuple(row) for row in found]
+
+    def reader(self) -> sa.Connection:
+        """The connection that stays open."""
         if self._reader is None:
             plain = self.warehouse.engine.connect()
             self._reader = plain.execution_options(isolation_level="AUTOCOMMIT")
-        found = self._reader.exec_driver_sql(sql.replace("?", "%s"), values or None)
-        return [tuple(row) for row in found]
+        return self._reader
 
     def close(self) -> None:
         if self._reader is not None:

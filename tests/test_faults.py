@@ -12,7 +12,8 @@ import duckdb
 import hazards
 import pytest
 import sqlalchemy as sa
-from hazards import SOAK, Scene, ended, fail_at, outcomes, report_of, start
+from figures import figure
+from hazards import Scene, ended, fail_at, outcomes, points, report_of, start
 
 from sparkify_dwh import DatabaseError, Settings, SparkifyError, Warehouse
 from sparkify_dwh.dialects.duckdb import DuckDBDialect
@@ -24,16 +25,13 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
     return Scene(tmp_path_factory.mktemp("scene"))
 
 
-def chosen(total: int, parts: int) -> list[int]:
-    step = 1 if SOAK else max(1, total // parts)
-    return sorted({*range(1, total + 1, step), total - 1, total})
-
-
 # Statements --------------------------------------------------------------------------------------
 
 
 def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
-    for moment in chosen(len(scene.moments), 24):
+    total = len(scene.moments)
+    moments = points(total, "statements on DuckDB")
+    for moment in sorted({*moments, total - 1, total}):
         database = scene.database(tmp_path)
         values = scene.values(database)
         with fail_at(moment):
@@ -48,6 +46,7 @@ def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
         following = hazards.observed(values)
         assert following.event == "loaded" and not following.warnings, what
         assert hazards.star(database) == hazards.star(scene.after), what
+    figure("statements that fail", engine="duckdb", of=total, tried=len(moments), seed=hazards.SEED)
 
 
 def test_the_commit_fails(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import duckdb
 import hazards
 import pytest
-from hazards import SOAK, Scene, ended, outcomes, report_of, start
+from figures import figure
+from hazards import SOAK, Scene, ended, outcomes, points, report_of, start
 
 from sparkify_dwh import Settings, Warehouse
 
@@ -41,8 +42,13 @@ def survives(scene: Scene, database: Path, what: str) -> str:
 def test_killed_before_and_after_every_statement(scene: Scene, tmp_path: Path) -> None:
     total = len(scene.moments)
     assert scene.moments[-1] == "COMMIT" and total > 60
-    step = 1 if SOAK else total // 6
-    chosen = [(n, when) for n in range(1, total + 1, step) for when in ("before", "after")]
+    draw = random.Random(hazards.SEED)
+    both = ("before", "after")
+    chosen = [
+        (n, when)
+        for n in points(total, "kill -9 on DuckDB")
+        for when in (both if SOAK else (draw.choice(both),))
+    ]
     # Around the commit, and before the very last statement of the transaction.
     chosen += [(total, "before"), (total, "after"), (total - 1, "after")]
     states = set()
@@ -52,6 +58,7 @@ def test_killed_before_and_after_every_statement(scene: Scene, tmp_path: Path) -
         assert code == -signal.SIGKILL
         states.add(survives(scene, database, f"{when} {moment}: {scene.moments[moment - 1]}"))
     assert states == {"before", "after"}
+    figure("kill -9", engine="duckdb", of=2 * total, tried=len(chosen), seed=hazards.SEED)
 
 
 def test_killed_at_random(scene: Scene, tmp_path: Path) -> None:

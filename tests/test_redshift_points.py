@@ -1,0 +1,129 @@
+"""Each statement, commit and message of a load on Redshift is struck: never half a load is left."""
+
+from __future__ import annotations
+
+import random
+import signal
+from collections import Counter
+from collections.abc import Iterator
+
+import hazards
+import pytest
+from figures import figure
+from hazards import EVERY, SOAK, ended, points, start
+from loads import OnRedshift, Source, aws_keys, migrated
+from redshift.buckets import S3Server
+from redshift.fixtures import s3_server, standin
+from redshift_scene import INJECTED, RedshiftScene
+
+from sparkify_dwh import loading
+
+__all__ = ["aws_keys", "migrated", "s3_server", "standin"]
+KINDS = ("fails", "dropped before", "dropped after", "gone before", "gone after")
+
+
+@pytest.fixture(scope="module")
+def scene(migrated: OnRedshift, s3_server: S3Server) -> RedshiftScene:
+    return RedshiftScene(migrated, Source(s3_server))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, scene: RedshiftScene) -> Iterator[None]:
+    """Attempts follow each other at once."""
+    monkeypatch.setattr(loading, "_pause", lambda _: 0.0)
+    yield
+    scene.back_to_normal()
+
+
+def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
+    """In a soak each by every kind; else a sample of statements, a kind each."""
+    total = len(scene.statements)
+    assert scene.statements[scene.commit - 1].upper() == "COMMIT" and total > 100
+    draw = random.Random(hazards.SEED)
+    offset = draw.randrange(len(KINDS))
+    chosen = [
+        (number, kind)
+        for turn, number in enumerate(points(total, "statements on Redshift", 4 * EVERY), offset)
+        for kind in (KINDS if SOAK else (KINDS[turn % len(KINDS)],))
+    ]
+    # The load's own COMMIT: refused, lost on the way, and done without an answer.
+    chosen += [(scene.commit, kind) for kind in ("fails", "dropped after", "gone after")]
+    states: Counter[str] = Counter()
+    for number, kind in dict.fromkeys(chosen):
+        what = f"seed {hazards.SEED}, {kind} at {number}: {scene.statements[number - 1][:80]}"
+        scene.restore()
+        scene.at_statement(number, kind)
+        report = scene.observed()
+        if kind == "fails" and report.error:
+            assert f"{INJECTED} at {number}" in report.what, what
+            scene.back_to_normal()
+            runs = list(scene.ends().values())[1:]
+            # Only where its start could not be recorded nothing is on record.
+            assert runs in ([], [["started", "rolled back"]]), (what, runs)
+        states[scene.survived(report, what)] += 1
+    assert set(states) == {"before", "after"}
+    figure(
+        "statements struck",
+        engine="redshift stand-in",
+        of=total * len(KINDS),
+        tried=len(chosen),
+        seed=hazards.SEED,
+        **states,
+    )
+
+
+def test_the_connection_is_dropped_at_each_message(scene: RedshiftScene) -> None:
+    """Of the wire protocol. A sample has few of them, since a statement is several messages."""
+    total = scene.messages
+    assert total > 4 * len(scene.statements)
+    chosen = points(total, "messages on Redshift", 60 * EVERY)
+    states: Counter[str] = Counter()
+    for number in chosen:
+        scene.restore()
+        scene.at_message(number)
+        report = scene.observed()
+        states[scene.survived(report, f"seed {hazards.SEED}, message {number}")] += 1
+    assert states["after"]
+    figure(
+        "messages dropped",
+        engine="redshift stand-in",
+        of=total,
+        tried=len(chosen),
+        seed=hazards.SEED,
+        **states,
+    )
+
+
+def test_a_killed_process(scene: RedshiftScene) -> None:
+    """Kill -9 before and after the calls of the driver; nobody is left who could write a line."""
+    with hazards.at_moments(dialect=type(scene.house.warehouse.engine.dialect)) as moments:
+        scene.restore()
+        scene.observed()
+    total = len(moments)
+    both = ("before", "after")
+    if SOAK:
+        chosen = [(n, when) for n in range(1, total + 1) for when in both]
+    else:
+        draw = random.Random(hazards.SEED)
+        chosen = [(draw.randrange(total // 3, total - 8), draw.choice(both))]
+    last = max(n for n, text in enumerate(moments, 1) if text == "COMMIT")
+    chosen.append((last, "after"))
+    states: Counter[str] = Counter()
+    for number, when in chosen:
+        scene.restore()
+        arguments = (scene.environment(), number, when, scene.values())
+        assert ended(start(hazards._kill_on_redshift, *arguments)) == -signal.SIGKILL
+        what = f"seed {hazards.SEED}, killed {when} {number}: {moments[number - 1][:80]}"
+        state = scene.survived(None, what)
+        states[state] += 1
+        killed = list(scene.ends().values())[1]
+        assert killed in ([["started"], ["started", "loaded"]][state == "after"],), what
+    assert states["after"]
+    figure(
+        "kill -9",
+        engine="redshift stand-in",
+        of=2 * total,
+        tried=len(chosen),
+        seed=hazards.SEED,
+        **states,
+    )
