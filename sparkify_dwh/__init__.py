@@ -37,6 +37,7 @@ _EXPORTS = {
     "MissingExtraError": "errors",
     "Observer": "observe",
     "Plan": "results",
+    "Pruning": "pruning",
     "Profile": "profiles",
     "QualityError": "errors",
     "RejectLimitError": "errors",
@@ -108,6 +109,7 @@ if TYPE_CHECKING:
         Suggestion,
         Together,
     )
+    from .pruning import Pruning
     from .quality import Measure
     from .report import Report
     from .results import CheckResult, Plan, Run, Table
@@ -145,6 +147,7 @@ __all__ = [
     "Observer",
     "Plan",
     "Profile",
+    "Pruning",
     "QualityError",
     "RejectLimitError",
     "Report",

@@ -42,6 +42,11 @@ def utc_now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
+def utc(at: datetime) -> datetime:
+    """A moment in UTC without a zone; one that has none is taken for UTC."""
+    return at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
+
+
 def new_run_id(at: datetime) -> str:
     """An id that sorts by time and is unique among loaders."""
     return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03d}-{secrets.token_hex(3)}"
@@ -57,7 +62,14 @@ class Loader:
     pid: int = field(default_factory=os.getpid)
     db_user: str = field(default_factory=lambda: _os_user())
 
-    def event(self, event: str, reason: str | None = None) -> sa.Insert:
+    def event(
+        self,
+        event: str,
+        reason: str | None = None,
+        *,
+        error: str | None = None,
+        exit_code: int | None = None,
+    ) -> sa.Insert:
         """Appends an event of this run to the run log."""
         return sa.insert(RUN).values(
             run_id=self.run_id,
@@ -69,6 +81,8 @@ class Loader:
             engine=self.engine,
             version=__version__,
             reason=cut(reason) if reason else None,
+            error=error,
+            exit_code=exit_code,
         )
 
 

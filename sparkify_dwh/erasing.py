@@ -5,10 +5,8 @@ What stays of them is a salted hash of their id, by which later loads leave out 
 
 from __future__ import annotations
 
-import logging
 import secrets
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -23,12 +21,11 @@ from .errors import CheckError, SettingsError, UsageError
 from .executor import Executor
 from .results import html_table
 from .runlog import without_samples
+from .turn import Ready, in_turn
 from .version import __version__
 
-log = logging.getLogger("sparkify_dwh.erase")
 #: Refused records looked at, and blanked, at a time: each may have 64 KiB.
 PAGE = 500
-RETRIES = 5
 _STEP = "erase"
 
 
@@ -88,11 +85,10 @@ class Erasing:
         declarations: Declarations,
         person: int | str,
         *,
-        ready: Callable[[sa.Connection], None],
+        ready: Ready,
         dry_run: bool = False,
-        tell: Callable[[str], None] = log.info,
     ) -> None:
-        self.engine, self.ready, self.dry_run, self.tell = engine, ready, dry_run, tell
+        self.engine, self.ready, self.dry_run = engine, ready, dry_run
         self.targets = declarations.targets
         self.columns = person_columns(self.targets)
         self.about: dict[Source, str] = {}
@@ -106,6 +102,9 @@ class Erasing:
             raise UsageError("no source declares a person", "declare Source(person=…)")
         self.at = audit.utc_now()
         self.loader = Loader(audit.new_run_id(self.at), engine.name)
+        self._before: datetime | None = None
+        self._removed: dict[str, int] = {}
+        self._deleted: dict[sa.Table, int] = {}
 
     def _id(self, person: int | str, spec: Field) -> str:
         found = persons.canonical(str(person), spec) if not isinstance(person, bool) else None
@@ -120,50 +119,30 @@ class Erasing:
         :raises DatabaseError: when the database, its lock or its schema stands in the way.
         :raises CheckError: when rows of a table would point to rows that are gone.
         """
-        attempt = 1
-        try:
-            while True:
-                try:
-                    with self.engine.session() as connection:
-                        self.ready(connection)
-                        return self._attempt(connection)
-                except Exception as error:
-                    cause = error.__cause__ or error
-                    if attempt >= RETRIES or not self.engine.is_conflict(cause):
-                        raise
-                self.tell("another session got in the way; starting again")
-                time.sleep(0.1 * attempt)
-                attempt += 1
-        finally:
-            self.engine.close()
-
-    def _attempt(self, connection: sa.Connection) -> Erasure:
-        ex = Executor(connection)
-        removed: dict[str, int] = {}
-        deleted: dict[sa.Table, int] = {}
-        with connection.begin() as transaction:
-            self.engine.lock(ex)
-            salt, before = self._earlier(ex)
-            for table, condition in self._rows():
-                gone = ex.change(sa.delete(table).where(condition), step=_STEP, target=table.name)
-                removed[str(table)] = deleted[table] = gone
-            removed[str(REJECTED)] = self._blank_refused(ex)
-            removed[str(RUN)] = self._blank_samples(ex)
-            self._check(ex)
-            self._record(ex, salt, removed)
-            if self.dry_run:
-                transaction.rollback()
-        warnings = [] if self.dry_run else self.engine.housekeep(ex, deleted)
+        warnings = in_turn(self.engine, self.ready, self._erase, dry_run=self.dry_run)
         return Erasure(
             self.loader.run_id,
             self.at,
             self.engine.name,
-            removed,
-            before,
+            self._removed,
+            self._before,
             self.dry_run,
             warnings,
-            self.engine.remains([t for t, gone in deleted.items() if gone]),
+            self.engine.remains([t for t, gone in self._deleted.items() if gone]),
         )
+
+    def _erase(self, ex: Executor) -> dict[sa.Table, int]:
+        salt, self._before = self._earlier(ex)
+        self._deleted = {
+            table: ex.change(sa.delete(table).where(condition), step=_STEP, target=table.name)
+            for table, condition in self._rows()
+        }
+        self._removed = {str(table): gone for table, gone in self._deleted.items()}
+        self._removed[str(REJECTED)] = self._blank_refused(ex)
+        self._removed[str(RUN)] = self._blank_samples(ex)
+        self._check(ex)
+        self._record(ex, salt, self._removed)
+        return self._deleted
 
     def _earlier(self, ex: Executor) -> tuple[str, datetime | None]:
         """The salt of this warehouse, and when this person was erased before."""

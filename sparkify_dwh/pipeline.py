@@ -374,7 +374,7 @@ def _record(ex: Executor, load: Load) -> None:
     )
     steps = audit.step_rows(run_id, list(ex.steps.values()))
     engine.fill(ex, audit.STEP, steps, step="record", bounded=True)
-    ex.change(load.loader.event(LOADED), step="record")
+    ex.change(load.loader.event(LOADED, exit_code=0), step="record")
 
 
 def unchanged(load: Load, look: Callable[[Source, list[Object]], set[str]]) -> None:

@@ -16,6 +16,7 @@ from .dialects.base import Engine
 from .discover import Listing
 from .errors import UsageError
 from .executor import Executor, Planner
+from .history import run_log
 from .models.audit import STARTED
 from .pipeline import Load
 from .quarantine import Quarantine
@@ -123,53 +124,6 @@ def runs(engine: Engine) -> Table:
     """See ``Warehouse.runs``: newest first; a run without an end is running or died."""
     with engine.session(read_only=True) as connection:
         return run_log(engine, connection)
-
-
-def run_log(engine: Engine, connection: sa.Connection, limit: int | None = None) -> Table:
-    """The newest runs, at most so many; see ``runs``."""
-    ended = RUN.alias("ended")
-    read = _total("read")
-    refused = _total("refused_by_parser") + _total("refused_by_rule")
-    statement = (
-        sa.select(
-            RUN.c.run_id,
-            ended.c.event,
-            RUN.c.at.label("started"),
-            ended.c.at.label("ended"),
-            read.label("rows_read"),
-            refused.label("rows_refused"),
-            RUN.c.host,
-            RUN.c.pid,
-            RUN.c.engine,
-            RUN.c.version,
-            ended.c.reason,
-        )
-        .select_from(
-            RUN.outerjoin(ended, sa.and_(ended.c.run_id == RUN.c.run_id, ended.c.event != STARTED))
-        )
-        .where(RUN.c.event == STARTED)
-        .order_by(RUN.c.at.desc())
-        .limit(limit)
-    )
-    table = _table(connection, statement)
-    alive = {r.run_id for r in audit.open_runs(connection) if r.alive and not engine.embedded}
-    rows = []
-    for row in table.rows:
-        state = row[1] or ("running" if row[0] in alive or row[0] in loading.ACTIVE else "died")
-        rows.append((row[0], state, *row[2:]))
-    return Table(table.columns, rows)
-
-
-def _total(account: str) -> Any:
-    return (
-        sa.select(sa.func.coalesce(sa.func.sum(BOOK.c.rows), 0))
-        .where(
-            BOOK.c.run_id == RUN.c.run_id,
-            BOOK.c.account == account,
-            BOOK.c.target.like("source:%"),
-        )
-        .scalar_subquery()
-    )
 
 
 def run_detail(engine: Engine, run_id: str) -> dict[str, Table]:

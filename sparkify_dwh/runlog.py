@@ -16,7 +16,7 @@ from .audit import RUN, Loader, OpenRun
 from .dialects.base import Engine
 from .errors import DatabaseError, QualityError, RejectLimitError, SparkifyError
 from .executor import Executor
-from .models.audit import LOADED, REFUSED, ROLLED_BACK, STARTED
+from .models.audit import LOADED, NOTHING_NEW, REFUSED, ROLLED_BACK, STARTED
 from .pipeline import Load
 
 log = logging.getLogger("sparkify_dwh.load")
@@ -72,13 +72,25 @@ class RunLog:
             and (since is None or run.at > since)
         ][:MAX_NAMED]
 
-    def end(self, connection: sa.Connection, event: str, reason: str | None = None) -> None:
+    def end(
+        self, connection: sa.Connection, event: str, error: BaseException | None = None
+    ) -> None:
         """Appends an event in a transaction of its own."""
         # Sent before, its COMMIT may have been done without an answer.
         if self.keeps and not (event in self._sent and self.has(connection, event)):
             self._sent.add(event)
             with connection.begin():
-                connection.execute(self.loader.event(event, reason))
+                connection.execute(self._appended(event, error))
+
+    def _appended(self, event: str, error: BaseException | None) -> sa.Insert:
+        if error is None:
+            return self.loader.event(event, exit_code=0 if event == NOTHING_NEW else None)
+        return self.loader.event(
+            event,
+            without_samples(reason(error)),
+            error=type(error).__name__[:64],
+            exit_code=exit_code(error),
+        )
 
     def has(self, connection: sa.Connection, event: str) -> bool:
         """Whether an event of this run is on record."""
@@ -125,7 +137,7 @@ class RunLog:
                     # Only now: what a dry run refuses is nowhere to be seen.
                     seen = f"see all: sparkify rejects --run {self.loader.run_id}"
                     error.hint = f"{seen}; {error.hint}"
-        self.end(connection, event, without_samples(reason(error)))
+        self.end(connection, event, error)
 
     def _write_details(self, load: Load, connection: sa.Connection) -> None:
         ex = Executor(connection)
@@ -138,6 +150,18 @@ class RunLog:
 
 def _is_about_data(error: BaseException) -> bool:
     return isinstance(error, SparkifyError) and not isinstance(error, DatabaseError)
+
+
+def exit_code(error: BaseException) -> int:
+    """The exit code that a command ends with."""
+    if isinstance(error, SparkifyError):
+        return error.exit_code
+    if isinstance(error, Exception):
+        return SparkifyError.exit_code
+    if isinstance(error, SystemExit) and isinstance(error.code, int):
+        return error.code
+    # What a handler of a signal raises says which signal it was.
+    return 143 if str(error) == "terminated" else 130
 
 
 def without_samples(text: str) -> str:

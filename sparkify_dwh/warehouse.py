@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,6 +37,7 @@ from .schema import SchemaStatus
 
 if TYPE_CHECKING:
     from .erasing import Erasure
+    from .pruning import Pruning
     from .report import Report
 
 log = logging.getLogger("sparkify_dwh")
@@ -238,8 +240,24 @@ class Warehouse:
             user,
             ready=self._require_current,
             dry_run=dry_run,
-            tell=self._tell,
         ).run()
+
+    def prune(
+        self, days: int | None = None, *, before: datetime | None = None, dry_run: bool = False
+    ) -> Pruning:
+        """Takes what is known of old runs out of the audit tables; the ledger stays.
+
+        :param days: runs that started earlier than so many days ago are old; 90 by default.
+        :param before: instead, runs that started before this moment (UTC where it has no zone).
+        :param dry_run: does everything and rolls back.
+        :raises UsageError: when the moment lies in the future.
+        :raises DatabaseError: when the database, its lock or its schema stands in the way.
+        """
+        from .pruning import cutoff, prune
+
+        return prune(
+            self._reader(), cutoff(days, before), ready=self._require_current, dry_run=dry_run
+        )
 
     def _require_current(self, connection: sa.Connection) -> None:
         config = schema.alembic_config(self.settings, self.declarations)

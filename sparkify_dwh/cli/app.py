@@ -119,6 +119,7 @@ ORDER = (
     "check",
     "report",
     "erase",
+    "audit",
 )
 
 

@@ -13,9 +13,9 @@ from .. import audit
 from ..audit import BOOK, FILE, REJECTED, RESULT, RUN, STEP
 from ..declare import Chart, Declarations
 from ..dialects.base import Engine
+from ..history import run_log
 from ..models.audit import LOADED, NOTHING_NEW, STARTED
 from ..quality import REJECT_RATIO, star_reasons
-from ..reading import run_log
 from ..rejected import in_force
 from ..version import __version__
 

@@ -1,6 +1,6 @@
 BEGIN;
 
-INSERT INTO audit.load_run (run_id, event, at, host, pid, db_user, engine, version, reason) VALUES (:run_id, :event, :at, :host, :pid, :db_user, :engine, :version, :reason);
+INSERT INTO audit.load_run (run_id, event, at, host, pid, db_user, engine, version, reason, error, exit_code) VALUES (:run_id, :event, :at, :host, :pid, :db_user, :engine, :version, :reason, :error, :exit_code);
 
 COMMIT;
 
@@ -727,7 +727,7 @@ INSERT INTO audit.quality_result (run_id, rule, target, severity, value, limit_v
 -- per batch
 INSERT INTO audit.load_step (run_id, position, step, target, rows, seconds) VALUES (:run_id_m0, :position_m0, :step_m0, :target_m0, :rows_m0, :seconds_m0);
 
-INSERT INTO audit.load_run (run_id, event, at, host, pid, db_user, engine, version, reason) VALUES (:run_id, :event, :at, :host, :pid, :db_user, :engine, :version, :reason);
+INSERT INTO audit.load_run (run_id, event, at, host, pid, db_user, engine, version, reason, error, exit_code) VALUES (:run_id, :event, :at, :host, :pid, :db_user, :engine, :version, :reason, :error, :exit_code);
 
 COMMIT;
 
