@@ -52,6 +52,9 @@ def load_and_compare(house: OnRedshift, star: Reference, files: Files) -> tuple[
     for (kind, name), data in files.items():
         given_[kind].append((house.source.put(kind, name, data), data))
     run = house.load()
+    if not files:
+        assert run.event == "nothing new"
+        return run, Books()
     books = star.load(**given_)
     same_places(house, run, books)
     same_books(run, books)
@@ -195,9 +198,13 @@ def test_forms_mixed_into_files_end_as_the_oracle_says(bucket: OnRedshift) -> No
         bucket.empty()
         bucket.use(Source(bucket.source.server), **NO_LIMIT)
         star = Reference(parse_copied)
+        now: Files = {}
         for files in loads:
-            # Gzip that COPY cannot unpack fails the load: see test_redshift_faults.
-            load_and_compare(bucket, star, {k: d for k, d in files.items() if unpacks(k[1], d)})
+            # Gzip that COPY cannot unpack fails the load: see test_redshift_faults. An object that
+            # is written anew as it was has the same etag.
+            new = {k: d for k, d in files.items() if unpacks(k[1], d) and now.get(k) != d}
+            now |= new
+            load_and_compare(bucket, star, new)
 
     check()
 

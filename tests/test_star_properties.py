@@ -76,7 +76,12 @@ def test_the_star_is_the_oracles_after_every_load(fresh: Fresh) -> None:
                 if files == RELOAD:
                     _load(house, star, now, all=True)
                     continue
-                new = {(kind, name): (str(house.put(kind, name, d)), d) for kind, name, d in files}
+                new = {
+                    (kind, name): (str(house.put(kind, name, data)), data)
+                    for kind, name, data in files
+                    # An object that is written anew as it was has the same etag.
+                    if isinstance(house, Folders) or now.get((kind, name), ("", None))[1] != data
+                }
                 now |= new
                 _load(house, star, new)
 
