@@ -131,7 +131,7 @@ class RunLog:
         event = REFUSED if isinstance(error, QualityError) else ROLLED_BACK
         # What was refused is worth the wait only where the data are at fault.
         if load is not None and _is_about_data(error):
-            with contextlib.suppress(sa.exc.DBAPIError, OSError):
+            with contextlib.suppress(sa.exc.DBAPIError, OSError, SparkifyError):
                 self._write_details(load, connection)
                 if isinstance(error, RejectLimitError):
                     # Only now: what a dry run refuses is nowhere to be seen.

@@ -146,7 +146,7 @@ class Loaded:
 
     def events(self) -> list[tuple[str, str]]:
         """(run, event) of the run log, in order."""
-        return self.query("SELECT run_id, event FROM audit.load_run ORDER BY at, event DESC")
+        return self.query('SELECT run_id, event FROM audit.load_run ORDER BY "at", event DESC')
 
 
 class OnRedshift(Loaded):

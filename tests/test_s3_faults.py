@@ -1,0 +1,192 @@
+"""S3 fails at each request of a load, or changes while it is listed: on both engines."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import hazards
+import pytest
+from conftest import NO_LIMIT, whole
+from figures import figure
+from hazards import EVERY, points
+from loads import OnDuckDB, OnRedshift, Source, aws_keys, migrated, source
+from redshift.buckets import S3Server
+from redshift.fixtures import s3_server, standin
+from reference import Reference
+from s3_faults import WAYS, Requests, watched
+from strategies import event, line, lines, song
+
+from sparkify_dwh import SourceError
+
+__all__ = ["aws_keys", "migrated", "s3_server", "source", "standin"]
+House = OnDuckDB | OnRedshift
+
+
+@pytest.fixture(params=["duckdb", "redshift"])
+def engine(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+class Houses:
+    """Empty warehouses of one engine on buckets of their own."""
+
+    def __init__(self, request: pytest.FixtureRequest, engine: str, root: Path) -> None:
+        self.request, self.engine, self.root, self.made = request, engine, root, 0
+
+    def __call__(self) -> tuple[House, Source]:
+        source = Source(self.request.getfixturevalue("s3_server"))
+        self.made += 1
+        if self.engine == "redshift":
+            warehouse: OnRedshift = self.request.getfixturevalue("migrated")
+            warehouse.empty()
+            return warehouse.use(source, **NO_LIMIT), source
+        template = self.request.getfixturevalue("template")
+        path = self.root / f"{self.made}.duckdb"
+        return OnDuckDB(path, template, source, **NO_LIMIT), source
+
+
+@pytest.fixture
+def houses(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Houses:
+    return Houses(request, engine, tmp_path)
+
+
+BODIES = {
+    ("events", "a.json"): lines(event(), event(itemInSession=1, level="gold")) + b"\n{broken",
+    ("events", "b.json"): line(event(itemInSession=2, artist="BjÃ¶rk", status=float("nan"))),
+    ("songs", "s.json"): line(song()),
+}
+
+
+def filled(source: Source) -> Reference:
+    given: dict[str, list[tuple[str, bytes]]] = {"events": [], "songs": []}
+    for (kind, name), data in BODIES.items():
+        given[kind].append((source.put(kind, name, data), data))
+    star = Reference()
+    star.load(**given)
+    return star
+
+
+def test_each_request_fails_in_each_way(houses: Houses, s3_server: S3Server) -> None:
+    """Once, and it is tried again; for good, and the load is rolled back and on record."""
+    house, source = houses()
+    star = filled(source)
+    with watched(s3_server.client, s3_server.endpoint_url) as requests:
+        assert house.load().event == "loaded"
+    total = len(requests.seen)
+    cases = [
+        (number, way, how)
+        for number in range(1, total + 1)
+        for way in WAYS
+        for how in ("once", "for good")
+    ]
+    every = EVERY if houses.engine == "duckdb" else 5 * EVERY
+    chosen = points(len(cases), f"S3 and {houses.engine}", every)
+    ends: Counter[str] = Counter()
+    for number, way, how in (cases[each - 1] for each in chosen):
+        house, source = houses()
+        filled(source)
+        what = f"seed {hazards.SEED}: {way} {how} at {number}, {requests.seen[number - 1]}"
+        with watched(s3_server.client, s3_server.endpoint_url) as struck:
+            strike(struck, number, way, how)
+            ends[load_and_look(house, star, what, how)] += 1
+        assert house.load().event in ("loaded", "nothing new"), what
+        assert house.star() == whole(star), what
+        assert house.warehouse.check().passed
+    figure(
+        "S3 requests that fail",
+        engine=houses.engine,
+        of=len(cases),
+        tried=len(chosen),
+        seed=hazards.SEED,
+        **ends,
+    )
+
+
+def strike(requests: Requests, number: int, way: str, how: str) -> None:
+    if how == "once":
+        requests.struck = lambda n: WAYS[way] if n == number else None
+    else:
+        requests.struck = lambda n: WAYS[way] if n >= number else None
+
+
+def load_and_look(house: House, star: Reference, what: str, how: str) -> str:
+    """Loads; the star is whole or empty; returns how it ended."""
+    failed: SourceError | None = None
+    try:
+        assert house.load().event == "loaded", what
+    except SourceError as error:
+        failed = error
+    if failed is None:
+        assert house.star() == whole(star), what
+        return "loaded"
+    assert how == "for good", (what, failed)
+    assert failed.exit_code == 3 and failed.hint and "s3://" in failed.what, (what, failed)
+    assert set(map(len, house.star().values())) == {0}, what
+    assert house.query("SELECT count(*) FROM audit.load_file") == [(0,)], what
+    # Where the first listing fails there is no run yet.
+    ends = [name for _, name in house.events()]
+    assert ends in (["started", "rolled back"], []), (what, ends)
+    return "refused"
+
+
+# Listings -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["deleted", "overwritten", "added", "all of it"])
+def test_a_listing_that_changes_between_its_pages(
+    houses: Houses, s3_server: S3Server, change: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is gone or changed waits; what the listing missed is found the next time."""
+    house, source = houses()
+    now: dict[str, bytes] = {}
+
+    def put(name: str, *records: dict[str, Any]) -> None:
+        now[source.put("events", name, lines(*records))] = lines(*records)
+
+    for number, name in enumerate("bcdefgh"):
+        put(f"{name}.json", event(itemInSession=number, ts=1541106106796 + number))
+    changed: list[int] = []
+
+    def act(request: Any, **_: Any) -> None:
+        # The second page of the first listing: the first page, with b and c, is answered.
+        if "list-type=2" not in request.url:
+            return
+        changed.append(1)
+        if len(changed) != 2:
+            return
+        if change in ("deleted", "all of it"):
+            for name in ("b", "g"):
+                source.delete("events", f"{name}.json")
+                del now[source.bucket.url(f"log_data/{name}.json")]
+        if change in ("overwritten", "all of it"):
+            put("c.json", event(itemInSession=20), event(itemInSession=21))
+            put("f.json", event(itemInSession=22))
+        if change in ("added", "all of it"):
+            put("a.json", event(itemInSession=30))
+            put("z.json", event(itemInSession=31))
+
+    import sparkify_dwh.s3
+
+    original = sparkify_dwh.s3.client
+
+    def small_pages(params: dict[str, Any], **_: Any) -> None:
+        params["MaxKeys"] = 2
+
+    def made(*given: Any) -> Any:
+        client = original(*given)
+        client.meta.events.register("before-parameter-build.s3.ListObjectsV2", small_pages)
+        client.meta.events.register("before-send.s3.ListObjectsV2", act)
+        return client
+
+    monkeypatch.setattr(sparkify_dwh.s3, "client", made)
+    run = house.load()
+    assert run.event == "loaded" and len(changed) > 4
+    keys = house.query("SELECT key FROM audit.load_file")
+    assert len(keys) == len(set(keys)) and {key for (key,) in keys} <= {*now}
+    assert house.load().event in ("loaded", "nothing new")
+    star = Reference()
+    star.load(events=sorted(now.items()))
+    assert house.star() == whole(star)
+    assert house.load().event == "nothing new"
