@@ -46,6 +46,8 @@ def erd(name: str, title: str, tables: Sequence[sa.Table]) -> Markup:
         for key in sorted(table.foreign_keys, key=lambda key: key.parent.name)
         if key.column.table in boxes and key.column.table is not table
     ]
+    if any(boxes[key.column.table].x <= box.x for box, key in edges):
+        width += _GAP  # lines that lead back turn on the right
     paths = [_edge(boxes, box, key, n, height) for n, (box, key) in enumerate(edges)]
     marker = element(
         "marker",

@@ -19,6 +19,11 @@ def safe(value: Any) -> Markup:
     return escape("" if value is None else cut(inert(str(value)), SHOWN))
 
 
+def whole(text: str) -> Markup:
+    """A text as markup, however long."""
+    return escape(inert(text))
+
+
 def cut(text: str, characters: int) -> str:
     """A text of at most so many characters, marked where it was cut."""
     return text if len(text) <= characters else text[: characters - 1] + "…"
@@ -53,7 +58,7 @@ def picture(
     return element(
         "svg",
         element("title", title, id=f"{name}-title"),
-        element("desc", what, id=f"{name}-desc"),
+        element("desc", whole(what), id=f"{name}-desc"),
         *children,
         view_box=f"0 0 {number(wide)} {number(tall)}",
         role="img",
