@@ -353,6 +353,12 @@ def test_who_holds_a_file_is_read_from_the_error() -> None:
         error = duckdb.IOException(start + text)
         assert holder_of(error) == holder
         assert not is_conflict(error)
+    closing = duckdb.BinderException(
+        'Binder Error: Unique file handle conflict: Cannot attach "w" - the database file "/w" is'
+        ' already attached by database "w"'
+    )
+    assert holder_of(closing) == "another connection of this process"
+    assert not is_conflict(closing)
     assert holder_of(duckdb.IOException("IO Error: anything")) is None
     assert is_conflict(duckdb.TransactionException("TransactionContext Error: Conflict on tuple"))
     assert not is_conflict(

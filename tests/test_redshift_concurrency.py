@@ -71,7 +71,7 @@ def balanced(warehouse: OnRedshift, plays: int) -> None:
     assert warehouse.query(ends) == []
 
 
-@pytest.mark.parametrize("count", [2, 8])
+@pytest.mark.parametrize("count", [2])
 def test_loaders_of_the_same_objects(warehouse: OnRedshift, source: Source, count: int) -> None:
     for n in range(5):
         source.put("events", f"{n}.json", event(itemInSession=n, ts=1541106106796 + n))

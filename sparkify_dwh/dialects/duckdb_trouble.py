@@ -12,6 +12,8 @@ _HELD = re.compile(
     r"((?P<program>\S.*?) \(PID (?P<pid>\d+)\)|PID (?P<bare>\d+)|current)"
 )
 _OTHER_CONFIGURATION = "different configuration"
+#: While one thread closes a database and another opens it.
+_CLOSING = "Unique file handle conflict"
 
 #: Signs in the text of an error, in lower case; what it says of the file; what to do.
 _MEANINGS = (
@@ -80,7 +82,7 @@ def is_other_configuration(error: BaseException) -> bool:
 
 def holder_of(error: BaseException) -> str | None:
     """Who has the database open; None: it is another error."""
-    if is_other_configuration(error):
+    if is_other_configuration(error) or _CLOSING in _text(error):
         return "another connection of this process"
     found = _HELD.search(_text(error))
     if found is None:

@@ -1,0 +1,182 @@
+"""8 loaders at once over overlapping files, round after round, and readers meanwhile."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import hazards
+import pytest
+from conftest import SOURCES, Folders
+from engines import House, OnRedshift, Source
+from figures import figure
+from hazards import SOAK
+from loads import aws_keys, migrated, migrated_serializable
+from redshift.fixtures import s3_server, standin
+from reference import COLUMNS, Reference
+from strategies import HOME, event, line, lines, song
+
+from sparkify_dwh import Run, Settings, Warehouse, loading
+
+__all__ = ["aws_keys", "migrated", "migrated_serializable", "s3_server", "standin"]
+LOADERS = 8
+ROUNDS = 50 if SOAK else 3
+#: Plays, moments and users of each object of events: what a reader may see at once.
+PLAYS = 3
+#: Places that overlap: each loader of a round has one of them.
+PLACES = ["", "", "a/", "a/x/", "b/", "b/", "a/", "b/y/"]
+LOOK = (
+    "SELECT (SELECT count(*) FROM sparkify.songplays), (SELECT count(*) FROM sparkify.time),"
+    " (SELECT count(*) FROM sparkify.users), (SELECT count(*) FROM sparkify.songs),"
+    " (SELECT count(song_id) FROM sparkify.songplays),"
+    " (SELECT count(*) FROM audit.load_file WHERE source = 'events'),"
+    " (SELECT count(*) FROM audit.load_file WHERE source = 'songs')"
+)
+
+
+@pytest.fixture(params=["duckdb", "SNAPSHOT", "SERIALIZABLE"])
+def house(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> House:
+    """An empty warehouse: DuckDB in threads of one process, or either isolation level."""
+    monkeypatch.setattr(loading, "_pause", lambda attempt: 0.02 * attempt)
+    if request.param == "duckdb":
+        folders: Folders = request.getfixturevalue("warehouse")()
+        return folders
+    names = {"SNAPSHOT": "migrated", "SERIALIZABLE": "migrated_serializable"}
+    warehouse: OnRedshift = request.getfixturevalue(names[request.param])
+    warehouse.empty()
+    return warehouse.use(Source(request.getfixturevalue("s3_server")))
+
+
+class Deliveries:
+    """Objects that arrive before each round, and the oracle of all of them."""
+
+    def __init__(self, house: House) -> None:
+        self.house, self.star, self.number = house, Reference(), 0
+
+    def arrive(self, draw: random.Random) -> None:
+        """Some objects in each folder: each with users, moments and plays of its own."""
+        new: dict[str, list[tuple[str, bytes]]] = {"events": [], "songs": []}
+        for folder in ("", "a/", "a/x/", "b/", "b/y/"):
+            for _ in range(draw.randint(0, 2)):
+                self.number += 1
+                n = self.number
+                plays = [
+                    event(
+                        userId=str(1000 * n + k),
+                        sessionId=n,
+                        itemInSession=k,
+                        ts=1541106106796 + 1000 * n + k,
+                        song=f"Song {n}",
+                    )
+                    for k in range(PLAYS)
+                ]
+                # One key that all objects share, so that loaders meet in its row; never a play.
+                shared = event(userId="1", sessionId=n, itemInSession=99, ts=1541106106796, **HOME)
+                data, late = lines(*plays, shared), line(song(song_id=f"SO{n}", title=f"Song {n}"))
+                for kind, body in (("events", data), ("songs", late)):
+                    new[kind].append((str(self.house.put(kind, f"{folder}{n}.json", body)), body))
+        self.star.load(**new)
+
+
+def whole(row: tuple[Any, ...]) -> bool:
+    """Whether a reader sees all of some objects and nothing else, and each play resolved."""
+    plays, times, users, songs, resolved, event_files, song_files = row
+    extra = int(event_files > 0)  # the shared user and the shared moment
+    return (
+        plays == PLAYS * event_files
+        and times == users == plays + extra
+        and songs == song_files
+        and resolved <= plays
+        and (resolved == PLAYS * min(songs, event_files) or song_files != event_files)
+    )
+
+
+class Reader:
+    """Looks again and again, until it is told to stop."""
+
+    def __init__(self, house: House) -> None:
+        settings = house.warehouse.settings.model_copy(update={"lock_timeout": 60.0})
+        self.warehouse = Warehouse(settings)
+        self.done, self.seen = threading.Event(), list[tuple[Any, ...]]()
+        self.thread = threading.Thread(target=self._look)
+
+    def _look(self) -> None:
+        while not self.done.wait(0.005):
+            self.seen.append(self.warehouse.query(LOOK).rows[0])
+
+    def __enter__(self) -> Reader:
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.done.set()
+        self.thread.join(hazards.STUCK)
+        assert not self.thread.is_alive()
+
+
+def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequest) -> None:
+    draw, deliveries = random.Random(hazards.SEED), Deliveries(house)
+    settings = house.warehouse.settings
+    events: Counter[str] = Counter()
+    seen: set[tuple[Any, ...]] = set()
+    looks = 0
+    for number in range(ROUNDS):
+        deliveries.arrive(draw)
+        draw.shuffle(PLACES)
+        barrier = threading.Barrier(LOADERS)
+
+        def work(place: str, barrier: threading.Barrier = barrier) -> Run:
+            given = {name: f"{getattr(settings, name).rstrip('/')}/{place}" for name in _settings()}
+            for path in given.values():
+                if isinstance(house, Folders):
+                    Path(path).mkdir(parents=True, exist_ok=True)
+            loader = Warehouse(Settings(**{**settings.model_dump(), **given}))
+            barrier.wait(hazards.STUCK)
+            return loader.load()
+
+        with Reader(house) as reader, ThreadPoolExecutor(LOADERS) as pool:
+            runs = list(pool.map(work, PLACES, timeout=2 * hazards.STUCK))
+        what = f"seed {hazards.SEED}, round {number}"
+        assert all(whole(row) for row in reader.seen), (what, set(reader.seen))
+        looks, seen = looks + len(reader.seen), seen | {*reader.seen}
+        events.update(run.event for run in runs)
+        assert set(events) <= {"loaded", "nothing new"}, what
+        assert all(book.balanced for run in runs for book in (*run.sources, *run.targets)), what
+        found = house.star()
+        for name in COLUMNS:
+            assert found[name] == deliveries.star.star_rows(name), (what, name)
+        twice = "SELECT source, key, version FROM audit.load_file GROUP BY 1, 2, 3"
+        assert house.query(f"{twice} HAVING count(*) > 1") == [], what
+    ends = house.query("SELECT run_id FROM audit.load_run GROUP BY run_id HAVING count(*) <> 2")
+    assert ends == []
+    assert house.query("SELECT count(DISTINCT run_id) FROM audit.load_run") == [(8 * ROUNDS,)]
+    assert house.warehouse.check().passed
+    assert events["loaded"] >= ROUNDS and looks > ROUNDS
+    figure(
+        "loaders at once",
+        engine=request.node.callspec.params["house"],
+        loaders=LOADERS,
+        rounds=ROUNDS,
+        seed=hazards.SEED,
+        loads=events["loaded"],
+        nothing_new=events["nothing new"],
+        looks=looks,
+        states_seen=len(seen),
+    )
+
+
+def _settings() -> list[str]:
+    return list(SOURCES.values())
+
+
+def test_a_half_loaded_star_would_be_noticed() -> None:
+    """What `whole` takes for whole, and what not."""
+    assert whole((0, 0, 0, 0, 0, 0, 0)) and whole((3, 4, 4, 1, 3, 1, 1))
+    assert whole((3, 4, 4, 0, 0, 1, 0)) and whole((0, 0, 0, 2, 0, 0, 2))
+    for half in ((3, 4, 4, 1, 0, 1, 1), (3, 3, 4, 1, 3, 1, 1), (6, 4, 4, 1, 3, 1, 1)):
+        assert not whole(half)
+    assert not whole((3, 4, 4, 1, 3, 0, 1)) and not whole((3, 4, 4, 2, 3, 1, 1))
