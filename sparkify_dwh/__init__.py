@@ -52,6 +52,7 @@ _EXPORTS = {
     "SettingsError": "errors",
     "Source": "declare",
     "SourceBook": "audit",
+    "SourceCheck": "waiting",
     "SourceError": "errors",
     "SourceProfile": "profiles",
     "SparkifyError": "errors",
@@ -115,6 +116,7 @@ if TYPE_CHECKING:
     from .results import CheckResult, Plan, Run, Table
     from .schema import SchemaStatus
     from .version import __version__
+    from .waiting import SourceCheck
     from .warehouse import Warehouse
 
 if "sqlalchemy" in sys.modules:
@@ -160,6 +162,7 @@ __all__ = [
     "SettingsError",
     "Source",
     "SourceBook",
+    "SourceCheck",
     "SourceError",
     "SourceProfile",
     "SparkifyError",

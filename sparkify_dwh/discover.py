@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from stat import S_ISREG
 
 from .errors import SourceError
@@ -20,12 +21,14 @@ class Object:
     :param version: mtime in ns of a file, etag of an S3 object.
     :param size: bytes.
     :param path: where a local file is (its key may show bytes that are no text in another way).
+    :param modified: when it was written, UTC without a zone.
     """
 
     key: str
     version: str
     size: int
     path: str = ""
+    modified: datetime | None = field(default=None, compare=False)
 
 
 @dataclass
@@ -82,6 +85,11 @@ def list_folder(location: str, found: Callable[[int], None] = lambda more: None)
     return listing
 
 
+def root_of(location: str) -> str:
+    """The key that a folder itself would have: those of its files start with it and a slash."""
+    return shown_path(os.path.abspath(os.path.expanduser(location)))
+
+
 def _single(path: str, stat: os.stat_result) -> Object:
     if not S_ISREG(stat.st_mode):
         raise SourceError(f"source {path} is neither a folder nor a file", "name one of these")
@@ -125,7 +133,8 @@ def _inside(path: str, root: str) -> bool:
 
 
 def _object(path: str, stat: os.stat_result) -> Object:
-    return Object(shown_path(path), str(stat.st_mtime_ns), stat.st_size, path)
+    modified = datetime.fromtimestamp(stat.st_mtime, UTC).replace(tzinfo=None)
+    return Object(shown_path(path), str(stat.st_mtime_ns), stat.st_size, path, modified)
 
 
 def _shown(path: str | None, location: str) -> str:

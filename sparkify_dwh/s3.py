@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
+from datetime import UTC
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -108,7 +109,10 @@ class Bucketeer:
             listing.skipped += not key.endswith("/")
             return
         etag = item["ETag"].strip('"')
-        listing.objects.append(Object(str(Location(bucket, key)), etag, item["Size"]))
+        modified = item["LastModified"].astimezone(UTC).replace(tzinfo=None)
+        listing.objects.append(
+            Object(str(Location(bucket, key)), etag, item["Size"], modified=modified)
+        )
 
     def everything_under(self, address: str) -> set[str]:
         """The addresses of all objects whose keys begin so, which is what COPY reads of a prefix.

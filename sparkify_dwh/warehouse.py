@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from .erasing import Erasure
     from .pruning import Pruning
     from .report import Report
+    from .waiting import SourceCheck
 
 log = logging.getLogger("sparkify_dwh")
 
@@ -257,6 +258,19 @@ class Warehouse:
 
         return prune(
             self._reader(), cutoff(days, before), ready=self._require_current, dry_run=dry_run
+        )
+
+    def check_sources(self, max_age: float = 0.0) -> SourceCheck:
+        """What the sources hold against the ledger: never loaded, changed since, gone.
+
+        :param max_age: seconds that an object may wait for a load; 0: none may wait.
+        :raises SourceError: when a source is missing or unreadable.
+        :raises DatabaseError: when there is no warehouse, or its schema stands in the way.
+        """
+        from .waiting import check_sources
+
+        return check_sources(
+            self._reader(), self.declarations, ready=self._require_current, max_age=max_age
         )
 
     def _require_current(self, connection: sa.Connection) -> None:

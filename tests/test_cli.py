@@ -140,10 +140,10 @@ def test_another_file_may_be_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_sources_of_extensions_are_pairs() -> None:
-    rows = data("config", "--source", "plays=data/a=b", "--source", "ads=x")
+    rows = data("config", "--sources", "plays=data/a=b", "--sources", "ads=x")
     found = next(r for r in rows if r["setting"] == "sources")
     assert found["value"] == {"plays": "data/a=b", "ads": "x"}
-    assert "NAME=PLACE" in sparkify("config", "--source", "plays", code=2).stderr
+    assert "NAME=PLACE" in sparkify("config", "--sources", "plays", code=2).stderr
 
 
 # init and config --------------------------------------------------------------------------

@@ -11,14 +11,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import CheckError, UsageError
+from ..errors import UsageError
 from .app import Session, command
 from .loads import Json
 from .output import (
     BOLD,
     GREEN,
-    RED,
-    cell,
     count,
     emit,
     emit_bytes,
@@ -275,28 +273,3 @@ def is_cut(raw: str, size: int) -> bool:
     """
     kept = len(raw.encode())
     return size > kept or (kept > _KEPT - 4 and (size != kept or "\\x" in raw))
-
-
-@command("check")
-def check(session: Session, json: Json = False) -> None:
-    """Check keys, foreign keys and ranges of the whole star.
-
-    Ends with exit code 4 when a check fails.
-
-    Example: sparkify check
-    """
-    found = session.warehouse().check()
-    if json:
-        emit_json(found.to_dict())
-    else:
-        rows = [(m.target, m.rule, int(m.value), m.passed) for m in found.measures]
-        styles = [None if m.passed else RED for m in found.measures]
-        emit(table(("table", "check", "broken by", "passed"), rows, sys.stdout, styles=styles))
-    failed = [m for m in found.measures if not m.passed]
-    if failed:
-        names = ", ".join(f"{m.target}.{m.rule}" for m in failed)
-        raise CheckError(
-            f"{count(len(failed))} of {count(len(found.measures))} checks failed: {cell(names)}",
-            "load again with --all, or look into the rows: sparkify query",
-        )
-    log.info("all %s checks passed", count(len(found.measures)))

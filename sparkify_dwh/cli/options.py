@@ -109,7 +109,6 @@ SETTINGS = (
         "Where the sources of extensions are, by source name.",
         "NAME=PLACE",
         {"name": "data/folder"},
-        "--source",
     ),
     Setting(
         "extensions",
@@ -263,7 +262,7 @@ def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspec
 def given_settings(values: dict[str, Any]) -> dict[str, Any]:
     """Takes the settings that were given as options out of a command's values.
 
-    :raises UsageError: when a ``--source`` is no NAME=PLACE.
+    :raises UsageError: when a ``--sources`` is no NAME=PLACE.
     """
     given = {}
     for name in [key for key in values if key.startswith(_PREFIX)]:
@@ -280,5 +279,5 @@ def _pair(text: str) -> tuple[str, str]:
 
     name, equals, place = text.partition("=")
     if not (name and equals and place):
-        raise UsageError(f"--source {text}: it must be NAME=PLACE", "such as plays=data/plays")
+        raise UsageError(f"--sources {text}: it must be NAME=PLACE", "such as plays=data/plays")
     return name, place

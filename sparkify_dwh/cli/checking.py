@@ -1,0 +1,124 @@
+"""`check`: the star against its rules, or the sources against the ledger."""
+
+from __future__ import annotations
+
+import logging
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ..errors import CheckError, UsageError
+from .app import Session, command
+from .loads import Json
+from .output import RED, YELLOW, cell, count, emit, emit_json
+from .tables import Counted, Place, table
+
+if TYPE_CHECKING:
+    from ..waiting import SourceCheck, SourceState
+
+log = logging.getLogger("sparkify_dwh.cli")
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+_SHOWN_OBJECTS = 20
+
+
+@command("check")
+def check(
+    session: Session,
+    source: Annotated[
+        bool, typer.Option("--source", help="Compare the sources with the ledger instead.")
+    ] = False,
+    max_age: Annotated[
+        str,
+        typer.Option(
+            metavar="AGE",
+            help="With --source: fail only when an object waits longer: 90s, 30m, 12h, 2d.",
+        ),
+    ] = "0",
+    json: Json = False,
+) -> None:
+    """Check keys, foreign keys and ranges of the whole star.
+
+    With --source: which objects were never loaded, changed since they were loaded, or are gone,
+    and how long the oldest one waits. Ends with exit code 4 when a check fails, with --source when
+    an object waits.
+
+    Example: sparkify check --source --max-age 2h
+    """
+    if source:
+        _check_sources(session.warehouse().check_sources(_seconds(max_age)), json)
+        return
+    if max_age != "0":
+        raise UsageError("--max-age goes with --source", "add --source")
+    found = session.warehouse().check()
+    if json:
+        emit_json(found.to_dict())
+    else:
+        rows = [(m.target, m.rule, int(m.value), m.passed) for m in found.measures]
+        styles = [None if m.passed else RED for m in found.measures]
+        emit(table(("table", "check", "broken by", "passed"), rows, sys.stdout, styles=styles))
+    failed = [m for m in found.measures if not m.passed]
+    if failed:
+        names = ", ".join(f"{m.target}.{m.rule}" for m in failed)
+        raise CheckError(
+            f"{count(len(failed))} of {count(len(found.measures))} checks failed: {cell(names)}",
+            "load again with --all, or look into the rows: sparkify query",
+        )
+    log.info("all %s checks passed", count(len(found.measures)))
+
+
+def _seconds(text: str) -> float:
+    found = re.fullmatch(r"([0-9]{1,9}(?:[.][0-9]+)?)([smhd]?)", text.strip())
+    if found is None:
+        raise UsageError(f"--max-age {text} is no length of time", "write it like 90s, 30m or 2d")
+    return float(found[1]) * _SECONDS[found[2]]
+
+
+def _check_sources(found: SourceCheck, json: bool) -> None:
+    if json:
+        emit_json(found.to_dict())
+    else:
+        heads = ("source", "listed", "loaded", "never\nloaded", "changed", "gone", "oldest\nwaits")
+        rows = []
+        for s in found.sources:
+            numbers = (s.listed, s.loaded, s.never_loaded, s.changed, s.gone)
+            rows.append((s.source, *(Counted(count(n)) for n in numbers), _age(s.oldest_seconds)))
+        styles = [RED if not s.passed else YELLOW if s.gone else None for s in found.sources]
+        emit(table(heads, rows, sys.stdout, styles=styles))
+        _show_objects(found.sources)
+    late = [s for s in found.sources if not s.passed]
+    if late:
+        each = "; ".join(
+            f"{count(s.waiting)} of {cell(s.source)}, the oldest since {_age(s.oldest_seconds)}"
+            for s in late
+        )
+        raise CheckError(f"objects wait for a load: {each}", "run: sparkify load")
+    gone = sum(s.gone for s in found.sources)
+    log.info("nothing waits for a load%s", f"; {count(gone)} loaded are gone" if gone else "")
+
+
+def _show_objects(states: list[SourceState]) -> None:
+    rows = [(s.source, o.state, Place(_here(o.key)), o.modified) for s in states for o in s.objects]
+    if rows:
+        shown = [(*row[:3], row[3].replace(microsecond=0) if row[3] else None) for row in rows]
+        emit(
+            "\n"
+            + table(("source", "state", "object", "written"), shown[:_SHOWN_OBJECTS], sys.stdout)
+        )
+    if len(rows) > _SHOWN_OBJECTS:
+        log.info("and %s more: --json lists them", count(len(rows) - _SHOWN_OBJECTS))
+
+
+def _here(path: str) -> str:
+    return path.removeprefix(f"{Path.cwd()}/")
+
+
+def _age(seconds: float | None) -> str:
+    if seconds is None:
+        return ""
+    for unit, size in (("d", 86400), ("h", 3600), ("m", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.0f} {unit}"
+    return f"{seconds:.0f} s"
