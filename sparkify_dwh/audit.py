@@ -217,7 +217,14 @@ def measure_rows(run_id: str, measures: Iterable[Measure]) -> Iterator[dict[str,
 
 @dataclass
 class SourceBook:
-    """What became of a source's records before the merges."""
+    """What became of a source's records before the merges.
+
+    :param objects: new objects that were read; ``known``: those that the ledger held already,
+        ``skipped``: those whose name is not that of data, ``changed``: new versions of known ones.
+    :param read: records, by a count that does not use staging.
+    :param staged: records that reached staging; ``refused_by_parser``: those that did not.
+    :param erased: staged, about a person who was erased; ``refused_by_rule``: staged, then refused.
+    """
 
     source: str
     objects: int = 0

@@ -43,7 +43,13 @@ class Field:
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule that rows are judged by; a predicate that is NULL counts as broken."""
+    """A rule that rows are judged by.
+
+    :param name: as refused rows and the run log show it; unique within its source or target.
+    :param predicate: what must hold, given the rows; NULL counts as broken.
+    :param reason: what must hold, in words.
+    :param severity: ``reject`` refuses the row, ``warn`` counts it, ``fail`` rolls the load back.
+    """
 
     name: str
     predicate: Predicate
@@ -57,6 +63,8 @@ class Source:
 
     The staging table's columns carry the key of the file's JSON in ``info["key"]``.
 
+    :param setting: the setting, or the entry of ``[sources]``, that says where the files are.
+    :param fields: the values of its typed rows; ``rules``: in the order in which they refuse.
     :param person: name of the field (text or integer) that tells which person a row is about.
     """
 
@@ -82,6 +90,7 @@ class Source:
 class Lookup:
     """One way to find foreign keys: equal columns, the columns it gives, the order of preference.
 
+    :param name: as plans and steps call it.
     :param on: column of the fact: column of the reference.
     :param gives: column of the fact: column of the reference.
     :param prefer: order of several hits: column of the reference, "greatest" or "least" first.
@@ -99,6 +108,8 @@ class Resolution:
 
     A change of the reference touches the facts that share the value of ``link``
     (column of the fact, column of the reference); they are resolved again.
+
+    :param lookups: tried in this order; the first that finds a row fills the columns it gives.
     """
 
     reference: sa.Table
@@ -178,6 +189,7 @@ class Target:
 class Chart:
     """A question that the star answers; the report draws it.
 
+    :param name: short and unique; ``title``: the heading; ``what``: a sentence below it.
     :param query: gives a select. Its first ``keys`` columns say what a row is of, the others are
         whole numbers. The query bounds its rows, but for days and grids, which have few.
     :param kind: ``ranking`` (rows in the query's order, the number as a bar), ``days`` (columns
@@ -199,7 +211,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class Declarations:
-    """All sources and targets of a warehouse, in the order in which they are loaded."""
+    """All sources and targets of a warehouse, in the order in which they are loaded.
+
+    :param version_locations: folders with Alembic revisions of tables of one's own.
+    :param charts: what the report draws of the star.
+    """
 
     sources: tuple[Source, ...] = ()
     targets: tuple[Target, ...] = ()
@@ -207,7 +223,10 @@ class Declarations:
     charts: tuple[Chart, ...] = ()
 
     def source(self, name: str) -> Source:
-        """:raises UsageError: when no source has that name."""
+        """The source of a name.
+
+        :raises UsageError: when no source has that name.
+        """
         for source in self.sources:
             if source.name == name:
                 return source

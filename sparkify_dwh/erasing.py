@@ -33,9 +33,13 @@ _STEP = "erase"
 class Erasure:
     """What an erasure did; it does not say whom it was about.
 
+    :param erasure_id: as it stands in ``audit.erasure``; sorts by time.
+    :param at: when, UTC without a zone.
     :param removed: rows removed of each table; of ``audit.rejected_row`` those whose text was
         blanked, of ``audit.load_run`` those whose sample records were.
     :param before: when the same person was erased before; None: never.
+    :param dry_run: whether it was rolled back, and so only counted.
+    :param warnings: sentences about what else may hold something of the person.
     :param remains: what the engine does not remove by itself, and how to.
     """
 

@@ -29,7 +29,15 @@ from .transform import (
 
 @dataclass
 class Account:
-    """What became of a source's staged rows at one target, each counted for itself."""
+    """What became of a source's staged rows at one target, each counted for itself, in rows.
+
+    :param erased: left out since they are about a person who was erased.
+    :param refused: by a rule; ``out_of_scope``: not meant for this target.
+    :param duplicate: another staged row stands for the key; ``stale``: the target's row is newer.
+    :param merged: keys inserted; ``replaced``: those of them that stood in the target before.
+    :param recomputed: rows of a derived target that changed though none was staged for them.
+    :param resolved_again: facts that were not staged and got other foreign keys.
+    """
 
     target: str
     staged: int = 0

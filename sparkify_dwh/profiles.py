@@ -17,7 +17,7 @@ CUT = 1000
 
 @dataclass(frozen=True)
 class Frequency:
-    """A value and the records that hold it.
+    """A value and the number of records that hold it (``rows``).
 
     :param value: as Python has it; a text of more than 1,000 characters is cut there, an object or
         array is its JSON text.
@@ -49,20 +49,22 @@ class FieldProfile:
 
     Every record counts once: ``given + empty + nulls + missing`` are all of them.
 
+    :param name: the key in the records, as it is spelled there.
     :param types: records by JSON type: ``string`` ('' too), ``integer`` (spelled so: ``39``),
         ``number`` (``39.0``), ``boolean``, ``object``, ``array``, ``not a number`` (``NaN``).
     :param given: records with a value that is neither null nor ''.
     :param missing: records without the key.
     :param distinct: different values, '' among them, null not; numbers by their spelling.
-    :param min: of the texts where there are any, else of the numbers, else of the booleans; '' and
-        null apart. Texts compare by code points.
-    :param number_min: least number, texts that are numbers included.
+    :param min: and ``max``: of the texts where there are any, else of the numbers, else of the
+        booleans; '' and null apart. Texts compare by code points.
+    :param number_min: least number, texts that are numbers included; ``number_max``: the greatest.
     :param longest_chars: characters of the longest value as text; ``longest_bytes`` in UTF-8.
     :param longest: the value of most bytes, cut at 1,000 characters.
     :param bytes_trimmed: bytes of the longest value once repaired and trimmed, as a load does.
     :param top: most frequent values, then by their text.
     :param numbers_as_text: records whose text is a number; ``times``: values that are times.
     :param fractions: records whose number is not whole.
+    :param damage: text that looks damaged, by kind.
     """
 
     name: str
@@ -96,6 +98,7 @@ class FieldProfile:
 class KeyCandidate:
     """Fields that may tell records apart, with the proof: how often they fail to.
 
+    :param fields: names of the fields that are the key together.
     :param absent: records in which a part of it is '', null or missing.
     :param repeated: records whose values stand in an earlier record already.
     """
@@ -149,7 +152,9 @@ class Suggestion:
 class Broken:
     """A record, or an object (line 0), that is no JSON object.
 
-    :param rule: the name a load refuses it by; ``raw``: its first 200 characters.
+    :param key: the object: absolute path, or ``s3://`` address.
+    :param rule: the name a load refuses it by, ``reason``: what it demands.
+    :param raw: its first 200 characters.
     """
 
     key: str
@@ -164,12 +169,16 @@ class SourceProfile:
     """What the files of a source hold.
 
     :param name: as it was asked for; ``place``: where it is.
+    :param bytes: of the objects as they are stored; ``skipped``: objects with other names.
     :param records: JSON objects; broken ones do not count.
     :param broken: by rule; ``broken_at``: the first of them by place, at most 20.
     :param changed: objects that changed or vanished while they were read, and are not in it.
     :param repeated_keys: records that give a key twice; the first counts.
     :param duplicates: records that equal an earlier one in all fields.
     :param more_fields: fields left out, the rarest, where there are too many.
+    :param keys: candidate keys, those that hold first; ``together``: fields of which a record
+        gives all or none; ``suggestions``: what follows for tables.
+    :param seconds: how long it took.
     """
 
     name: str

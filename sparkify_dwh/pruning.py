@@ -31,6 +31,8 @@ class Pruning:
     :param runs: how many those are.
     :param kept: runs of these that stay in the run log, since the ledger names them.
     :param removed: rows removed of each table.
+    :param dry_run: whether it was rolled back, and so only counted.
+    :param warnings: sentences about what did not fail it.
     """
 
     before: datetime

@@ -17,7 +17,13 @@ from .transform import RAW, TypedRows, copied, temporary
 
 @dataclass(frozen=True)
 class Measure:
-    """The measured value of a rule; stored also when it passed."""
+    """The measured value of a rule; stored also when it passed.
+
+    :param target: the source or table that the rule guards.
+    :param severity: ``reject`` (refuses rows), ``warn`` or ``fail``.
+    :param value: rows that broke it, or a ratio from 0 to 1.
+    :param limit_value: the most that passes; None when the rule only refuses rows.
+    """
 
     rule: str
     target: str

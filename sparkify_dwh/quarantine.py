@@ -97,6 +97,7 @@ class Quarantine:
         return self.path
 
     def close(self) -> None:
+        """Closes the file; refusals can still be read from it."""
         self._file.close()
 
 

@@ -40,10 +40,15 @@ def shown(value: Any) -> str:
 class Run:
     """What a load did.
 
+    :param run_id: sorts by time; as in ``sparkify runs``.
     :param event: ``loaded``, ``nothing new`` or ``dry run``.
+    :param engine: ``duckdb`` or ``redshift``.
+    :param started_at: UTC, without a zone; ``seconds``: how long it took.
     :param sources: per source: records read, staged, refused.
     :param targets: per table: what became of the staged rows.
+    :param measures: the value of every rule; ``steps``: rows and seconds of each step, in order.
     :param refused: refused records by rule.
+    :param warnings: sentences about what did not fail the load.
     """
 
     run_id: str
@@ -104,7 +109,10 @@ def _target_row(account: Account) -> tuple[Any, ...]:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with the names of their columns: the answer to a query or a listing."""
+    """Rows with the names of their columns: the answer to a query or a listing.
+
+    :param rows: a tuple each, with a value for each of ``columns``; iterating gives them.
+    """
 
     columns: tuple[str, ...]
     rows: list[tuple[Any, ...]]
@@ -171,7 +179,10 @@ class Plan:
 
 @dataclass(frozen=True)
 class CheckResult:
-    """The measured checks of the whole star."""
+    """The measured checks of the whole star.
+
+    :param measures: one for each check of each table; ``value`` counts the rows that break it.
+    """
 
     measures: list[Measure]
 

@@ -78,7 +78,10 @@ class Warehouse:
 
     @property
     def engine(self) -> sa.Engine:
-        """A SQLAlchemy engine of the warehouse, for what this class does not offer."""
+        """A SQLAlchemy engine of the warehouse, for what this class does not offer.
+
+        :raises MissingExtraError: when the driver of the engine is not installed.
+        """
         return self._engine().create()
 
     # The schema ---------------------------------------------------------------------------
@@ -95,7 +98,10 @@ class Warehouse:
             return schema.status(connection, config)
 
     def schema_status(self) -> SchemaStatus:
-        """Which schema version the database has; creates nothing."""
+        """Which schema version the database has; creates nothing.
+
+        :raises DatabaseError: when the database cannot be opened or reached.
+        """
         config = schema.alembic_config(self.settings, self.declarations)
         engine = self._engine()
         if not engine.exists():
@@ -290,7 +296,13 @@ class Warehouse:
         return reading.query(self._reader(), sql, limit)
 
     def runs(self, run_id: str | None = None) -> Any:
-        """The run log, newest first; with an id the files, steps, books and rules of that run."""
+        """The run log, newest first: a table.
+
+        :param run_id: of this run everything: a dictionary of tables, ``events``, ``files``,
+            ``steps``, ``books`` and ``rules``.
+        :raises UsageError: when no run has this id.
+        :raises DatabaseError: when there is no warehouse yet.
+        """
         if run_id is None:
             return reading.runs(self._reader())
         return reading.run_detail(self._reader(), run_id)
@@ -303,11 +315,17 @@ class Warehouse:
 
         ``in_star`` tells whether the star now holds the row that the record meant, as it does
         after its repair was loaded; None where the text names no key.
+
+        :raises UsageError: when no run has this id.
+        :raises DatabaseError: when there is no warehouse yet.
         """
         return rejected.rejects(self._reader(), self.declarations, run, find=locate)
 
     def check(self) -> CheckResult:
-        """Keys, foreign keys and declared checks of the whole star."""
+        """Keys, foreign keys and declared checks of the whole star; a failed one raises nothing.
+
+        :raises DatabaseError: when there is no warehouse yet.
+        """
         return reading.check(self._reader(), self.declarations)
 
     def report(self, path: str | Path | None = None) -> Report:
@@ -335,7 +353,7 @@ class Warehouse:
 
         ``how`` is ``as typed``, ``computed`` (from one row), ``derived`` (from several rows or
         tables) or ``looked up``; ``through`` names the columns of other tables it is taken from,
-        ``by`` the columns that a look-up compares.
+        ``by`` the columns that a look-up compares. Opens no database and raises nothing.
         """
         return Table(lineage.COLUMNS, lineage.lineage_rows(self.declarations))
 

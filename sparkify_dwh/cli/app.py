@@ -48,11 +48,16 @@ class Session:
     interrupted: str = ROLLED_BACK
 
     def settings(self) -> Settings:
+        """The settings in force.
+
+        :raises SettingsError: when one cannot be used.
+        """
         from ..config import Settings
 
         return Settings(config=self.config, **self.given)
 
     def warehouse(self) -> Warehouse:
+        """The warehouse of the settings in force."""
         from ..warehouse import Warehouse
 
         return Warehouse(self.settings())

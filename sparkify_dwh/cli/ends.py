@@ -59,6 +59,7 @@ def ended(error: BaseException, verbose: bool, interrupted: str = ROLLED_BACK) -
 
 
 def report(what: str, hint: str) -> None:
+    """Says on stderr what is wrong and what to do."""
     log.error("%s", what, extra={"hint": hint} if hint else None)
 
 
@@ -72,6 +73,7 @@ class Signals:
         self.caught: int | None = None
 
     def install(self) -> None:
+        """Takes over both signals, but for one that is ignored."""
         for number in (signal.SIGINT, signal.SIGTERM):
             # A shell starts background jobs with SIGINT ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:

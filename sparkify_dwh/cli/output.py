@@ -55,6 +55,7 @@ def emit_bytes(data: bytes) -> None:
 
 
 def unwritable(error: Exception) -> OutputError:
+    """What to tell when stdout cannot be written."""
     reason = getattr(error, "strerror", None) or error
     return OutputError(f"stdout cannot be written: {reason}")
 
@@ -79,6 +80,7 @@ def silence(stream: TextIO | None) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
+    """Whether a person looks at the stream; a closed one is nobody's."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:
@@ -93,6 +95,7 @@ def colours(stream: TextIO | None) -> bool:
 
 
 def styled(text: str, style: str, stream: TextIO | None) -> str:
+    """The text in a style, where the stream shows colours."""
     return f"\x1b[{style}m{text}\x1b[0m" if colours(stream) and text else text
 
 
@@ -133,6 +136,7 @@ def to_json(value: Any) -> str:
 
 
 def emit_json(value: Any) -> None:
+    """Writes a value to stdout as JSON."""
     emit(to_json(value))
 
 
@@ -181,4 +185,5 @@ def cell(value: Any) -> str:
 
 
 def count(number: int) -> str:
+    """A number with its thousands apart."""
     return f"{number:,}"

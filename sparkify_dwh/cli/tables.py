@@ -52,6 +52,7 @@ def wrapped(text: str, stream: TextIO | None, indent: str = "  ") -> str:
 
 
 def padded(text: str, width: int, right: bool) -> str:
+    """The text filled up with blanks to a width in columns of the terminal."""
     fill = " " * (width - text_width(text))
     return fill + text if right else text + fill
 

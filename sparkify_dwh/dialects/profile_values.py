@@ -26,6 +26,7 @@ def _fixed(value: Any) -> sa.ColumnElement[Any]:
 
 
 def given_value(value: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
+    """Whether a JSON value is neither missing nor null nor ''."""
     return sa.and_(value.is_not(None), value != _fixed(NULL), value != _fixed(EMPTY))
 
 
@@ -84,6 +85,7 @@ def suspect(text: Any) -> sa.ColumnElement[bool]:
 
 
 def damages(text: Any) -> dict[str, sa.ColumnElement[bool]]:
+    """By kind of damage, whether the text looks so."""
     later = sa.and_(
         Octets(text) != sa.func.length(text), sa.func.regexp_matches(text, _fixed(_LATER_CONTROL))
     )
