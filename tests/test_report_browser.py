@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -259,3 +260,41 @@ def test_a_script_that_came_in_would_not_run(
     assert there.page.evaluate("window.pwned === undefined")
     assert len(there.heard) >= 2 and all("Content Security Policy" in h for h in there.heard)
     there.context.close()
+
+
+@pytest.mark.parametrize(
+    ("commands", "installs"),
+    [
+        (("apt-get", "chromium"), False),
+        (("apt-get", "google-chrome"), False),
+        (("apt-get",), True),
+        (("apt-get", "user"), False),
+        ((), False),
+    ],
+)
+def test_the_browser_is_installed_where_it_may_and_must(
+    tmp_path: Path, commands: tuple[str, ...], installs: bool
+) -> None:
+    """By scripts/test: as root, with apt-get, where there is none."""
+    told = tmp_path / "told"
+    for name, body in {
+        **dict.fromkeys(commands, f'echo "$0 $@" >> {told}'),
+        "id": f"echo {1000 if 'user' in commands else 0}",
+    }.items():
+        path = tmp_path / name
+        path.write_text(f"#!/bin/sh\n{body}\n")
+        path.chmod(0o755)
+    script = Path(__file__).parents[1] / "scripts" / "_browser"
+    shell = shutil.which("sh")
+    assert shell is not None
+    done = subprocess.run(
+        [shell, "-e", "-c", f". {script}; echo on"],
+        env={"PATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0 and done.stdout == "on\n", done.stderr
+    assert told.exists() == installs
+    if installs:
+        assert "install -qq -y --no-install-recommends chromium" in told.read_text()

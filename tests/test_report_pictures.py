@@ -173,6 +173,7 @@ def test_axes_reach_the_greatest_value(most: float) -> None:
     found = ticks(most)
     assert found[0] == 0 and found[-1] >= most and 2 <= len(found) <= 6
     assert most == 0 or found[-2] < most
+    assert all(n == int(n) for n in ticks(most, whole=True))
 
 
 def test_heights_are_as_the_numbers() -> None:

@@ -16,13 +16,15 @@ _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 8.0, 16.0, 36.0
 COLOURS, SHADES = 6, 8
 
 
-def ticks(most: float, count: int = 4) -> list[float]:
-    """Round numbers from 0 to at least ``most``."""
+def ticks(most: float, count: int = 4, *, whole: bool = False) -> list[float]:
+    """Round numbers from 0 to at least ``most``; ``whole`` takes no part of one."""
     if most <= 0:
         return [0.0, 1.0]
     raw = most / count
     size = 10.0 ** math.floor(math.log10(raw))
     step = next(size * m for m in (1, 2, 2.5, 5, 10) if size * m >= raw * 0.999999)
+    if whole:
+        step = math.ceil(step)
     return [step * n for n in range(math.ceil(most / step - 1e-9) + 1)]
 
 
@@ -64,14 +66,16 @@ def columns(
     axis: Any = short,
     value: Any = full,
     line: tuple[float, str] | None = None,
+    whole: bool = False,
 ) -> Markup:
     """Stacked columns, one for each label.
 
     :param line: a limit to draw across, with its name.
+    :param whole: the numbers are counts, and the axis has no parts of one.
     """
     totals = [sum(values[i] for _, values in series) for i in range(len(labels))]
     most = max([*totals, *([line[0] * 1.15] if line else [])], default=0)
-    marks = ticks(most)
+    marks = ticks(most, whole=whole)
     room, tall = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
     base = _TOP + tall
 

@@ -82,7 +82,7 @@ def render(facts: Facts, declarations: Declarations) -> str:
 class Drawn:
     """A chart as the page shows it; without a body there is nothing to draw.
 
-    :param legend: names of its series.
+    :param legend: names of its series, with their totals.
     :param table: to unfold, the table that says the same.
     """
 
@@ -103,7 +103,7 @@ def history(facts: Facts) -> list[Drawn]:
         ("accepted", [float(max((run.read or 0) - run.refused, 0)) for run in runs]),
         ("refused", [float(run.refused) for run in runs]),
     ]
-    found = [_columns("rows", "Rows read", "Rows of each run.", labels, rows)]
+    found = [_columns("rows", "Rows read", "Rows of each run.", labels, rows, whole=True)]
     times = _times(runs)
     if times:
         what = "Seconds of each run, by step."
@@ -157,12 +157,13 @@ def _columns(
     **more: Any,
 ) -> Drawn:
     names = [text for text, _ in series]
+    legend = [f"{text}: {value(sum(values))}" for text, values in series]
     rows = [(label, *(value(values[i]) for _, values in series)) for i, label in enumerate(labels)]
     return Drawn(
         title,
         what,
         charts.columns(f"chart-{name}", title, labels, series, value=value, **more),
-        names,
+        legend if len(legend) > 1 else (),
         _table((head, *names), rows, title),
     )
 
@@ -187,7 +188,7 @@ def drawn(chart: Chart, rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -
         return Drawn(chart.title, chart.what, picture, (), table)
     if chart.kind == "days":
         labels, series = by_day(rows, names[chart.keys :])
-        return _columns(chart.name, chart.title, chart.what, labels, series, head="day")
+        return _columns(chart.name, chart.title, chart.what, labels, series, head="day", whole=True)
     return Drawn(chart.title, chart.what, _ranking(chart, rows, names))
 
 

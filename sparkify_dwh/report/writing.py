@@ -58,6 +58,8 @@ def writable(path: str | Path) -> Path:
 
     :raises UsageError: when it is a folder, lies in none, or is a file that is no HTML page.
     """
+    if not str(path):
+        raise UsageError("no file is named", "name one, such as report.html")
     try:
         place = Path(path).resolve()
         if place.is_dir():
