@@ -59,16 +59,17 @@ def _narrow(fields: Sequence[FieldProfile], names: Sequence[str], records: int) 
 def _promising(
     fields: Sequence[FieldProfile], size: int, records: int, hints: Mapping[str, Hint]
 ) -> list[tuple[str, ...]]:
-    """Combinations that have values enough to tell all records apart.
+    """Combinations that have values enough to tell the records apart, or nearly so.
 
-    The most frequent value of each part must meet as many different values of the others.
+    The most frequent value of each part must meet as many different values of the others. Where
+    it meets half as many, the proof is a count; where less, it is plain.
     """
     found = []
     for parts in itertools.combinations(fields, size):
         room = math.prod(each.distinct for each in parts)
-        if room < records:
+        if 2 * room < records:
             continue
-        if any(hints[each.name].most > room // each.distinct for each in parts):
+        if any(hints[each.name].most > 2 * room / each.distinct for each in parts):
             continue
         ordered = sorted(parts, key=lambda each: -each.distinct)
         found.append((-room, tuple(each.name for each in ordered)))

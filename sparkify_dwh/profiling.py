@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -149,7 +150,9 @@ def _broken(row: Mapping[str, Any]) -> Broken:
 
 
 def _field(scan: Any, name: str, records: int, top: int) -> tuple[FieldProfile, Hint]:
-    numbers, frequent, twice = scan.field(name, max(top, CLOSED + 1))
+    numbers = scan.field(name)
+    frequent = scan.frequent(max(top, CLOSED + 1))
+    twice = scan.suspects() if numbers["suspects"] else ()
     types = {
         kind: int(numbers[kind])
         for kind in ("string", "integer", "number", "boolean", "object", "array", "not a number")
@@ -158,7 +161,7 @@ def _field(scan: Any, name: str, records: int, top: int) -> tuple[FieldProfile, 
     nulls, empty = int(numbers["nulls"]), int(numbers["empty"])
     present = scan.present[name]
     low, high = _range(numbers, types)
-    damage, trimmed = _damage(scan, name, numbers, twice)
+    damage, trimmed = _damage(scan, numbers, twice)
     found = FieldProfile(
         name=name,
         types=types,
@@ -213,8 +216,17 @@ def _finite(value: float | None) -> float | None:
     return value if value is not None and math.isfinite(value) else None
 
 
+_CONTROL, _LATER = re.compile("[\x00-\x1f\x7f]"), re.compile("[\x80-\x9f]")
+#: Kinds of damage and the flags that tell them.
+_DAMAGES = {
+    "lost characters": ("lost",),
+    "control characters": ("control", "later"),
+    "stray blanks": ("blanks",),
+}
+
+
 def _damage(
-    scan: Any, name: str, numbers: Mapping[str, Any], twice: Sequence[Any]
+    scan: Any, numbers: Mapping[str, Any], twice: Sequence[Any]
 ) -> tuple[tuple[Damage, ...], int]:
     """What looks damaged, and the bytes of the longest value once mended and trimmed."""
     found: list[Damage] = []
@@ -225,15 +237,15 @@ def _damage(
         rows = sum(rows for *_, rows in wrong)
         found.append(Damage("double encoding", rows, len(wrong), examples))
     # The bytes of such a text are control characters as well: they are told once.
-    inner = [each for each in wrong if any("\x80" <= char <= "\x9f" for char in each[0])]
-    for kind in ("lost characters", "control characters", "stray blanks"):
-        rows, distinct = int(numbers[kind]), int(numbers[f"{kind} distinct"])
-        if kind == "control characters":
-            later = int(numbers["later"]) - sum(rows for *_, rows in inner)
-            rows += later
-            distinct += int(numbers["later distinct"]) - len(inner)
+    inner = [each for each in wrong if _LATER.search(each[0]) and not _CONTROL.search(each[0])]
+    for kind, names in _DAMAGES.items():
+        rows = sum(int(numbers[name]) for name in names)
+        distinct = sum(int(numbers[f"{name}_values"]) for name in names)
+        if "later" in names:
+            rows -= sum(rows for *_, rows in inner)
+            distinct -= len(inner)
         if rows:
-            shown = scan.examples(name, kind)
-            found.append(Damage(kind, rows, distinct, tuple((e[:CUT], "") for e in shown)))
+            shown = tuple((text[:CUT], "") for text in scan.examples(*names))
+            found.append(Damage(kind, rows, distinct, shown))
     trimmed = [len(better.strip().encode()) for _, better, _ in mended]
     return tuple(found), max([int(numbers["bytes_trimmed"] or 0), *trimmed])

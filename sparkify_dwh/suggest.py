@@ -48,7 +48,7 @@ class Hint:
 
 def suggestions(found: SourceProfile, hints: Mapping[str, Hint]) -> tuple[Suggestion, ...]:
     """Types, key, sort key, distribution and rules, in this order."""
-    if not found.records:
+    if not found.fields:
         return ()
     return (
         *(_type(each, found.records) for each in found.fields),

@@ -36,7 +36,7 @@ def scanning(settings: Settings, name: str, observer: Observer) -> Iterator[tupl
             try:
                 yield reader, Scan(ex, reader)
             finally:
-                reader.quarantine.close()
+                reader.close()
     finally:
         engine.close()
 

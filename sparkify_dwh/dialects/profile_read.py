@@ -49,7 +49,7 @@ def _read_objects(element: Any, compiler: Any, **kw: Any) -> str:
     files = compiler.process(element.clauses, **kw)
     return (
         f"read_json_objects({files}, format='newline_delimited', ignore_errors=true, "
-        "maximum_object_size=67108864, filename=true)"
+        f"maximum_object_size={2 * records.MAX_RECORD}, filename=true)"
     )
 
 
@@ -86,6 +86,11 @@ class RawSpool(Spool):
             file.writelines(lines)
             self._wrote(True, each, len(lines))
 
+    def close(self) -> None:
+        """Closes what is still open, where reading ended early."""
+        for _, file in self._open.values():
+            file.close()
+
 
 def _halves(raw: bytes) -> bool:
     """Whether a sound record has half of a surrogate pair in a text, which is no Unicode."""
@@ -110,7 +115,8 @@ class RawReader:
         self.reading = Reading()
         source = Source(name, "", sa.Table(name, sa.MetaData()), (), ())
         self.intake = Intake(scratch, source, self.quarantine, self.reading)
-        self.spool = self.intake.spool = RawSpool(scratch, source, self.quarantine)
+        self.spool = RawSpool(scratch, source, self.quarantine)
+        self.intake.spool = self.spool
         self.key_sets = temporary(
             "key_sets",
             sa.Column("file", sa.String),
@@ -143,10 +149,15 @@ class RawReader:
                     direct[each.key] = lines
                 self.ex.observer.advance(_READ, self.name, each.size)
         pieces = [Piece(self.intake.plain[key], key, rows=n) for key, n in direct.items()]
-        pieces += self.spool.take(cut=False)
+        pieces += self.spool.take(cut=False) + self.spool.take(cut=True)
         while pieces:
             self._survey(pieces)
             pieces = self.spool.take(cut=True)
+
+    def close(self) -> None:
+        """Closes its files."""
+        self.spool.close()
+        self.quarantine.close()
 
     def broken_at(self) -> list[Mapping[str, Any]]:
         """The first refused records by object and line."""

@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from ..executor import Executor
 from ..transform import temporary
 from .profile_read import RawReader, lines_of
-from .profile_values import damages, given_value, statistics, suspect, typed
+from .profile_values import given_value, statistics, typed, typed_table
 
 _STEP = "profile"
 
@@ -28,6 +28,7 @@ class Scan:
         self.present: dict[str, int] = {}
         self.table = temporary("profiled")
         self._narrow: dict[str, sa.Table] = {}
+        self.values, self._made = typed_table(), False
 
     # The records --------------------------------------------------------------------------
 
@@ -58,7 +59,7 @@ class Scan:
         usual = self._rows(
             sa.select(sets.names)
             .where(sets.names.is_not(None))
-            .order_by(sets.n.desc(), sets.names)
+            .order_by(sets.n.desc(), sa.func.len(sets.names).desc(), sets.names)
             .limit(1)
         )
         self.present = {key: int(n) for key, n in found[:most]}
@@ -70,9 +71,9 @@ class Scan:
         """Reads the values of all fields, as JSON text, into ``table``."""
         columns = [sa.Column(f"c{n}", sa.String) for n in range(len(self.names))]
         self.table = temporary("profiled", *columns)
-        self.ex.create(self.table, step="read", target=self.name)
         if not columns:
             return
+        self.ex.create(self.table, step="read", target=self.name)
         lines = lines_of()
         values = sa.select(
             sa.func.json_extract(
@@ -93,39 +94,48 @@ class Scan:
 
     # One field ----------------------------------------------------------------------------
 
-    def field(self, name: str, top: int) -> tuple[Any, Sequence[Any], Sequence[Any]]:
-        """Numbers of a field, its most frequent values, and its texts that may be encoded twice."""
-        column = self.column(name)
-        groups = temporary("groups", sa.Column("v", sa.String), sa.Column("n", sa.BigInteger))
-        self.ex.create(groups, step=_STEP, target=self.name)
-        grouped = sa.select(column, sa.func.count()).where(column.is_not(None)).group_by(column)
+    def field(self, name: str) -> Any:
+        """Groups the values of a field for what is asked next; returns its numbers."""
+        column, values = self.column(name), self.values
+        # The same table for every field: statements are compiled once.
+        if self._made:
+            self.ex.change(sa.schema.DropTable(values), step=_STEP, target=self.name)
+        self._made = True
+        self.ex.create(values, step=_STEP, target=self.name)
+        grouped = (
+            sa.select(column.label("v"), sa.func.count().label("n"))
+            .where(column.is_not(None))
+            .group_by(column)
+            .subquery("grouped")
+        )
         self.ex.change(
-            sa.insert(groups).from_select(["v", "n"], grouped), step=_STEP, target=self.name
+            sa.insert(values).from_select([c.name for c in values.c], typed(grouped)),
+            step=_STEP,
+            target=self.name,
         )
-        values = typed(groups)
         (numbers,) = self._rows(statistics(values))
-        frequent = self._rows(
-            sa.select(values.c.v, values.c.n)
-            .where(values.c.kind.is_not(None))
-            .order_by(values.c.n.desc(), values.c.v)
-            .limit(top)
-        )
-        twice: Sequence[Any] = ()
-        if numbers.suspects:
-            text = values.c.text
-            twice = self._rows(sa.select(text, values.c.n).where(suspect(text)).order_by(text))
-        self.ex.change(sa.schema.DropTable(groups), step=_STEP, target=self.name)
-        return numbers._mapping, frequent, twice
+        return numbers._mapping
 
-    def examples(self, name: str, kind: str) -> list[str]:
-        """Three texts of a field that are damaged so."""
-        column = self.column(name)
-        values = typed(sa.select(column.label("v"), sa.literal(1).label("n")).subquery())
-        text = values.c.text
-        found = self._rows(
-            sa.select(text).where(damages(text)[kind]).distinct().order_by(text).limit(3)
+    def frequent(self, most: int) -> Sequence[Any]:
+        """The most frequent values of the field and their records."""
+        v, n, kind = self.values.c.v, self.values.c.n, self.values.c.kind
+        return self._rows(
+            sa.select(v, n).where(kind.is_not(None)).order_by(n.desc(), v).limit(most)
         )
-        return [str(value) for (value,) in found]
+
+    def suspects(self) -> Sequence[Any]:
+        """Texts of the field that may be encoded twice, and their records."""
+        text, n = self.values.c.text, self.values.c.n
+        return self._rows(sa.select(text, n).where(self.values.c.twice).order_by(text))
+
+    def examples(self, *damages: str) -> list[str]:
+        """Three texts of the field that are damaged in one of these ways."""
+        text = self.values.c.text
+        damaged = sa.or_(*(self.values.c[name] for name in damages))
+        return [
+            str(value)
+            for (value,) in self._rows(sa.select(text).where(damaged).order_by(text).limit(3))
+        ]
 
     # Several fields -----------------------------------------------------------------------
 
@@ -165,6 +175,8 @@ class Scan:
 
         :param names: fields of which equal records must be equal in: the fewer repeat, the faster.
         """
+        if not self.names:
+            return max(0, self.rows() - self.reader.lost - 1)
         rows: sa.FromClause = self.table
         columns = [self.column(name) for name in names]
         if columns:

@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..sql import BLANKS, INTEGER_PATTERN, NUMBER_PATTERN, Matches, Octets
-from ..transform import FIRST_MS, LAST_MS
+from ..transform import FIRST_MS, LAST_MS, temporary
 
 #: Characters of a value that are shown.
 CUT = 1000
@@ -17,6 +17,8 @@ _TIME = (
 )
 _CONTROL, _LATER_CONTROL = "[\\x00-\\x1f\\x7f]", "[\\x{80}-\\x{9f}]"
 _TWICE = "[\\x{c2}-\\x{f4}][\\x{80}-\\x{bf}]"
+#: Columns that tell damaged texts; ``later``: control characters, but none of ASCII.
+DAMAGES = ("control", "later", "lost", "blanks")
 NULL, EMPTY = "null", '""'
 
 
@@ -34,8 +36,8 @@ def _between(value: Any, first: str, beyond: str) -> sa.ColumnElement[bool]:
     return sa.and_(value >= _fixed(first), value < _fixed(beyond))
 
 
-def typed(groups: sa.FromClause) -> sa.Subquery:
-    """The groups with their kind, the text of strings, and numbers as numbers."""
+def typed(groups: sa.FromClause) -> sa.Select[Any]:
+    """Values ``v`` and their counts ``n`` with kind, text, number, and what is odd of the text."""
     v = groups.c.v
     plain = sa.func.substr(v, 2, sa.func.length(v) - 2)
     text = sa.case((sa.func.contains(v, "\\"), sa.func.json_extract_string(v, "$")), else_=plain)
@@ -65,42 +67,48 @@ def typed(groups: sa.FromClause) -> sa.Subquery:
         sa.or_(Matches(string, INTEGER_PATTERN), Matches(string, NUMBER_PATTERN)),
     )
     spelled = sa.case((counts, first.c.v), (as_text, string))
-    return sa.select(
-        first.c.v,
-        first.c.n,
-        first.c.kind,
-        string,
-        sa.func.coalesce(string, first.c.v).label("shown"),
-        sa.try_cast(spelled, sa.Double).label("number"),
-        sa.try_cast(spelled, sa.Numeric(38, 0)).label("whole"),
-        Matches(string, _fixed(_TIME)).label("is_time"),
-    ).subquery("typed")
+    wide = Octets(string) != sa.func.length(string)
 
+    def holds(pattern: str) -> sa.ColumnElement[bool]:
+        return sa.func.regexp_matches(string, _fixed(pattern))
 
-def suspect(text: Any) -> sa.ColumnElement[bool]:
-    """Whether a text may be UTF-8 that was read as latin-1."""
-    return sa.and_(
-        Octets(text) != sa.func.length(text), sa.func.regexp_matches(text, _fixed(_TWICE))
-    )
-
-
-def damages(text: Any) -> dict[str, sa.ColumnElement[bool]]:
-    """By kind of damage, whether the text looks so."""
-    later = sa.and_(
-        Octets(text) != sa.func.length(text), sa.func.regexp_matches(text, _fixed(_LATER_CONTROL))
-    )
-    return {
-        "control characters": sa.func.regexp_matches(text, _fixed(_CONTROL)),
-        "later": later,
-        "lost characters": sa.func.contains(text, "\ufffd"),
-        "stray blanks": sa.func.trim(text, BLANKS) != text,
+    columns = {
+        "v": first.c.v,
+        "n": first.c.n,
+        "kind": first.c.kind,
+        "text": string,
+        "number": sa.try_cast(spelled, sa.Double),
+        "whole": sa.case((first.c.kind == "integer", sa.try_cast(first.c.v, sa.Numeric(38, 0)))),
+        "is_time": Matches(string, _fixed(_TIME)),
+        "twice": sa.and_(wide, holds(_TWICE)),
+        "control": holds(_CONTROL),
+        "later": sa.and_(wide, sa.not_(holds(_CONTROL)), holds(_LATER_CONTROL)),
+        "lost": sa.and_(wide, sa.func.contains(string, "\ufffd")),
+        "blanks": sa.func.trim(string, BLANKS) != string,
     }
+    return sa.select(*(column.label(name) for name, column in columns.items()))
 
 
-def statistics(values: sa.Subquery) -> sa.Select[Any]:
+def typed_table() -> sa.Table:
+    """The table that takes the rows of ``typed``."""
+    flags = ("is_time", "twice", *DAMAGES)
+    return temporary(
+        "grouped_values",
+        sa.Column("v", sa.String),
+        sa.Column("n", sa.BigInteger),
+        sa.Column("kind", sa.String),
+        sa.Column("text", sa.String),
+        sa.Column("number", sa.Double),
+        sa.Column("whole", sa.Numeric(38, 0)),
+        *(sa.Column(name, sa.Boolean) for name in flags),
+    )
+
+
+def statistics(values: sa.Table) -> sa.Select[Any]:
     """One row of everything that is told of a field."""
     c = values.c
     text, kind, given = c.text, c.kind, c.v != _fixed(EMPTY)
+    shown, said = sa.func.coalesce(text, c.v), kind.is_not(None)
 
     def rows(condition: Any) -> sa.ColumnElement[int]:
         return sa.func.coalesce(sa.func.sum(c.n).filter(condition), 0)
@@ -114,8 +122,8 @@ def statistics(values: sa.Subquery) -> sa.Select[Any]:
     columns |= {
         "nulls": rows(kind.is_(None)),
         "empty": rows(sa.not_(given)),
-        "distinct": sa.func.count().filter(kind.is_not(None)),
-        "most": sa.func.max(c.n).filter(kind.is_not(None)),
+        "distinct": sa.func.count().filter(said),
+        "most": sa.func.max(c.n).filter(said),
         "text_min": sa.func.min(text).filter(given),
         "text_max": sa.func.max(text).filter(given),
         "whole_min": sa.func.min(c.whole).filter(kind == "integer"),
@@ -127,20 +135,18 @@ def statistics(values: sa.Subquery) -> sa.Select[Any]:
         "least_positive": sa.func.min(c.number).filter(c.number > 0),
         "least_flag": sa.func.min(c.v).filter(kind == "boolean"),
         "greatest_flag": sa.func.max(c.v).filter(kind == "boolean"),
-        "chars": sa.func.max(sa.func.length(c.shown)).filter(kind.is_not(None)),
-        "bytes": sa.func.max(Octets(c.shown)).filter(kind.is_not(None)),
-        "longest": sa.func.arg_max(sa.func.left(c.shown, CUT), Octets(c.shown)).filter(
-            kind.is_not(None)
-        ),
+        "chars": sa.func.max(sa.func.length(shown)).filter(said),
+        "bytes": sa.func.max(Octets(shown)).filter(said),
+        "longest": sa.func.arg_max(sa.func.left(shown, CUT), Octets(shown)).filter(said),
         "numbers_as_text": rows(sa.and_(is_text, c.number.is_not(None))),
         "fractions": rows(sa.func.floor(c.number) != c.number),
         "times": rows(time),
-        "suspects": rows(suspect(text)),
-        "bytes_trimmed": sa.func.max(Octets(sa.func.trim(c.shown, BLANKS))).filter(
-            sa.and_(kind.is_not(None), sa.func.coalesce(sa.not_(suspect(text)), sa.true()))
+        "suspects": rows(c.twice),
+        "bytes_trimmed": sa.func.max(Octets(sa.func.trim(shown, BLANKS))).filter(
+            sa.and_(said, sa.func.coalesce(sa.not_(c.twice), sa.true()))
         ),
     }
-    for name, condition in damages(text).items():
-        columns[name] = rows(condition)
-        columns[f"{name} distinct"] = sa.func.count().filter(condition)
+    for name in DAMAGES:
+        columns[name] = rows(c[name])
+        columns[f"{name}_values"] = sa.func.count().filter(c[name])
     return sa.select(*(column.label(name) for name, column in columns.items()))
