@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+import ast
 import importlib.util
 import io
+import re
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
-from alembic.util.exc import CommandError
 
 from .config import Settings
 from .declare import Declarations
 from .errors import SchemaVersionError, UsageError
 from .models.audit import LoadLock
 from .models.base import table_of
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+    from alembic.script import ScriptDirectory
+
+#: Alembic takes as long to import as a load that finds nothing new; where the schema is current,
+#: as it nearly always is, nothing of it is needed.
+_VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
+_NAMED = re.compile(r"(?m)^(revision|down_revision)(?:\s*:[^=\n]+)?\s*=\s*(.+)$")
 
 
 @dataclass(frozen=True)
@@ -35,15 +41,57 @@ class SchemaStatus:
     state: str
 
 
-def alembic_config(settings: Settings, declarations: Declarations) -> Config:
-    """Alembic's configuration without an ini file: an installed wheel has none."""
+def _folder() -> str:
     spec = importlib.util.find_spec("sparkify_dwh.migrations")
     assert spec is not None and spec.submodule_search_locations is not None
-    folder = next(iter(spec.submodule_search_locations))
+    return next(iter(spec.submodule_search_locations))
+
+
+def _versions(folder: str) -> Path:
+    return Path(folder) / "versions"
+
+
+def is_current(connection: sa.Connection, declarations: Declarations) -> bool:
+    """Whether the database certainly has this library's schema; ``status`` says what else it has.
+
+    Ends the transaction.
+    """
+    try:
+        present = set(connection.execute(sa.select(_VERSION.c.version_num)).scalars())
+    except sa.exc.DBAPIError:
+        return False
+    finally:
+        connection.rollback()
+    return bool(present) and present == _heads(declarations)
+
+
+def _heads(declarations: Declarations) -> set[str]:
+    """The newest revisions, read from the migrations without running them; else none."""
+    revisions: set[str] = set()
+    followed: set[str] = set()
+    try:
+        for place in (_versions(_folder()), *map(Path, declarations.version_locations)):
+            for path in place.glob("*.py"):
+                found = dict(_NAMED.findall(path.read_text(encoding="utf-8")))
+                if not found:
+                    continue
+                revisions.add(ast.literal_eval(found["revision"]))
+                before = ast.literal_eval(found["down_revision"])
+                followed |= {before} if isinstance(before, str) else set(before or ())
+    except (OSError, SyntaxError, ValueError, LookupError, TypeError):
+        return set()
+    return revisions - followed
+
+
+def alembic_config(settings: Settings, declarations: Declarations) -> Config:
+    """Alembic's configuration without an ini file: an installed wheel has none."""
+    from alembic.config import Config
+
+    folder = _folder()
     config = Config(output_buffer=io.StringIO(), stdout=io.StringIO())
     config.set_main_option("script_location", folder.replace("%", "%%"))
     config.set_main_option("path_separator", "newline")
-    versions = [str(Path(folder) / "versions"), *declarations.version_locations]
+    versions = [str(_versions(folder)), *declarations.version_locations]
     config.set_main_option("version_locations", "\n".join(versions).replace("%", "%%"))
     config.attributes["settings"] = settings
     config.attributes["declarations"] = declarations
@@ -52,6 +100,9 @@ def alembic_config(settings: Settings, declarations: Declarations) -> Config:
 
 def status(connection: sa.Connection, config: Config) -> SchemaStatus:
     """Compares the database's revision with the library's; changes nothing."""
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
     script = ScriptDirectory.from_config(config)
     heads = tuple(sorted(script.get_heads()))
     present = tuple(sorted(MigrationContext.configure(connection).get_current_heads()))
@@ -86,6 +137,11 @@ def upgrade(connection: sa.Connection, config: Config, to: str) -> None:
 
     :raises UsageError: when there is no such revision.
     """
+    from alembic import command
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+    from alembic.util.exc import CommandError
+
     config.attributes["connection"] = connection
     config.attributes["locked"] = has_lock(connection)
     try:
@@ -148,6 +204,9 @@ def migration_sql(config: Config, to: str = "heads") -> str:
 
     :raises UsageError: when there is no such revision.
     """
+    from alembic import command
+    from alembic.util.exc import CommandError
+
     buffer = io.StringIO()
     config.output_buffer = buffer
     try:

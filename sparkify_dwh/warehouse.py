@@ -148,12 +148,16 @@ class Warehouse:
     def _is_missing(self, engine: Engine) -> bool:
         if not engine.exists():
             return True
-        config = schema.alembic_config(self.settings, self.declarations)
         with engine.session(read_only=True) as connection:
+            if schema.is_current(connection, self.declarations):
+                return False
+            config = schema.alembic_config(self.settings, self.declarations)
             return schema.status(connection, config).state == "missing"
 
     def _ready(self, engine: Engine, connection: sa.Connection) -> None:
         """Migrates a new embedded database; refuses any other that is not current."""
+        if schema.is_current(connection, self.declarations):
+            return
         config = schema.alembic_config(self.settings, self.declarations)
         found = schema.status(connection, config)
         connection.rollback()
@@ -280,6 +284,8 @@ class Warehouse:
         )
 
     def _require_current(self, connection: sa.Connection) -> None:
+        if schema.is_current(connection, self.declarations):
+            return
         config = schema.alembic_config(self.settings, self.declarations)
         schema.require_current(schema.status(connection, config))
         connection.rollback()

@@ -21,7 +21,7 @@ ENGINES = {
 # Before any engine is made: one made earlier keeps the stock dialect with its traps.
 registry.register("duckdb", "sparkify_dwh.dialects.duckdb", "DuckDBDialect")
 registry.register("duckdb.duckdb", "sparkify_dwh.dialects.duckdb", "DuckDBDialect")
-registry.register("redshift", "sparkify_dwh.dialects.redshift", "RedshiftDialect")
+registry.register("redshift", "sparkify_dwh.dialects.redshift_names", "RedshiftNames")
 registry.register(
     "redshift.redshift_connector", "sparkify_dwh.dialects.redshift", "RedshiftDialect"
 )
