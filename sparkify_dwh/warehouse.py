@@ -11,33 +11,25 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from . import (
-    audit,
-    compacting,
-    lineage,
-    loading,
-    pipeline,
-    profiling,
-    reading,
-    rejected,
-    schema,
-)
-from .compacting import Compaction
+from . import loading, schema
 from .config import Settings
 from .declare import Declarations
 from .dialects import load_engine
 from .dialects.base import Engine
 from .errors import DatabaseError, SettingsError, UsageError
-from .executor import Planner
 from .models import SPARKIFY
 from .observe import SILENT, Observer
-from .profiles import Profile
 from .results import CheckResult, Plan, Run, Table
 from .schema import SchemaStatus
 
 if TYPE_CHECKING:
+    from .compacting import Compaction
     from .erasing import Erasure
+<<<<<<< HEAD
     from .pruning import Pruning
+=======
+    from .profiles import Profile
+>>>>>>> f68abc6 (Warehouse imports what a method needs when it is called)
     from .report import Report
     from .waiting import SourceCheck
 
@@ -192,8 +184,10 @@ class Warehouse:
         :raises SourceError: when an object cannot be read or written.
         :raises DatabaseError: when the ledger cannot be read or written.
         """
+        from .compacting import Compacting
+
         engine = self._engine()
-        return compacting.Compacting(
+        return Compacting(
             engine,
             self.declarations,
             self.settings,
@@ -212,6 +206,8 @@ class Warehouse:
         :param engine: plan for this engine with an empty ledger, without connecting or listing.
         :raises UsageError: when there is no such engine.
         """
+        from . import reading
+
         return reading.plan(self.settings, self.declarations, engine, reload=all)
 
     # Looking at files ---------------------------------------------------------------------
@@ -227,6 +223,8 @@ class Warehouse:
         :raises SettingsError: when a source has no place.
         :raises SourceError: when one is missing, unreadable or holds no file.
         """
+        from . import profiling
+
         return profiling.profile(
             self.settings, self.declarations, sources, top=top, observer=self.observer
         )
@@ -299,9 +297,12 @@ class Warehouse:
         :raises UsageError: when the statement is wrong or would write.
         :raises DatabaseError: when there is no warehouse yet.
         """
+        from . import reading
+
         return reading.query(self._reader(), sql, limit)
 
     def runs(self, run_id: str | None = None) -> Any:
+<<<<<<< HEAD
         """The run log, newest first: a table.
 
         :param run_id: of this run everything: a dictionary of tables, ``events``, ``files``,
@@ -309,6 +310,11 @@ class Warehouse:
         :raises UsageError: when no run has this id.
         :raises DatabaseError: when there is no warehouse yet.
         """
+=======
+        """The run log, newest first; with an id the files, steps, books and rules of that run."""
+        from . import reading
+
+>>>>>>> f68abc6 (Warehouse imports what a method needs when it is called)
         if run_id is None:
             return reading.runs(self._reader())
         return reading.run_detail(self._reader(), run_id)
@@ -325,13 +331,21 @@ class Warehouse:
         :raises UsageError: when no run has this id.
         :raises DatabaseError: when there is no warehouse yet.
         """
+        from . import rejected
+
         return rejected.rejects(self._reader(), self.declarations, run, find=locate)
 
     def check(self) -> CheckResult:
+<<<<<<< HEAD
         """Keys, foreign keys and declared checks of the whole star; a failed one raises nothing.
 
         :raises DatabaseError: when there is no warehouse yet.
         """
+=======
+        """Keys, foreign keys and declared checks of the whole star."""
+        from . import reading
+
+>>>>>>> f68abc6 (Warehouse imports what a method needs when it is called)
         return reading.check(self._reader(), self.declarations)
 
     def report(self, path: str | Path | None = None) -> Report:
@@ -361,6 +375,8 @@ class Warehouse:
         tables) or ``looked up``; ``through`` names the columns of other tables it is taken from,
         ``by`` the columns that a look-up compares. Opens no database and raises nothing.
         """
+        from . import lineage
+
         return Table(lineage.COLUMNS, lineage.lineage_rows(self.declarations))
 
     def _reader(self) -> Engine:
@@ -391,4 +407,4 @@ def declared(settings: Settings) -> Declarations:
     return found
 
 
-__all__ = ["Planner", "UsageError", "Warehouse", "audit", "declared", "pipeline"]
+__all__ = ["UsageError", "Warehouse", "declared"]
