@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import gc
 import inspect
 import logging
 import signal
@@ -269,6 +270,9 @@ def _run(context: typer.Context, body: Body, values: dict[str, Any]) -> int:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """The console entry; ends the process."""
+    # Imports make many objects that stay: looking for cycles among them again and again costs a
+    # tenth of a short command.
+    gc.set_threshold(100_000)
     SIGNALS.install()
     logging.getLogger().addHandler(logging.NullHandler())
     logging.captureWarnings(True)
