@@ -7,6 +7,7 @@ from typing import Any
 
 from .config import Settings
 from .errors import MissingExtraError
+from .version import __version__
 
 #: At level DEBUG they write down whole requests with the session token, and whole answers, of
 #: which some hold passwords.
@@ -19,19 +20,26 @@ def client(settings: Settings, service: str) -> Any:
     :raises MissingExtraError: when boto3 is not installed.
     """
     try:
-        import boto3
+        import boto3.session
+        import botocore.session
         from botocore.config import Config
     except ImportError:
         raise MissingExtraError("aws", f"talking to AWS ({service})") from None
     for name in TALKATIVE:
         logging.getLogger(name).addFilter(_no_debug)
+    session = botocore.session.get_session()
+    if service == "s3":
+        # Nobody asks when an object was written, and to parse it takes three quarters of a listing.
+        parsers = session.get_component("response_parser_factory")
+        parsers.set_parser_defaults(timestamp_parser=str)
     config = Config(
-        user_agent_extra="sparkify_dwh",
+        # The agent as botocore puts it together costs a tenth of each request.
+        user_agent=f"sparkify_dwh/{__version__}",
         retries={"mode": "standard", "max_attempts": 5},
         connect_timeout=10,
         max_pool_connections=64,
     )
-    return boto3.client(
+    return boto3.session.Session(botocore_session=session).client(
         service,
         region_name=settings.aws_region,
         endpoint_url=settings.aws_endpoint_url,

@@ -1,0 +1,83 @@
+"""What a short command does not import, and what stands for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from conftest import Factory
+from strategies import line, song
+
+from sparkify_dwh import SPARKIFY, schema
+from sparkify_dwh.dialects.redshift import RedshiftDialect
+from sparkify_dwh.dialects.redshift_names import RedshiftNames
+
+#: Imported by a migration, by Redshift, or by S3 alone; each takes longer than a short load.
+HEAVY = ("alembic", "sqlalchemy_redshift", "redshift_connector", "boto3", "botocore")
+
+
+def imported(code: str) -> set[str]:
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys\nprint(*sys.modules)"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split()) & {*HEAVY, "sqlalchemy", "duckdb", "pydantic"}
+
+
+def test_a_load_that_finds_nothing_new_imports_nothing_heavy(warehouse: Factory) -> None:
+    folders = warehouse()
+    folders.put("songs", "a.json", line(song()))
+    folders.load()
+    settings = folders.warehouse.settings
+    places = f"log_data={settings.log_data!r}, song_data={settings.song_data!r}"
+    code = f"""
+from sparkify_dwh import Settings, Warehouse
+run = Warehouse(Settings(database_url={settings.database_url!r}, {places})).load()
+assert run.event == "nothing new"
+"""
+    assert imported(code) == {"sqlalchemy", "duckdb", "pydantic"}
+    assert imported("import sparkify_dwh.cli") == set()
+
+
+def test_the_names_of_redshift_are_those_of_its_dialect() -> None:
+    assert RedshiftNames.construct_arguments == RedshiftDialect.construct_arguments
+    for url in ("redshift://h:5439/d", "redshift+redshift_connector://h:5439/d"):
+        assert sa.make_url(url).get_dialect() is RedshiftDialect
+
+
+def test_current_is_told_without_alembic_as_with_it(warehouse: Factory, tmp_path: Path) -> None:
+    made = warehouse().warehouse
+    found = made.schema_status()
+    assert found.state == "current" and set(found.library) == schema._heads(SPARKIFY)
+
+    def current() -> bool:
+        with made.engine.connect() as connection:
+            return schema.is_current(connection, made.declarations)
+
+    assert current()
+    made.migrate("0001")
+    assert not current()
+    made.migrate("base")
+    assert not current()
+    # A revision of an extension that the database does not have yet.
+    made.migrate()
+    more = tmp_path / "versions"
+    more.mkdir()
+    text = '"""Plays"""\n\nrevision: str = "plays"\ndown_revision = ("{}",)\n'
+    (more / "plays.py").write_text(text.format(found.library[0]))
+    made.declarations = SPARKIFY.extended(version_locations=[str(more)])
+    assert schema._heads(made.declarations) == {"plays"} and not current()
+    (more / "plays.py").write_text("revision = name()\n")
+    assert schema._heads(made.declarations) == set() and not current()
+
+
+@pytest.mark.parametrize("url", ["redshift://h/d", "redshift+redshift_connector://h/d"])
+def test_offline_sql_has_the_mended_dialect(url: str) -> None:
+    dialect = sa.make_url(url).get_dialect()()
+    statement = sa.insert(SPARKIFY.targets[0].table).values(song_id="x")
+    assert "RETURNING" not in str(statement.compile(dialect=dialect))
