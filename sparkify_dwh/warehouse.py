@@ -25,11 +25,8 @@ from .schema import SchemaStatus
 if TYPE_CHECKING:
     from .compacting import Compaction
     from .erasing import Erasure
-<<<<<<< HEAD
-    from .pruning import Pruning
-=======
     from .profiles import Profile
->>>>>>> f68abc6 (Warehouse imports what a method needs when it is called)
+    from .pruning import Pruning
     from .report import Report
     from .waiting import SourceCheck
 
@@ -302,7 +299,6 @@ class Warehouse:
         return reading.query(self._reader(), sql, limit)
 
     def runs(self, run_id: str | None = None) -> Any:
-<<<<<<< HEAD
         """The run log, newest first: a table.
 
         :param run_id: of this run everything: a dictionary of tables, ``events``, ``files``,
@@ -310,11 +306,8 @@ class Warehouse:
         :raises UsageError: when no run has this id.
         :raises DatabaseError: when there is no warehouse yet.
         """
-=======
-        """The run log, newest first; with an id the files, steps, books and rules of that run."""
         from . import reading
 
->>>>>>> f68abc6 (Warehouse imports what a method needs when it is called)
         if run_id is None:
             return reading.runs(self._reader())
         return reading.run_detail(self._reader(), run_id)
@@ -336,16 +329,12 @@ class Warehouse:
         return rejected.rejects(self._reader(), self.declarations, run, find=locate)
 
     def check(self) -> CheckResult:
-<<<<<<< HEAD
         """Keys, foreign keys and declared checks of the whole star; a failed one raises nothing.
 
         :raises DatabaseError: when there is no warehouse yet.
         """
-=======
-        """Keys, foreign keys and declared checks of the whole star."""
         from . import reading
 
->>>>>>> f68abc6 (Warehouse imports what a method needs when it is called)
         return reading.check(self._reader(), self.declarations)
 
     def report(self, path: str | Path | None = None) -> Report:

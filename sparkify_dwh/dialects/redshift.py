@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from alembic.ddl.postgresql import PostgresqlColumnType, visit_column_type
+from sqlalchemy.dialects import registry
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.dml import Delete
 from sqlalchemy_redshift.dialect import (
@@ -14,7 +15,11 @@ from sqlalchemy_redshift.dialect import (
 )
 
 from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets, Sha256
+from .redshift_names import RedshiftNames
 from .redshift_trouble import is_dropped
+
+# The stock package, imported above, takes the name for a driver that is not installed.
+registry.register("redshift", RedshiftNames.__module__, RedshiftNames.__name__)
 
 
 class SparkifyDDLCompiler(RedshiftDDLCompiler):  # type: ignore[misc]
