@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from .config import Settings
 from .declare import Declarations
+from .dialects import tell_alembic
 from .errors import SchemaVersionError, UsageError
 from .models.audit import LoadLock
 from .models.base import table_of
@@ -87,6 +88,7 @@ def alembic_config(settings: Settings, declarations: Declarations) -> Config:
     """Alembic's configuration without an ini file: an installed wheel has none."""
     from alembic.config import Config
 
+    tell_alembic()
     folder = _folder()
     config = Config(output_buffer=io.StringIO(), stdout=io.StringIO())
     config.set_main_option("script_location", folder.replace("%", "%%"))

@@ -44,6 +44,18 @@ assert run.event == "nothing new"
     assert imported("import sparkify_dwh.cli") == set()
 
 
+def test_a_new_database_is_migrated_all_the_same(tmp_path: Path) -> None:
+    """Alembic is imported after the engine then, and must know it."""
+    (tmp_path / "songs").mkdir()
+    (tmp_path / "songs" / "a.json").write_bytes(line(song()))
+    code = f"""
+from sparkify_dwh import Settings, Warehouse
+url, songs = "duckdb:///{tmp_path}/new.duckdb", "{tmp_path}/songs"
+assert Warehouse(Settings(database_url=url, song_data=songs)).load().event == "loaded"
+"""
+    assert "alembic" in imported(code)
+
+
 def test_the_names_of_redshift_are_those_of_its_dialect() -> None:
     assert RedshiftNames.construct_arguments == RedshiftDialect.construct_arguments
     for url in ("redshift://h:5439/d", "redshift+redshift_connector://h:5439/d"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -25,6 +26,14 @@ registry.register("redshift", "sparkify_dwh.dialects.redshift_names", "RedshiftN
 registry.register(
     "redshift.redshift_connector", "sparkify_dwh.dialects.redshift", "RedshiftDialect"
 )
+
+
+def tell_alembic() -> None:
+    """Makes Alembic know the engines that were imported before it."""
+    import alembic  # noqa: F401
+
+    if "duckdb_sqlalchemy" in sys.modules:
+        import_module("duckdb_sqlalchemy.alembic_impl")
 
 
 def load_engine(settings: Settings, name: str | None = None) -> Engine:
