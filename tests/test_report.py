@@ -227,7 +227,7 @@ def test_the_chart_that_the_page_of_docs_shows(warehouse: Factory) -> None:
     assert "Where artists come from" in analytics and "Oslo" in analytics
 
 
-def test_a_person_that_is_gone_is_not_on_the_page(warehouse: Factory) -> None:
+def test_a_person_that_was_erased_is_not_on_the_page(warehouse: Factory) -> None:
     """It shows what the tables hold now: no copy is kept anywhere."""
     folders = warehouse()
     lines = event(userId="8") + event(userId="77", location="Nowhere, NW", sessionId=5)
@@ -236,12 +236,27 @@ def test_a_person_that_is_gone_is_not_on_the_page(warehouse: Factory) -> None:
     folders.load()
     before = folders.warehouse.report().html
     assert "Nowhere, NW" in before and "Zaphod" in before
+    folders.warehouse.erase(77)
+    page = sound(folders.warehouse.report().html)
+    assert "Nowhere, NW" not in page.html and "Zaphod" not in page.html
+    assert "(its text was erased)" in section(page, "refused")
+    folders.put("events", "b.json", (event(itemInSession=7) + lines).encode())
+    folders.load()
+    newest = section(sound(folders.warehouse.report().html), "newest")
+    assert "Nowhere" not in newest and "1 erased" in newest and "The books balance" in newest
+
+
+def test_books_that_were_pruned(warehouse: Factory) -> None:
+    folders = warehouse()
+    folders.put("events", "a.json", event().encode())
+    folders.load()
     with folders.warehouse.engine.begin() as connection:
-        for table in ("sparkify.songplays", "sparkify.users"):
-            connection.exec_driver_sql(f"DELETE FROM {table} WHERE user_id = 77")
-        connection.exec_driver_sql("DELETE FROM audit.rejected_row WHERE raw LIKE '%Zaphod%'")
-    after = folders.warehouse.report().html
-    assert "Nowhere, NW" not in after and "Zaphod" not in after
+        for table in ("load_book", "load_step", "quality_result", "rejected_row"):
+            connection.exec_driver_sql(f"DELETE FROM audit.{table}")
+    page = sound(folders.warehouse.report().html)
+    assert "Its books are no longer kept." in section(page, "newest")
+    assert "No rule has been measured yet." in section(page, "rules")
+    assert "Plays by day" in section(page, "analytics")
 
 
 # Safe to open ------------------------------------------------------------------------------------

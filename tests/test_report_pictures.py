@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -13,12 +14,12 @@ from html_pages import Element, Page
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sparkify_dwh import SPARKIFY, Derivation, Field, Source, Target, Warehouse
+from sparkify_dwh import SPARKIFY, Account, Derivation, Field, Source, Target, Warehouse
 from sparkify_dwh.lineage import COLUMNS, lineage
 from sparkify_dwh.report.charts import columns, full, percent, short, ticks
 from sparkify_dwh.report.erd import erd
 from sparkify_dwh.report.facts import FileFacts, LoadFacts
-from sparkify_dwh.report.flow import flow, octets, streams
+from sparkify_dwh.report.flow import ACCOUNTS, flow, octets, streams
 from sparkify_dwh.report.lines import lines
 from sparkify_dwh.report.page import by_day
 
@@ -141,6 +142,15 @@ def test_a_bar_holds_what_became_of_the_rows() -> None:
         (svg,) = page.all("svg")
         for said in ("100 rows read", "95 staged", "15 refused", "2 files, 123 kB", "40 merged"):
             assert said in svg.text
+
+
+def test_every_account_of_the_books_has_a_place() -> None:
+    """Of the rows staged for a table; the others are counted beside the equation."""
+    beside = {"target", "staged", "replaced", "recomputed", "resolved_again"}
+    names = {each.name for each in dataclasses.fields(Account)} - beside
+    assert names <= set(ACCOUNTS), "an account that the picture leaves out"
+    for name in ACCOUNTS:
+        assert Account("t", **{"staged": 3, name: 3}).balanced
 
 
 @pytest.mark.parametrize("change", [{"merged": 41}, {"staged": 94}, {"stale": 0}])

@@ -70,12 +70,12 @@ class LoadFacts:
 
 @dataclass(frozen=True)
 class Sample:
-    """A refused record, its text cut."""
+    """A refused record, its text cut; without a text where that was erased."""
 
     run_id: str
     key: str | None
     line: int | None
-    raw: str
+    raw: str | None
     raw_bytes: int
 
 
@@ -182,7 +182,7 @@ def _runs(engine: Engine, connection: sa.Connection) -> list[RunFacts]:
             run_id := each["run_id"],
             each["event"],
             each["started"],
-            (each["ended"] - each["started"]).total_seconds() if each["ended"] else None,
+            each["seconds"],
             read := None if run_id in failed else int(each["rows_read"]),
             refused := counts.get(run_id, int(each["rows_refused"])),
             each["reason"] or "",
@@ -274,7 +274,7 @@ def _refused(connection: sa.Connection, newest: str | None) -> list[Refused]:
             rule,
             kept[0].reason,
             int(kept[0].refused),
-            [Sample(r.run_id, r.key, r.line, r.raw or "", int(r.raw_bytes)) for r in kept],
+            [Sample(r.run_id, r.key, r.line, r.raw, int(r.raw_bytes)) for r in kept],
         )
         for (source, rule), kept in of.items()
     ]

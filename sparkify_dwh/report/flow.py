@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from typing import Any
 
 from markupsafe import Markup
 
+from ..audit import SourceBook
 from ..declare import Declarations
+from ..merge import Account
 from .charts import full
 from .facts import LoadFacts
 from .markup import cut, element, picture
@@ -19,6 +22,7 @@ ACCOUNTS = {
     "out_of_scope": "scope",
     "stale": "stale",
     "refused": "refused",
+    "erased": "erased",
 }
 _BOX = 168.0
 
@@ -35,11 +39,9 @@ class Stream:
 
     @property
     def balanced(self) -> bool:
-        """Whether the books add up: rows read, and the rows staged for each table."""
-        read = self.book.get("staged", 0) + self.book.get("refused_by_parser", 0)
-        return self.book.get("read", 0) == read and all(
-            book.get("staged", 0) == sum(book.get(account, 0) for account in ACCOUNTS)
-            for _, book in self.targets
+        """Whether the books add up, by the equations that a load is held to."""
+        return SourceBook(self.source, **_known(SourceBook, self.book)).balanced and all(
+            Account(target, **_known(Account, book)).balanced for target, book in self.targets
         )
 
     @property
@@ -51,6 +53,12 @@ class Stream:
     def refused(self) -> int:
         """Records refused by the parser or by a rule."""
         return self.book.get("refused_by_parser", 0) + self.book.get("refused_by_rule", 0)
+
+
+def _known(cls: type[Any], book: Mapping[str, int]) -> dict[str, int]:
+    """The accounts of a book that this version of the library knows."""
+    names = {each.name for each in fields(cls)}
+    return {name: rows for name, rows in book.items() if name in names}
 
 
 def streams(load: LoadFacts, declarations: Declarations) -> list[Stream]:

@@ -68,11 +68,16 @@ ${lineage_part()}
 , <code>${facts.load.run_id}</code>\
 % endif
 . A bar is what became of the rows staged for a table.
-% if all(each.balanced for each in streams):
+% if not streams:
+</p></figcaption>
+% elif all(each.balanced for each in streams):
 The books balance: every row read is accounted for.</p></figcaption>
 % else:
 <strong class="bad">The books do not balance.</strong></p></figcaption>
 % endif
+% if not streams:
+<p class="empty">Its books are no longer kept.</p>
+% else:
 <div class="wide-only">${flow.flow("flow", streams, wide=True)}</div>
 <div class="narrow-only">${flow.flow("flow-narrow", streams, wide=False)}</div>
 <ul class="legend">
@@ -80,6 +85,7 @@ The books balance: every row read is accounted for.</p></figcaption>
 <li><svg viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" class="a-${flow.ACCOUNTS[account]}"/></svg>${account.replace("_", " ")}</li>
 % endfor
 </ul>
+% endif
 <details><summary>The books as a table</summary>
 <% accounts = list(dict.fromkeys(a for book in facts.load.books.values() for a in book)) %>
 ${numbers(["of"] + [a.replace("_", " ") for a in accounts], [[name] + [charts.full(book.get(a)) for a in accounts] for name, book in sorted(facts.load.books.items())], "Books", False)}
@@ -195,7 +201,7 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 % else:
 <code>${sample.key}</code>, the whole file\
 % endif
-</p><pre tabindex="0" aria-label="Refused record">${sample.raw or "(empty)"}</pre></li>
+</p><pre tabindex="0" aria-label="Refused record">${"(its text was erased)" if sample.raw is None else sample.raw or "(empty)"}</pre></li>
 % endfor
 </ol>
 % if each.count > len(each.samples):
