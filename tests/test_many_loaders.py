@@ -24,6 +24,8 @@ from sparkify_dwh import Run, Settings, Warehouse, loading
 
 __all__ = ["aws_keys", "migrated", "migrated_serializable", "s3_server", "standin"]
 LOADERS = 8
+#: Seconds that each waits for the others, however slow the machine is.
+PATIENCE = 2.0 * hazards.STUCK
 ROUNDS = 50 if SOAK else 3
 #: Plays, moments and users of each object of events: what a reader may see at once.
 PLAYS = 3
@@ -43,12 +45,13 @@ def house(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ho
     """An empty warehouse: DuckDB in threads of one process, or either isolation level."""
     monkeypatch.setattr(loading, "_pause", lambda attempt: 0.02 * attempt)
     if request.param == "duckdb":
-        folders: Folders = request.getfixturevalue("warehouse")()
+        folders: Folders = request.getfixturevalue("warehouse")(lock_timeout=PATIENCE)
         return folders
     names = {"SNAPSHOT": "migrated", "SERIALIZABLE": "migrated_serializable"}
     warehouse: OnRedshift = request.getfixturevalue(names[request.param])
     warehouse.empty()
-    return warehouse.use(Source(request.getfixturevalue("s3_server")))
+    server = request.getfixturevalue("s3_server")
+    return warehouse.use(Source(server), lock_timeout=PATIENCE)
 
 
 class Deliveries:
@@ -99,7 +102,7 @@ class Reader:
     """Looks again and again, until it is told to stop."""
 
     def __init__(self, house: House) -> None:
-        settings = house.warehouse.settings.model_copy(update={"lock_timeout": 60.0})
+        settings = house.warehouse.settings.model_copy(update={"lock_timeout": PATIENCE})
         self.warehouse = Warehouse(settings)
         self.done, self.seen = threading.Event(), list[tuple[Any, ...]]()
         self.thread = threading.Thread(target=self._look)
