@@ -8,6 +8,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -101,6 +102,9 @@ class Settings(BaseSettings):
     webhook_url: SecretStr | None = Field(
         None, description="Gets one JSON message for a failed or refused load."
     )
+    openlineage: str | None = Field(
+        None, description="File that gets OpenLineage events of loads, one JSON object a line."
+    )
     infra: dict[str, Any] = Field(
         default_factory=dict, description="The `[infra]` table: the cluster and all it needs."
     )
@@ -135,6 +139,20 @@ class Settings(BaseSettings):
     def _prefix(cls, value: str | None) -> str | None:
         if value is not None and not (value.startswith("s3://") and value.endswith("/")):
             raise ValueError("it must look like s3://bucket/prefix/ and end with a slash")
+        return value
+
+    @field_validator("webhook_url")
+    @classmethod
+    def _webhook(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            try:
+                parts = urlsplit(value.get_secret_value())
+                sound = parts.scheme in ("http", "https") and bool(parts.hostname)
+                _ = parts.port
+            except ValueError:
+                sound = False
+            if not sound:
+                raise ValueError("it must look like https://host/path")
         return value
 
     def location(self, source: str, setting: str) -> str | None:

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .context import STEP
 from .observe import SILENT, Fraction, Observer, unknown
 
 
@@ -62,6 +63,7 @@ class Executor:
         entry = self.steps.setdefault((step, target), Step(step, target))
         start = time.perf_counter()
         self.observer.enter(step, target, self.fraction)
+        STEP.set(step)
         try:
             yield entry
         finally:

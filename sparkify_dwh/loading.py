@@ -13,7 +13,7 @@ from functools import partial
 
 import sqlalchemy as sa
 
-from . import audit, pipeline
+from . import audit, outside, pipeline
 from .audit import Loader
 from .config import Settings
 from .declare import Declarations
@@ -78,6 +78,16 @@ class Loading:
 
         :raises SparkifyError: of the class that says why; the load was rolled back.
         """
+        return outside.told(
+            self.loader,
+            self.started_at,
+            self.settings,
+            self.declarations,
+            self._run,
+            dry_run=self.dry_run,
+        )
+
+    def _run(self) -> Run:
         places = locations(self.settings, self.declarations)
         listings = list_sources(self.settings, places, self.observer)
         began = time.perf_counter()

@@ -262,7 +262,8 @@ def _run(context: typer.Context, body: Body, values: dict[str, Any]) -> int:
             sys.stdout.flush()
         return code
     except BaseException as error:
-        return ended(error, session.verbose, session.interrupted)
+        name = context.command_path.partition(" ")[2]
+        return ended(error, session.verbose, session.interrupted, name)
 
 
 # The process ------------------------------------------------------------------------------

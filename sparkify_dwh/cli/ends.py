@@ -22,45 +22,52 @@ class Interrupted(KeyboardInterrupt):
     """SIGINT or SIGTERM; what is not committed is rolled back on the way out."""
 
 
-def ended(error: BaseException, verbose: bool, interrupted: str = ROLLED_BACK) -> int:
-    """Says why a command failed; returns the exit code.
+def ended(
+    error: BaseException, verbose: bool, interrupted: str = ROLLED_BACK, command: str = ""
+) -> int:
+    """Says why a command failed, in one line of level error; returns the exit code.
 
     :param interrupted: what is said of a command that a signal ended.
+    :param command: its name, which the line carries where lines are JSON.
     """
+
+    def report(what: str, hint: str, code: int) -> int:
+        _report(what, hint, command=command, error=type(error).__name__, exit_code=code)
+        return code
+
     caught = SIGNALS.caught
     if caught is not None or isinstance(error, KeyboardInterrupt):
         number = caught or signal.SIGINT
-        report(
-            "terminated" if number == signal.SIGTERM else "interrupted",
-            interrupted,
-        )
-        return 128 + number
+        word = "terminated" if number == signal.SIGTERM else "interrupted"
+        return report(word, interrupted, 128 + number)
     if isinstance(error, ReaderGone):
         silence(sys.stdout)
         return 0
     if isinstance(error, OutputError):
         silence(sys.stdout)
-        report(str(error), "")
-        return DEFECT
+        return report(str(error), "", DEFECT)
     if not isinstance(error, Exception) or isinstance(error, typer.Exit | typer.Abort):
         raise error
     if verbose:
         log.debug("traceback", exc_info=error)
     if isinstance(error, SparkifyError):
-        report(error.what, error.hint)
-        return error.exit_code
+        return report(error.what, error.hint, error.exit_code)
     text = str(error).strip().split("\n")[0]
-    report(
+    return report(
         f"{type(error).__name__}: {text}" if text else type(error).__name__,
         "this is a defect of ours"
         + ("" if verbose else "; please report it with the output of the command with -v"),
+        DEFECT,
     )
-    return DEFECT
 
 
 def report(what: str, hint: str) -> None:
-    """Says on stderr what is wrong and what to do."""
-    log.error("%s", what, extra={"hint": hint} if hint else None)
+    """Says what is wrong with how a command was called."""
+    _report(what, hint, exit_code=USAGE)
+
+
+def _report(what: str, hint: str, **more: object) -> None:
+    log.error("%s", what, extra={**({"hint": hint} if hint else {}), **more})
 
 
 class Signals:

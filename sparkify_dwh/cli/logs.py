@@ -9,11 +9,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .. import context
 from .output import BOLD, DIM, RED, YELLOW, inert, plain, say, styled, width_of
 from .tables import shortened, wrapped
 
 #: What a record may carry beside its text.
-EXTRA = ("hint", "run")
+EXTRA = ("hint", "run", "command", "error", "exit_code")
 _STYLES = {"warning": YELLOW, "error": RED}
 
 
@@ -35,6 +36,7 @@ class Messages(logging.Handler):
         if self.log_format == "json":
             at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
             line: dict[str, Any] = {"at": at, "level": level, "message": text}
+            line |= {"run_id": context.RUN_ID.get(), "step": context.STEP.get()}
             line |= {name: getattr(record, name) for name in EXTRA if hasattr(record, name)}
             if record.exc_info:
                 line["traceback"] = logging.Formatter().formatException(record.exc_info)

@@ -199,6 +199,14 @@ SETTINGS = (
         "URL",
         "https://example.com/hook",
     ),
+    Setting(
+        "openlineage",
+        str,
+        None,
+        "File that gets OpenLineage events of loads, one JSON object a line.",
+        "FILE",
+        "openlineage.ndjson",
+    ),
     Setting("infra", dict, {}, "The `[infra]` table: the cluster and all it needs.", option=None),
 )
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
+from pathlib import Path
+from socket import gethostname
 from typing import TYPE_CHECKING
 
 from sqlalchemy.dialects import registry
@@ -34,6 +36,24 @@ def tell_alembic() -> None:
 
     if "duckdb_sqlalchemy" in sys.modules:
         import_module("duckdb_sqlalchemy.alembic_impl")
+
+
+def dataset_namespace(settings: Settings) -> tuple[str, str]:
+    """Where the warehouse is and what its database is called, by OpenLineage's rules of naming.
+
+    Source: https://openlineage.io/docs/spec/naming
+    """
+    url = make_url(settings.database_url)
+    name = url.get_backend_name()
+    if name == "redshift":
+        cluster, _, rest = (url.host or "").partition(".")
+        cluster = settings.cluster_identifier or settings.workgroup or cluster
+        parts = rest.split(".")
+        region = settings.aws_region or (parts[1] if len(parts) > 2 else "")
+        place = f"{cluster}.{region}" if region else cluster
+        return f"{name}://{place}:{url.port or 5439}", url.database or "dev"
+    # The specification names no embedded engine: the machine stands for the instance.
+    return f"{name}://{gethostname()}", str(Path(url.database or ":memory:").absolute())
 
 
 def load_engine(settings: Settings, name: str | None = None) -> Engine:
