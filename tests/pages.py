@@ -21,7 +21,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -95,6 +95,7 @@ class Shell:
     """A shell that keeps its state from command to command, as a user's does.
 
     :param replaced: what stands in the page, and what it is here, such as a host.
+    :param tools: folders that come first on the PATH.
     """
 
     def __init__(
@@ -102,12 +103,13 @@ class Shell:
         folder: Path,
         replaced: Mapping[str, str] | None = None,
         environment: Mapping[str, str] | None = None,
+        tools: Sequence[Path] = (),
     ) -> None:
         self.folder = folder
         self.replaced = {SHOWN_FOLDER: str(folder), **(replaced or {})}
         self.run_ids: dict[str, str] = {}
         kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARKIFY_", "AWS_"))}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
+        path = os.pathsep.join([*map(str, tools), str(Path(sys.executable).parent), kept["PATH"]])
         own = {"PATH": path, "HOME": str(folder), "NO_COLOR": "1", "TERM": "dumb", "LC_ALL": "C"}
         self._process = subprocess.Popen(
             ["bash", "--noprofile", "--norc"],

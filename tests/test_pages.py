@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from loads import aws_keys, new_bucket
 from pages import ROOT, Command, Shell, agrees, blocks, execute, settled
+from prefork import preforked
 from redshift.buckets import S3Server
 from redshift.fixtures import s3_server, standin
 from redshift.server import Standin
@@ -40,15 +41,22 @@ for path in pathlib.Path(folder).rglob("*.json"):
 """
 
 
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A folder with a `sparkify` that starts quickly."""
+    with preforked(tmp_path_factory.mktemp("quick")) as folder:
+        yield folder
+
+
 @pytest.mark.parametrize("name", ALONE)
-def test_the_page_shows_what_comes_out(name: str, tmp_path: Path) -> None:
-    with Shell(tmp_path) as shell:
+def test_the_page_shows_what_comes_out(name: str, tmp_path: Path, quick: Path) -> None:
+    with Shell(tmp_path, tools=[quick]) as shell:
         wrong = execute(DOCS / f"{name}.md", shell)
     assert not wrong, "\n\n".join(wrong)
 
 
 def test_the_move_to_redshift_shows_what_comes_out(
-    tmp_path: Path, standin: Standin, s3_server: S3Server
+    tmp_path: Path, quick: Path, standin: Standin, s3_server: S3Server
 ) -> None:
     standin.login("loader", "Correct-Horse-7")
     database = standin.database("SNAPSHOT")
@@ -75,8 +83,7 @@ def test_the_move_to_redshift_shows_what_comes_out(
     }
     home = tmp_path / "home"
     home.mkdir()
-    with Shell(home, replaced, environment) as shell:
-        shell.run(Command(f"PATH={sync.parent}:$PATH"))
+    with Shell(home, replaced, environment, [quick, sync.parent]) as shell:
         wrong = execute(DOCS / "howto-redshift.md", shell)
     database.drop()
     assert not wrong, "\n\n".join(wrong)
@@ -86,7 +93,7 @@ def test_the_move_to_redshift_shows_what_comes_out(
 
 
 @pytest.fixture
-def scheduled(tmp_path: Path) -> Iterator[Shell]:
+def scheduled(tmp_path: Path, quick: Path) -> Iterator[Shell]:
     """A folder with data and settings, as the page on schedules has it."""
     from sparkify_dwh.generate import generate
 
@@ -94,7 +101,7 @@ def scheduled(tmp_path: Path) -> Iterator[Shell]:
     (tmp_path / "sparkify.toml").write_text(
         'log_data = "data/log_data"\nsong_data = "data/song_data"\n'
     )
-    with Shell(tmp_path) as shell:
+    with Shell(tmp_path, tools=[quick]) as shell:
         yield shell
 
 
