@@ -6,7 +6,7 @@ import logging
 from typing import Any
 
 from .config import Settings
-from .errors import MissingExtraError
+from .errors import MissingExtraError, SettingsError
 from .version import __version__
 
 #: At level DEBUG they write down whole requests with the session token, and whole answers, of
@@ -18,6 +18,7 @@ def client(settings: Settings, service: str) -> Any:
     """A boto3 client of a service, in the region and at the endpoint of the settings.
 
     :raises MissingExtraError: when boto3 is not installed.
+    :raises SettingsError: when region or endpoint are none.
     """
     try:
         import boto3.session
@@ -39,12 +40,19 @@ def client(settings: Settings, service: str) -> Any:
         connect_timeout=10,
         max_pool_connections=64,
     )
-    return boto3.session.Session(botocore_session=session).client(
-        service,
-        region_name=settings.aws_region,
-        endpoint_url=settings.aws_endpoint_url,
-        config=config,
-    )
+    try:
+        return boto3.session.Session(botocore_session=session).client(
+            service,
+            region_name=settings.aws_region,
+            endpoint_url=settings.aws_endpoint_url,
+            config=config,
+        )
+    except ValueError:
+        # Its text holds the URL, which may hold a secret.
+        raise SettingsError(
+            "aws_endpoint_url or aws_region is none that boto3 takes",
+            "such as http://localhost:9000 and us-west-2",
+        ) from None
 
 
 def _no_debug(record: logging.LogRecord) -> bool:

@@ -81,8 +81,10 @@ class RedshiftEngine(RedshiftWriter):
                     found = self._copy(ex, views, source, some, kind, jsonpaths, reading, rows)
                     if reading.changed:
                         return reading
+                    # Of names that are alike as far as the views show them, the first has all.
+                    scanned = dict(found.scanned)
                     for each in some:
-                        reading.read[each.key] = found.scanned.get(each.key, 0)
+                        reading.read[each.key] = scanned.pop(shown(each.key), 0)
                     rows.refuse(found, some, reading)
         with ex.when("objects are compacted", packs) as wanted:
             if wanted:
