@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from datetime import UTC
+from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -109,7 +109,8 @@ class Bucketeer:
             listing.skipped += not key.endswith("/")
             return
         etag = item["ETag"].strip('"')
-        modified = item["LastModified"].astimezone(UTC).replace(tzinfo=None)
+        # The client leaves times as S3 writes them.
+        modified = datetime.fromisoformat(item["LastModified"]).astimezone(UTC).replace(tzinfo=None)
         listing.objects.append(
             Object(str(Location(bucket, key)), etag, item["Size"], modified=modified)
         )

@@ -7,11 +7,16 @@ import os
 import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from loads import REGION, Source
+from redshift.buckets import S3Server
+from redshift.fixtures import make_redshift, s3_server, standin
 
+__all__ = ["make_redshift", "s3_server", "standin"]
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extend.md").read_text()
 FILES = dict(re.findall(r"```(?:python|toml)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))
@@ -35,11 +40,11 @@ def project(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def sparkify(project: Path, *arguments: str) -> Any:
+def sparkify(project: Path, *arguments: str, **environment: str) -> Any:
     done = subprocess.run(
         [sys.executable, "-m", "sparkify_dwh", *arguments, "--json"],
         cwd=project,
-        env={**os.environ, "PYTHONPATH": str(project)},
+        env={**os.environ, "PYTHONPATH": str(project), **environment},
         capture_output=True,
         text=True,
         check=False,
@@ -68,6 +73,35 @@ def test_a_source_and_a_table_of_ones_own(project: Path) -> None:
     assert sparkify(project, "load")["event"] == "nothing new"
     assert sparkify(project, "check")["passed"]
     assert sparkify(project, "migrate", "--status")["state"] == "current"
+
+
+def test_the_same_on_redshift(
+    project: Path, make_redshift: Callable[[], Any], s3_server: S3Server, standin: Any
+) -> None:
+    source = Source(s3_server)
+    body = (project / "data" / "episodes" / "a.json").read_bytes()
+    source.bucket.put("episodes/a.json", body)
+    environment = {
+        "SPARKIFY_DATABASE_URL": make_redshift().url(),
+        "SPARKIFY_AWS_ENDPOINT_URL": s3_server.endpoint_url,
+        "SPARKIFY_AWS_REGION": REGION,
+        "SPARKIFY_WORK_PREFIX": source.work.url("work/"),
+        "SSL_CERT_FILE": str(standin.ca_file),
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+        "AWS_CONFIG_FILE": os.devnull,
+    }
+    assert sparkify(project, "migrate", **environment)["state"] == "current"
+    settings = project / "sparkify.toml"
+    place = source.bucket.url("episodes/")
+    settings.write_text(settings.read_text().replace("data/episodes", place))
+    run = sparkify(project, "load", **environment)
+    assert run["event"] == "loaded"
+    rows = sparkify(project, "query", "select * from sparkify.episodes order by 1", **environment)
+    assert [tuple(row.values()) for row in rows] == [(7, "Daily", 1890.0), (8, "Daily", 120.0)]
+    found = sparkify(project, "rejects", "--locate", **environment)
+    refused = {(row["rule"], row["line"]) for row in found}
+    assert refused == {("show_present", 3), ("episode_id_valid", 4), ("malformed_json", 5)}
 
 
 def test_the_shipped_sources_still_load_beside_it(project: Path) -> None:
