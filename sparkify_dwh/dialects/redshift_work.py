@@ -7,6 +7,7 @@ on that prefix.
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import re
@@ -66,8 +67,13 @@ class WorkFiles:
         name = f"{source.name}.{kind}.manifest"
         if not write:
             return self.address(name)
-        entries = [{"url": each.key, "mandatory": True} for each in objects]
-        return self.write(name, json.dumps({"entries": entries}).encode())
+        # One entry after the other: all of them as objects would take several times the memory.
+        out = io.BytesIO()
+        for number, each in enumerate(objects):
+            out.write(b",\n" if number else b'{"entries": [')
+            out.write(b'{"url": %s, "mandatory": true}' % json.dumps(each.key).encode())
+        out.write(b"]}")
+        return self.write(name, out.getvalue())
 
     def packed_paths(self, source: Source, write: bool) -> str:
         """The address of a jsonpaths file for compacted objects, with the way back."""

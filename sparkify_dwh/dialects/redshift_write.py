@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -155,7 +156,10 @@ def batches(rows: Iterator[Mapping[str, Any]], most: int) -> Iterator[list[Mappi
 
 def lines_of(rows: Iterable[Mapping[str, Any]]) -> bytes:
     """Rows as JSON, one object a line."""
-    return "".join(json.dumps(row, default=str) + "\n" for row in rows).encode()
+    out = io.BytesIO()
+    for row in rows:
+        out.write(json.dumps(row, default=str).encode() + b"\n")
+    return out.getvalue()
 
 
 def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
