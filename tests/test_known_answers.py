@@ -78,6 +78,12 @@ def test_the_known_answers_of_one_load(warehouse: Factory, oracle: Reference) ->
     ]
     assert star == whole(oracle)
     assert folders.warehouse.check().passed
+    page = folders.warehouse.report().html
+    for said in (
+        *("song known: 1<", "artist known: 20<", "neither known: 6,799<"),
+        *("97 merged · 7,673 duplicate · 286 out of scope", "The books balance"),
+    ):
+        assert said in page
 
 
 @pytest.mark.realdata

@@ -116,6 +116,7 @@ def test_the_loader_reads_its_records(granted: Make) -> None:
     assert loader.schema_status().state == "current"
     assert loader.check().passed
     assert len(loader.runs()) == len(loader.rejects()) == 0
+    assert "No run so far" in loader.report().html
 
 
 LOADER_MAY = [
@@ -164,6 +165,8 @@ def test_a_reader_sees_the_star(granted: Make) -> None:
     for table in ("songs", "artists", "users", "time", "songplays"):
         found = granted("analyst").query(f'SELECT count(*) FROM sparkify."{table}"')
         assert found.rows == [(0,)]
+    with pytest.raises(DatabaseError, match="permission denied"):
+        granted("analyst").report()
 
 
 READER_MAY_NOT = [

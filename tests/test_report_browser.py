@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from conftest import Folders
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_report import SECTIONS, hostile
@@ -181,6 +182,17 @@ def test_it_never_scrolls_sideways(opened: Any, viewport: dict[str, int]) -> Non
 
 
 CONTRAST = (Path(__file__).parent / "contrast.js").read_text()
+
+
+@pytest.mark.parametrize("viewport", [PHONE, DESKTOP])
+def test_axe_finds_nothing(opened: Any, viewport: dict[str, int]) -> None:
+    """The rules of axe-core, for the page with everything unfolded."""
+    # axe comes as a script, which the page's policy would keep out.
+    page = opened(viewport=viewport, bypass_csp=True).page
+    page.evaluate("document.querySelectorAll('details').forEach(d => d.open = true)")
+    found = Axe().run(page).response
+    assert len(found["passes"]) > 40
+    assert [(v["id"], [n["html"] for n in v["nodes"]]) for v in found["violations"]] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

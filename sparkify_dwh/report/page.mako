@@ -103,9 +103,9 @@ ${numbers(["file", "size", "rows read", "refused"], [[key, flow.octets(size), ch
 % endif
 <details><summary>Steps</summary>
 <% most = max((s[3] for s in facts.load.steps), default=0) %>
-<div class="scroll" tabindex="0" role="region" aria-label="Steps of the load">
+<div class="scroll" tabindex="0" role="group" aria-label="Steps of the load">
 <table><caption class="hidden">Steps of the load</caption>
-<thead><tr><th scope="col">step</th><th scope="col">of</th><th scope="col" class="num">rows</th><th scope="col" class="num">seconds</th><th scope="col" aria-hidden="true"></th></tr></thead>
+<thead><tr><th scope="col">step</th><th scope="col">of</th><th scope="col" class="num">rows</th><th scope="col" class="num">seconds</th><td aria-hidden="true"></td></tr></thead>
 <tbody>
 % for step, target, rows, seconds in facts.load.steps:
 <tr><th scope="row">${step}</th><td>${target}</td><td class="num">${charts.full(rows)}</td><td class="num">${f"{seconds:.3f}"}</td><td class="barcell" aria-hidden="true">${charts.bar(seconds, most)}</td></tr>
@@ -147,7 +147,7 @@ ${each.table}
 % if facts.total > len(facts.runs):
 <p class="quiet">The newest ${len(facts.runs)} of ${charts.full(facts.total)} runs.</p>
 % endif
-<div class="scroll tall" tabindex="0" role="region" aria-label="Runs">
+<div class="scroll tall" tabindex="0" role="group" aria-label="Runs">
 <table><caption class="hidden">Runs, newest first</caption>
 <thead><tr><th scope="col">started</th><th scope="col">state</th><th scope="col" class="num">read</th><th scope="col" class="num">refused</th><th scope="col" class="num">ratio</th><th scope="col" class="num">seconds</th><th scope="col">run and reason</th></tr></thead>
 <tbody>
@@ -201,7 +201,7 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 % else:
 <code>${sample.key}</code>, the whole file\
 % endif
-</p><pre tabindex="0" aria-label="Refused record">${"(its text was erased)" if sample.raw is None else sample.raw or "(empty)"}</pre></li>
+</p><pre tabindex="0" role="group" aria-label="Refused record">${"(its text was erased)" if sample.raw is None else sample.raw or "(empty)"}</pre></li>
 % endfor
 </ol>
 % if each.count > len(each.samples):
@@ -237,7 +237,7 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 <label class="check"><input type="checkbox" data-field="quiet" value="no"> broken at least once</label>
 <output aria-live="polite" data-count="rules"></output>
 </div>
-<div class="scroll tall" tabindex="0" role="region" aria-label="Quality rules">
+<div class="scroll tall" tabindex="0" role="group" aria-label="Quality rules">
 <table><caption class="hidden">Quality rules and their values</caption>
 <thead><tr><th scope="col">rule</th><th scope="col">over time</th><th scope="col" class="num">newest</th><th scope="col" class="num">limit</th><th scope="col">passed</th></tr></thead>
 <tbody>
@@ -260,9 +260,9 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 <section id="star" aria-labelledby="star-h">
 <h2 id="star-h">Size of the star</h2>
 <% most = max(facts.sizes.values(), default=0) %>
-<div class="scroll panel" tabindex="0" role="region" aria-label="Size of the star">
+<div class="scroll panel" tabindex="0" role="group" aria-label="Size of the star">
 <table><caption class="hidden">Rows of each table of the star</caption>
-<thead><tr><th scope="col">table</th><th scope="col" class="num">rows</th><th scope="col" aria-hidden="true"></th><th scope="col" class="num">new by the newest load</th></tr></thead>
+<thead><tr><th scope="col">table</th><th scope="col" class="num">rows</th><td aria-hidden="true"></td><th scope="col" class="num">new by the newest load</th></tr></thead>
 <tbody>
 % for name, rows in facts.sizes.items():
 <% book = (facts.load.books if facts.load else {}).get(name.split(".")[-1]) %>
@@ -305,7 +305,7 @@ ${each.table}
 % for title, body in diagrams:
 <figure class="card">
 <figcaption><h3>${title}</h3></figcaption>
-<div class="scroll" tabindex="0" role="region" aria-label="${title}, diagram">${body}</div>
+<div class="scroll" tabindex="0" role="group" aria-label="${title}, diagram">${body}</div>
 </figure>
 % endfor
 </section>
@@ -324,7 +324,7 @@ ${each.table}
 </select></label>
 </div>
 <figure class="card">
-<div class="scroll" tabindex="0" role="region" aria-label="Lineage, diagram">${lineage}</div>
+<div class="scroll" tabindex="0" role="group" aria-label="Lineage, diagram">${lineage}</div>
 <details><summary>Lineage as a table</summary>
 ${numbers([c.replace("_", " ") for c in lineage_columns], lineage_rows, "Lineage", False)}
 </details>
@@ -346,7 +346,7 @@ ${numbers([c.replace("_", " ") for c in lineage_columns], lineage_rows, "Lineage
 % if folded:
 <details><summary>As a table</summary>
 % endif
-<div class="scroll tall" tabindex="0" role="region" aria-label="${title}, table">
+<div class="scroll tall" tabindex="0" role="group" aria-label="${title}, table">
 <table><caption class="hidden">${title}</caption>
 <thead><tr>
 % for n, head in enumerate(heads):
@@ -372,7 +372,7 @@ ${numbers([c.replace("_", " ") for c in lineage_columns], lineage_rows, "Lineage
 </%def>
 
 <%def name="ranking(title, rows, heads, number, most, charts)">
-<div class="scroll" tabindex="0" role="region" aria-label="${title}">
+<div class="scroll" tabindex="0" role="group" aria-label="${title}">
 <table class="ranking"><caption class="hidden">${title}</caption>
 <thead class="hidden"><tr><th scope="col">${", ".join(h.replace("_", " ") for h in heads)}</th><th scope="col">${number.replace("_", " ")}</th></tr></thead>
 <tbody>
