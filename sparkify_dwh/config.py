@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from stat import S_IRGRP, S_IROTH
+from typing import Any, Literal, get_args
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
@@ -17,6 +19,7 @@ from sqlalchemy.exc import ArgumentError
 
 from .errors import SettingsError
 
+log = logging.getLogger("sparkify_dwh")
 CONFIG_FILE = "sparkify.toml"
 ENV_PREFIX = "SPARKIFY_"
 #: Settings that may come from the environment only.
@@ -212,12 +215,53 @@ def read_config_file(path: str | os.PathLike[str] | None) -> dict[str, Any]:
         raise SettingsError(f"config file {file} cannot be read: {error}") from None
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(f"config file {file} is no valid TOML: {error}") from None
+    _warn_of_readers(file, values)
     for name in ENV_ONLY & values.keys():
         raise SettingsError(
             f"{name} is set in {file}, where others can read it",
             f"remove it there and set {ENV_PREFIX}{name.upper()} in the environment",
         )
     return values
+
+
+_SECRET_NAMES = re.compile("password|pwd|secret$|token", re.IGNORECASE)
+#: Files that were warned of, with the time they were written at.
+_warned: set[tuple[str, int]] = set()
+
+
+def _warn_of_readers(file: Path, values: Mapping[str, Any]) -> None:
+    """Warns of secrets in a file that others may read, once for each version of it."""
+    secrets = sorted(_secrets(values))
+    try:
+        found = file.stat()
+    except OSError:
+        return
+    known = (str(file.absolute()), found.st_mtime_ns)
+    if not secrets or not found.st_mode & (S_IRGRP | S_IROTH) or known in _warned:
+        return
+    _warned.add(known)
+    mode = f"{found.st_mode & 0o7777:04o}"
+    log.warning(
+        "%s can be read by others (mode %s) and holds a secret: %s",
+        *(file, mode, ", ".join(secrets)),
+        extra={"hint": f"chmod 600 {file}, or set it in the environment: {ENV_PREFIX}…"},
+    )
+
+
+def _secrets(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
+    """Names of values that hold a secret, those of tables as ``table.name``."""
+    for name, value in values.items():
+        if isinstance(value, dict):
+            yield from _secrets(value, f"{prefix}{name}.")
+            continue
+        kind = Settings.model_fields[name].annotation if name in Settings.model_fields else None
+        parts = value if isinstance(value, list) else [value]
+        if (
+            (not prefix and kind is not None and SecretStr in (kind, *get_args(kind)))
+            or (isinstance(value, str) and value and _SECRET_NAMES.search(name))
+            or any(isinstance(part, str) and masked(part) != part for part in parts)
+        ):
+            yield prefix + name
 
 
 def origins(config: str | os.PathLike[str] | None, given: Mapping[str, Any]) -> dict[str, str]:
