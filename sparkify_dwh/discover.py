@@ -21,14 +21,25 @@ class Object:
     :param version: mtime in ns of a file, etag of an S3 object.
     :param size: bytes.
     :param path: where a local file is (its key may show bytes that are no text in another way).
-    :param modified: when it was written, UTC without a zone.
+    :param written: of an S3 object when it was written, as S3 says it.
     """
 
     key: str
     version: str
     size: int
     path: str = ""
-    modified: datetime | None = field(default=None, compare=False)
+    written: str = field(default="", compare=False)
+
+    @property
+    def modified(self) -> datetime | None:
+        """When it was written, UTC without a zone; None where nobody told."""
+        if self.path and self.version.isdecimal():
+            at = datetime.fromtimestamp(int(self.version) / 1e9, UTC)
+        elif self.written:
+            at = datetime.fromisoformat(self.written).astimezone(UTC)
+        else:
+            return None
+        return at.replace(tzinfo=None)
 
 
 @dataclass
@@ -133,8 +144,7 @@ def _inside(path: str, root: str) -> bool:
 
 
 def _object(path: str, stat: os.stat_result) -> Object:
-    modified = datetime.fromtimestamp(stat.st_mtime, UTC).replace(tzinfo=None)
-    return Object(shown_path(path), str(stat.st_mtime_ns), stat.st_size, path, modified)
+    return Object(shown_path(path), str(stat.st_mtime_ns), stat.st_size, path)
 
 
 def _shown(path: str | None, location: str) -> str:

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -109,10 +108,10 @@ class Bucketeer:
             listing.skipped += not key.endswith("/")
             return
         etag = item["ETag"].strip('"')
-        # The client leaves times as S3 writes them.
-        modified = datetime.fromisoformat(item["LastModified"]).astimezone(UTC).replace(tzinfo=None)
+        # Not read as a time: of many objects that takes longer than all the rest.
+        written = str(item["LastModified"])
         listing.objects.append(
-            Object(str(Location(bucket, key)), etag, item["Size"], modified=modified)
+            Object(str(Location(bucket, key)), etag, item["Size"], written=written)
         )
 
     def everything_under(self, address: str) -> set[str]:

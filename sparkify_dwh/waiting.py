@@ -143,7 +143,7 @@ def _state(
     ]
     gone = sorted(_gone(place, listing.objects, known))
     differences += [Difference(key, "gone", max(s for _, s in known[key])) for key in gone]
-    oldest = min((o.modified for o in waiting if o.modified is not None), default=None)
+    oldest = min((at for o in waiting if (at := o.modified) is not None), default=None)
     # A clock of another machine may be ahead of ours.
     age = max(0.0, (now - oldest).total_seconds()) if oldest is not None else None
     changed = sum(1 for each in differences if each.state == "changed")
