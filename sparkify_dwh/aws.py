@@ -62,10 +62,9 @@ def _time(value: Any) -> datetime:
     """A time as S3 writes it, in ISO 8601 or as in mail; others as botocore reads them."""
     from botocore.utils import parse_timestamp
 
-    with suppress(TypeError, ValueError):
-        return datetime.fromisoformat(value)
-    with suppress(TypeError, ValueError):
-        return parsedate_to_datetime(value)
+    for read in (datetime.fromisoformat, parsedate_to_datetime):
+        with suppress(AttributeError, TypeError, ValueError):
+            return read(value)
     found: datetime = parse_timestamp(value)
     return found
 
