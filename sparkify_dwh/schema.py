@@ -138,7 +138,12 @@ def upgrade(connection: sa.Connection, config: Config, to: str) -> None:
     """Upgrades or downgrades to a revision within the caller's connection.
 
     :raises UsageError: when there is no such revision.
+    :raises SchemaVersionError: when the database has a revision that this library does not know.
     """
+    found = status(connection, config)
+    connection.rollback()
+    if found.state == "newer":
+        require_current(found)
     from alembic import command
     from alembic.runtime.migration import MigrationContext
     from alembic.script import ScriptDirectory
@@ -151,7 +156,7 @@ def upgrade(connection: sa.Connection, config: Config, to: str) -> None:
         present = MigrationContext.configure(connection).get_current_heads()
         if connection.in_transaction():
             connection.rollback()
-        if _is_behind(script, to, present):
+        if goes_back(script, to, present):
             command.downgrade(config, to)
         else:
             command.upgrade(config, to)
@@ -187,7 +192,8 @@ def widen(op: Any, table: str, column: str, length: int, *, schema: str) -> None
         op.alter_column(table, column, type_=sa.String(length), schema=schema)
 
 
-def _is_behind(script: ScriptDirectory, to: str, present: Any) -> bool:
+def goes_back(script: ScriptDirectory, to: str, present: Any) -> bool:
+    """Whether migrating to a revision is a downgrade."""
     if to == "base":
         return bool(present)
     if to in ("head", "heads") or to.startswith("+"):

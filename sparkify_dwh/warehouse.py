@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -16,7 +17,7 @@ from .config import Settings
 from .declare import Declarations
 from .dialects import load_engine
 from .dialects.base import Engine
-from .errors import DatabaseError, SettingsError, UsageError
+from .errors import DatabaseError, LockError, SchemaVersionError, SettingsError, UsageError
 from .models import SPARKIFY
 from .observe import SILENT, Observer
 from .results import CheckResult, Plan, Run, Table
@@ -25,6 +26,7 @@ from .schema import SchemaStatus
 if TYPE_CHECKING:
     from .compacting import Compaction
     from .erasing import Erasure
+    from .going_back import Loss
     from .profiles import Profile
     from .pruning import Pruning
     from .report import Report
@@ -85,6 +87,21 @@ class Warehouse:
         with self._engine().session() as connection:
             schema.upgrade(connection, config, to)
             return schema.status(connection, config)
+
+    def migration_losses(self, to: str) -> list[Loss]:
+        """The tables and columns with rows that migrating to a revision would drop.
+
+        :raises UsageError: when there is no such revision.
+        :raises DatabaseError: when the database cannot be opened or reached.
+        """
+        from .going_back import losses
+
+        engine = self._engine()
+        if not engine.exists():
+            return []
+        config = schema.alembic_config(self.settings, self.declarations)
+        with engine.session(read_only=True) as connection:
+            return losses(connection, config, to)
 
     def schema_status(self) -> SchemaStatus:
         """Which schema version the database has; creates nothing.
@@ -308,9 +325,8 @@ class Warehouse:
         """
         from . import reading
 
-        if run_id is None:
-            return reading.runs(self._reader())
-        return reading.run_detail(self._reader(), run_id)
+        with self._reading() as engine:
+            return reading.runs(engine) if run_id is None else reading.run_detail(engine, run_id)
 
     def rejects(self, run: str | None = None, *, locate: bool = False) -> Table:
         """Refused rows: of one run, or of the newest run of each object.
@@ -326,7 +342,8 @@ class Warehouse:
         """
         from . import rejected
 
-        return rejected.rejects(self._reader(), self.declarations, run, find=locate)
+        with self._reading() as engine:
+            return rejected.rejects(engine, self.declarations, run, find=locate)
 
     def check(self) -> CheckResult:
         """Keys, foreign keys and declared checks of the whole star; a failed one raises nothing.
@@ -335,7 +352,8 @@ class Warehouse:
         """
         from . import reading
 
-        return reading.check(self._reader(), self.declarations)
+        with self._reading() as engine:
+            return reading.check(engine, self.declarations)
 
     def report(self, path: str | Path | None = None) -> Report:
         """One self-contained HTML page: runs, books, refused rows, rules, the star, its schema.
@@ -352,7 +370,8 @@ class Warehouse:
 
         place = None if path is None else writable(path)
         config = schema.alembic_config(self.settings, self.declarations)
-        made = report(self._reader(), self.declarations, config)
+        with self._reading() as engine:
+            made = report(engine, self.declarations, config)
         if place is not None:
             made.write(place)
         return made
@@ -367,6 +386,25 @@ class Warehouse:
         from . import lineage
 
         return Table(lineage.COLUMNS, lineage.lineage_rows(self.declarations))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Engine]:
+        """An engine to read with; where another schema is why that fails, the error says so."""
+        engine = self._reader()
+        try:
+            yield engine
+        except LockError:
+            raise
+        except DatabaseError as error:
+            try:
+                found = self.schema_status()
+            except DatabaseError:
+                raise error from error.__cause__
+            try:
+                schema.require_current(found)
+            except SchemaVersionError as told:
+                raise told from error
+            raise
 
     def _reader(self) -> Engine:
         engine = self._engine()

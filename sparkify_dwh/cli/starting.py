@@ -14,7 +14,7 @@ from ..errors import UsageError
 from .app import Session, command
 from .loads import Json
 from .options import SETTINGS, Setting
-from .output import DIM, count, emit, emit_json
+from .output import DIM, count, emit, emit_json, say
 from .tables import table
 
 log = logging.getLogger("sparkify_dwh.cli")
@@ -179,9 +179,15 @@ def migrate(
     sql: Annotated[
         bool, typer.Option("--sql", help="Show the SQL for an empty database; connect to none.")
     ] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", "-y", help="Go back to a lower revision even if rows are lost.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Bring the database's schema to this library's version.
+
+    A lower revision may drop tables and columns: where they hold rows, it names them and asks, or
+    needs --yes.
 
     Example: sparkify migrate --sql --database-url redshift+redshift_connector://host:5439/dev
     """
@@ -193,6 +199,8 @@ def migrate(
         emit_json({"sql": text}) if json else emit(text.rstrip())
         return
     before = warehouse.schema_status()
+    if not status:
+        _allow_losses(to, [str(loss) for loss in warehouse.migration_losses(to)], yes)
     found = before if status else warehouse.migrate(to)
     if json:
         emit_json({"database": found.database, "library": found.library, "state": found.state})
@@ -205,6 +213,26 @@ def migrate(
         log.info("schema version %s already", _versions(found.database))
     else:
         log.info("schema version %s -> %s", _versions(before.database), _versions(found.database))
+
+
+def _allow_losses(to: str, lost: list[str], yes: bool) -> None:
+    """Says what a downgrade loses.
+
+    :raises UsageError: when it may not.
+    """
+    if not lost:
+        return
+    text = f"going back to {to} loses {', '.join(lost)}"
+    if yes:
+        log.warning("%s", text)
+        return
+    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+        say(text)
+        sys.stderr.write("lose them? [y/N] ")
+        sys.stderr.flush()
+        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+            return
+    raise UsageError(text, "say --yes to lose them")
 
 
 def _versions(revisions: tuple[str, ...]) -> str:
