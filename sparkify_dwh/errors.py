@@ -28,6 +28,8 @@ class SparkifyError(Exception):
     """
 
     exit_code = 1
+    #: The load that it ended, where that is on record.
+    run_id: str | None = None
 
     def __init__(self, what: str, hint: str = "") -> None:
         super().__init__(what)

@@ -97,6 +97,8 @@ class Loading:
         except BaseException as error:
             if not self._recorded:
                 self.log.fail(error, self._load, None)
+            if self.log.started and not self.dry_run:
+                error.__dict__["run_id"] = self.loader.run_id
             raise
         finally:
             self.engine.close()

@@ -12,7 +12,11 @@ Record = dict[str, Any]
 MISSING = object()
 _INTEGER = re.compile(r"-?[0-9]{1,18}([.]0+)?")
 _NUMBER = re.compile(r"-?[0-9]{1,15}([.][0-9]+)?([eE][-+]?[0-9]{1,2})?")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[-+]\d\d:?\d\d)?)?", re.ASCII)
+_TIME = re.compile(
+    r"\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])"
+    r"([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[-+]\d\d:?\d\d)?)?",
+    re.ASCII,
+)
 _FIRST, _BEYOND = 946_684_800_000, 4_133_980_800_000
 
 

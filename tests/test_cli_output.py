@@ -219,8 +219,11 @@ def a_run(**more: object) -> Run:
             SourceBook("events", 30, 0, 1_000, 2, n, n - 5, 5, 7),
         ],
         "targets": [
-            Account("songs", 15_000, 0, 0, 12, 0, 14_988, 3),
-            Account("songplays", n, 7, 250_000, 1, 2, n - 250_010, 12, 4, 2),
+            Account("songs", 15_000, duplicate=12, merged=14_988, replaced=3),
+            Account("artists", 15_000, duplicate=12, merged=14_988, replaced=3, recomputed=4),
+            Account("users", n, 5, 7, 250_000, n - 250_112, 0, 100, 12),
+            Account("time", n, 5, 7, 0, 1, 0, n - 13, 12),
+            Account("songplays", n, 5, 7, 250_000, 1, 0, n - 250_013, 12, resolved_again=2),
         ],
         "refused": {f"rule_{i}": i + 1 for i in range(12)},
         "warnings": [f"warning {i} \x1b" for i in range(7)],
@@ -230,17 +233,24 @@ def a_run(**more: object) -> Run:
 
 def test_the_summary_of_a_large_load_fits_one_screen() -> None:
     lines = summary(a_run(), io.StringIO()).splitlines()
-    assert len(lines) <= 40
+    assert len(lines) <= 22  # beside the command and the next prompt
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert "1,500,000" in text
-    assert "songplays: beside these, 2 resolved again, 4 recomputed" in text
-    assert "events: 2 files changed since an earlier load" in text
+    assert "beside these: artists 4 recomputed; songplays 2 resolved again" in text
+    assert "changed since an earlier load (rows that they lost stay): events 2 files" in text
     assert "78 refused, by rule" in text
-    assert "  rule_11: 12" in text
-    assert "and 4 more rules" in text
-    assert "warning: and 2 more" in text
+    assert "rule_11 12, " in text
+    assert "and\n  7 more rules; see them: sparkify rejects" in text
+    assert "warning: warning 0" in text and "warning: and 6 more" in text
     assert "\x1b" not in text
+
+
+def test_warnings_take_what_room_is_left() -> None:
+    few = summary(a_run(refused={}, sources=[], targets=[]), None)
+    assert few.count("warning: warning") == 7
+    long = summary(a_run(warnings=["x" * 300]), None).splitlines()
+    assert len(long[-1]) == 80 and long[-1].endswith("…")
 
 
 def test_the_summary_of_a_dry_run_and_of_nothing() -> None:

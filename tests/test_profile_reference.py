@@ -123,6 +123,8 @@ def compare(found: SourceProfile, records: list[dict[str, Any]]) -> None:
 @settings(max_examples=examples(15, 600))
 @given(st.lists(_LINES, min_size=1, max_size=2), st.booleans())
 def test_random_records(files: list[list[Line]], ascii_only: bool) -> None:
+    for lines in files:  # a text after an object without an end would belong to it
+        lines.sort(key=lambda line: not isinstance(line, bytes) or line[:1] == b"{")
     records = [line for lines in files for line in lines if isinstance(line, dict)]
     broken = [line for lines in files for line in lines if isinstance(line, bytes)]
     found = profile(files, ascii_only)

@@ -16,6 +16,7 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
+from ..observe import SILENT, Observer
 from . import logs
 from .ends import ROLLED_BACK, SIGNALS, USAGE, ended, report
 from .options import (
@@ -57,11 +58,14 @@ class Session:
 
         return Settings(config=self.config, **self.given)
 
-    def warehouse(self) -> Warehouse:
-        """The warehouse of the settings in force."""
+    def warehouse(self, observer: Observer = SILENT) -> Warehouse:
+        """The warehouse of the settings in force.
+
+        :param observer: is told how loads and profiles go on.
+        """
         from ..warehouse import Warehouse
 
-        return Warehouse(self.settings())
+        return Warehouse(self.settings(), observer=observer)
 
     @property
     def lines(self) -> bool:

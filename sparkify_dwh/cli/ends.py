@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 from types import FrameType
+from typing import Any
 
 import typer
 
@@ -59,6 +60,26 @@ def ended(
         + ("" if verbose else "; please report it with the output of the command with -v"),
         DEFECT,
     )
+
+
+def failed(error: BaseException) -> dict[str, Any]:
+    """A failed load as plain values, for ``--json``."""
+    from ..errors import QualityError
+    from ..runlog import exit_code, reason, without_samples
+
+    run_id = getattr(error, "run_id", None)
+    event = "rolled back" if run_id else "not started"
+    if isinstance(error, QualityError):
+        event = "refused"
+    caught = SIGNALS.caught
+    return {
+        "event": event,
+        "run_id": run_id,
+        "error": type(error).__name__,
+        "reason": without_samples(reason(error)),
+        "hint": getattr(error, "hint", "") or None,
+        "exit_code": exit_code(error) if caught is None else 128 + caught,
+    }
 
 
 def report(what: str, hint: str) -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
 
 from ..errors import UsageError
 from .app import Session, command
-from .output import count, emit, emit_json, say
+from .ends import failed
+from .output import OutputError, count, emit, emit_json, say
+from .progress import showing
 from .summary import summary
 
 log = logging.getLogger("sparkify_dwh.cli")
@@ -68,11 +71,20 @@ def load(
 ) -> int:
     """Load the files that are new, in one transaction.
 
-    A new DuckDB database is migrated first. Any failure rolls all of it back.
+    A new DuckDB database is migrated first. Any failure rolls all of it back; with --json it is
+    told on stdout too.
 
     Example: sparkify load --log-data data/log_data --song-data data/song_data
     """
-    run = session.warehouse().load(all=all, dry_run=dry_run)
+    try:
+        with showing(session) as observer:
+            run = session.warehouse(observer).load(all=all, dry_run=dry_run)
+    except BaseException as error:
+        if json:
+            # What ended the load is told whatever becomes of stdout.
+            with suppress(OutputError):
+                emit_json(failed(error))
+        raise
     if json:
         emit_json(run.to_dict())
     if not session.lines:

@@ -12,6 +12,7 @@ import typer
 from .app import Session, command
 from .loads import Json
 from .output import BOLD, RED, YELLOW, count, emit, emit_json, inert, styled
+from .progress import showing
 from .tables import Counted, Place, shortened, table, wrapped
 
 if TYPE_CHECKING:
@@ -45,7 +46,8 @@ def profile(
 
     Example: sparkify profile data/log_data
     """
-    found = session.warehouse().profile(*(sources or ()), top=top)
+    with showing(session, profiling=True) as observer:
+        found = session.warehouse(observer).profile(*(sources or ()), top=top)
     if json:
         emit_json(found.to_dict())
         return

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from typing import TYPE_CHECKING, TextIO
 
 from .output import BOLD, GREEN, RED, YELLOW, count, inert, styled
-from .tables import Counted, table
+from .tables import Counted, shortened, table
 
 if TYPE_CHECKING:
     from ..results import Run
@@ -13,8 +14,10 @@ if TYPE_CHECKING:
 _SOURCE = ("source", "files\nread", "files\nknown", "names\nskipped", "\nread", "\nstaged")
 _REFUSED = ("refused\nparsing", "refused\nby rule")
 _TARGET = ("table", "staged", "erased", "refused", "out of\nscope", "duplicate", "stale", "merged")
-_SHOWN_RULES = 8
-_SHOWN_WARNINGS = 5
+_SHOWN_RULES = 5
+_SEE = "see them: sparkify rejects".replace(" ", "\xa0")  # on one line
+#: A screen of 24 lines, less the command and the next prompt.
+_WIDTH, _HEIGHT = 80, 22
 
 
 def summary(run: Run, stream: TextIO | None) -> str:
@@ -29,11 +32,16 @@ def summary(run: Run, stream: TextIO | None) -> str:
         _sources(run, stream),
         _targets(run, stream),
     ]
+    notes = [*_changed(run), *_beside(run)]
     if run.refused:
-        parts.append(_refused(run, stream))
+        notes.append(_refused(run, stream))
+    parts = [part for part in parts if part]
+    lines = sum(len(part.splitlines()) for part in [*parts, *notes])
     if run.warnings:
-        parts.append(_warnings(run, stream))
-    return "\n\n".join(part for part in parts if part)
+        notes.append(_warnings(run, stream, _HEIGHT - lines - len(parts)))
+        lines += len(notes[-1].splitlines())
+    parts += ["\n".join(notes)] if notes else []
+    return ("\n\n" if lines + len(parts) - 1 <= _HEIGHT else "\n").join(parts)
 
 
 def _files(number: int) -> str:
@@ -46,54 +54,64 @@ def _sources(run: Run, stream: TextIO | None) -> str:
         numbers = (book.objects, book.known, book.skipped, book.read, book.staged)
         refused = (book.refused_by_parser, book.refused_by_rule)
         rows.append((book.source, *(Counted(count(n)) for n in (*numbers, *refused))))
-    lines = [table((*_SOURCE, *_REFUSED), rows, stream)]
-    lines += [
-        f"{book.source}: {_files(book.changed)} changed since an earlier load "
-        "(rows that they lost stay)"
-        for book in run.sources
-        if book.changed
-    ]
-    return "\n".join(lines)
+    return table((*_SOURCE, *_REFUSED), rows, stream)
+
+
+def _changed(run: Run) -> list[str]:
+    changed = [f"{b.source} {_files(b.changed)}" for b in run.sources if b.changed]
+    text = f"changed since an earlier load (rows that they lost stay): {', '.join(changed)}"
+    return [broken(text)] if changed else []
+
+
+def _beside(run: Run) -> list[str]:
+    """What was done to rows that no file of this load brought."""
+    found = []
+    for a in run.targets:
+        each = [f"{count(a.resolved_again)} resolved again"] if a.resolved_again else []
+        each += [f"{count(a.recomputed)} recomputed"] if a.recomputed else []
+        if each:
+            found.append(f"{a.target} {', '.join(each)}")
+    return [broken(f"beside these: {'; '.join(found)}")] if found else []
 
 
 def _targets(run: Run, stream: TextIO | None) -> str:
     erased = any(a.erased for a in run.targets)
+    stale = any(a.stale for a in run.targets) or not erased  # both at once are too wide
     rows = []
     for a in run.targets:
-        gone = (a.refused, a.out_of_scope, a.duplicate, a.stale)
+        gone = (a.refused, a.out_of_scope, a.duplicate, *((a.stale,) if stale else ()))
         numbers = (a.staged, *((a.erased,) if erased else ()), *gone, a.merged, a.replaced)
         rows.append((a.target, *(Counted(count(n)) for n in numbers)))
-    heads = [head for head in _TARGET if erased or head != "erased"]
+    hidden = {"erased": not erased, "stale": not stale}
+    heads = [head for head in _TARGET if not hidden.get(head)]
     lines = [
         f"staged = {'erased + ' if erased else ''}refused + out of scope + duplicate"
-        " + stale + merged",
+        f"{' + stale' if stale else ''} + merged",
         table((*heads, "of these\nreplaced"), rows, stream),
     ]
-    for a in run.targets:
-        beside = [f"{count(a.resolved_again)} resolved again"] if a.resolved_again else []
-        beside += [f"{count(a.recomputed)} recomputed"] if a.recomputed else []
-        if beside:
-            lines.append(f"{a.target}: beside these, {', '.join(beside)}")
     return "\n".join(lines) if rows else ""
 
 
 def _refused(run: Run, stream: TextIO | None) -> str:
     worst = sorted(run.refused.items(), key=lambda item: (-item[1], item[0]))
-    total = sum(run.refused.values())
-    rows = [(rule, Counted(count(n))) for rule, n in worst[:_SHOWN_RULES]]
-    lines = [
-        styled(f"{count(total)} refused, by rule", RED, stream),
-        *(f"  {inert(rule)}: {n}" for rule, n in rows),
-    ]
-    if len(worst) > _SHOWN_RULES:
-        lines.append(f"  and {len(worst) - _SHOWN_RULES} more rules")
-    lines.append("see them: sparkify rejects")
-    return "\n".join(lines)
+    head = f"{count(sum(run.refused.values()))} refused, by rule"
+    rules = ", ".join(f"{inert(rule)} {count(n)}" for rule, n in worst[:_SHOWN_RULES])
+    more = f", and {len(worst) - _SHOWN_RULES} more rules" if len(worst) > _SHOWN_RULES else ""
+    text = broken(f"{head}: {rules}{more}; {_SEE}").replace("\xa0", " ")
+    return styled(head, RED, stream) + text.removeprefix(head)
 
 
-def _warnings(run: Run, stream: TextIO | None) -> str:
+def _warnings(run: Run, stream: TextIO | None, room: int) -> str:
+    """As many warnings as there is room for, at least one, a line each."""
     mark = styled("warning:", YELLOW, stream)
-    lines = [f"{mark} {inert(text)}" for text in run.warnings[:_SHOWN_WARNINGS]]
-    if len(run.warnings) > _SHOWN_WARNINGS:
-        lines.append(f"{mark} and {len(run.warnings) - _SHOWN_WARNINGS} more")
+    width = _WIDTH - len("warning: ")
+    fit = max(1, room if len(run.warnings) <= room else room - 1)
+    lines = [f"{mark} {shortened(inert(text), width)}" for text in run.warnings[:fit]]
+    if len(run.warnings) > fit:
+        lines.append(f"{mark} and {len(run.warnings) - fit} more")
     return "\n".join(lines)
+
+
+def broken(text: str) -> str:
+    """A sentence in lines of a screen."""
+    return textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)
