@@ -313,9 +313,8 @@ def test_a_failed_load_as_json() -> None:
     assert bad["reason"] == "events: 20 of 20 rows refused, more than allowed (malformed_json 20)"
     (row,) = json.loads(sparkify("runs", "--json").stdout)
     assert (bad["run_id"], bad["event"]) == (row["run_id"], row["event"])
-    dry = json.loads(
-        sparkify("load", "--log-data", "bad.json", "--dry-run", "--json", code=4).stdout
-    )
+    dry_run = ("load", "--log-data", "bad.json", "--dry-run", "--json")
+    dry = json.loads(sparkify(*dry_run, code=4).stdout)
     assert dry["run_id"] is None and dry["event"] == "refused"
     setting = json.loads(sparkify("load", "--lock-timeout", "-1", "--json", code=2).stdout)
     assert (setting["event"], setting["error"]) == ("not started", "SettingsError")
