@@ -23,6 +23,7 @@ from sparkify_dwh.generate import generate
 
 __all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 FOLDER = Path(__file__).parents[1] / "notebooks"
+SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
 NAMES = ("1_initial_profiling", "2_song_files", "3_log_files", "4_analytics")
 #: What they may import beside the names of ``sparkify_dwh.__all__``.
 ALLOWED = {"altair", "pandas"} | sys.stdlib_module_names
@@ -152,6 +153,14 @@ def test_it_runs_on_the_real_data(name: str, tmp_path: Path) -> None:
     text = "\n".join(shown)
     for each in known:
         assert each in text
+
+
+@pytest.mark.skipif(not SOAK, reason="2 minutes: SPARKIFY_SOAK=1")
+@pytest.mark.parametrize("name", NAMES)
+def test_it_runs_on_more_rows_than_a_chart_holds(name: str, tmp_path: Path) -> None:
+    generate(tmp_path / "data", events=200_000, songs=6_000, days=60)
+    for chart in charts(executed(name, tmp_path, DATA=str(tmp_path / "data"))):
+        assert all(len(data) <= 5_000 for data in chart["datasets"].values())
 
 
 def test_both_engines_give_the_same_answers(
