@@ -99,10 +99,19 @@ def settings() -> str:
 # The schema -------------------------------------------------------------------------------
 
 
+#: Schemas that have a diagram; the audit tables stand by themselves and would only fill a row.
+DRAWN = {"sparkify": "The star", "staging": "Staging"}
+
+
 def erd() -> str:
-    """A Mermaid diagram of all tables and foreign keys."""
+    """Mermaid diagrams of the star and of staging: tables, columns and foreign keys."""
+    return "\n\n".join(f"### {title}\n\n{_erd(schema)}" for schema, title in DRAWN.items())
+
+
+def _erd(schema: str) -> str:
+    drawn = [each for each in Base.metadata.sorted_tables if each.schema == schema]
     lines = ["```mermaid", "erDiagram"]
-    for each in Base.metadata.sorted_tables:
+    for each in drawn:
         lines.append(f'    "{each.fullname}" {{')
         for column in each.columns:
             marks = ["PK"] * column.primary_key + ["FK"] * bool(column.foreign_keys)
@@ -110,7 +119,7 @@ def erd() -> str:
             comment = (column.comment or "").replace('"', "'")
             lines.append(f'        {kind} {column.name} {", ".join(marks)} "{comment}"')
         lines.append("    }")
-    for each in Base.metadata.sorted_tables:
+    for each in drawn:
         for key in sorted(each.foreign_keys, key=lambda key: key.parent.name):
             one = "|o" if key.parent.nullable else "||"
             parent = key.column.table.fullname

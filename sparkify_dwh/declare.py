@@ -190,11 +190,11 @@ class Chart:
     """A question that the star answers; the report draws it.
 
     :param name: short and unique; ``title``: the heading; ``what``: a sentence below it.
-    :param query: gives a select. Its first ``keys`` columns say what a row is of, the others are
-        whole numbers. The query bounds its rows, but for days and grids, which have few.
-    :param kind: ``ranking`` (rows in the query's order, the number as a bar), ``days`` (columns
-        year, month, day, then one series for each column, stacked; many days are added up to months
-        or years), ``grid`` (a number for each row and column, as shades).
+    :param query: gives a select: columns that say what a row is of, then whole numbers.
+    :param kind: ``ranking`` (names, then a number as a bar; in the query's order, 50 at most),
+        ``days`` (year, month, day, then one series for each column, stacked; many days are added up
+        to months or years), ``grid`` (row, column, and a number as a shade).
+    :param names: for rankings: how many columns name a row.
     :param rows: for grids: the rows' names by number.
     :param columns: for grids: the columns' names by number.
     """
@@ -204,9 +204,14 @@ class Chart:
     what: str
     kind: Literal["ranking", "days", "grid"]
     query: Callable[[], sa.Select[Any]]
-    keys: int = 1
+    names: int = 1
     rows: Mapping[int, str] = field(default_factory=dict)
     columns: Mapping[int, str] = field(default_factory=dict)
+
+    @property
+    def keys(self) -> int:
+        """How many columns say what a row is of."""
+        return {"days": 3, "grid": 2}.get(self.kind, self.names)
 
 
 @dataclass(frozen=True)

@@ -48,6 +48,7 @@ def test_every_setting_table_error_and_rule_is_documented() -> None:
     for table in Base.metadata.tables.values():
         if table.schema in ("staging", "sparkify", "audit"):
             assert f"### `{table.fullname}`" in page("schema.md")
+        if table.schema in ("staging", "sparkify"):
             assert f'"{table.fullname}" {{' in page("schema.md")
     for name, value in vars(errors).items():
         if isinstance(value, type) and issubclass(value, errors.SparkifyError):

@@ -26,6 +26,7 @@ def report(
 
     Example: sparkify report report.html
     """
+    session.interrupted = "no report was written"
     warehouse = session.warehouse()
     if file == "-":
         emit_bytes(warehouse.report().html.encode("utf-8"))

@@ -135,7 +135,6 @@ CHARTS = (
         "Plays by the level of the user at the play.",
         "days",
         plays_by_day,
-        keys=3,
     ),
     Chart(
         "plays_by_hour",
@@ -143,7 +142,6 @@ CHARTS = (
         "When is music played? Hours are UTC.",
         "grid",
         plays_by_hour,
-        keys=2,
         rows=dict(enumerate(DAYS, 1)),
         columns={hour: str(hour) for hour in range(24)},
     ),
@@ -153,7 +151,6 @@ CHARTS = (
         "Plays at another level than the user's play before: upgrades and downgrades.",
         "days",
         level_changes,
-        keys=3,
     ),
     Chart(
         "matches",
@@ -161,7 +158,6 @@ CHARTS = (
         "A play matches a song by title and credited artist, or else an artist by the name.",
         "days",
         matches,
-        keys=3,
     ),
     Chart(
         "top_songs",
@@ -169,7 +165,7 @@ CHARTS = (
         "By title and artist as played.",
         "ranking",
         lambda: _ranking(PLAYS.c.song_title, PLAYS.c.artist_name),
-        keys=2,
+        names=2,
     ),
     Chart(
         "top_artists",
@@ -185,7 +181,7 @@ CHARTS = (
         "ranking",
         sessions,
     ),
-    Chart("users", "Users", "By level and gender, as last seen.", "ranking", users, keys=2),
+    Chart("users", "Users", "By level and gender, as last seen.", "ranking", users, names=2),
     Chart(
         "places",
         "Places with most plays",

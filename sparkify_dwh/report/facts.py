@@ -20,7 +20,9 @@ from ..rejected import in_force
 from ..version import __version__
 
 #: How much of each a report shows.
-RUNS, RULE_RUNS, FILES, SAMPLES, CHART_ROWS = 60, 30, 30, 5, 5000
+RUNS, RULE_RUNS, FILES, SAMPLES = 60, 30, 30, 5
+#: Rows of a chart, by its kind; days lie in a century.
+CHART_ROWS = {"ranking": 50, "grid": 2000, "days": 40_000}
 #: Characters of a refused record that are shown, and of any other text from outside.
 SAMPLE_CHARACTERS = 400
 
@@ -297,7 +299,7 @@ def _rules(
     rules = []
     for key in sorted(found, key=lambda key: (order.get(key[0], len(order)), key)):
         by_run = found[key]
-        last = by_run[max(by_run)]
+        last = by_run[max(by_run, key=shown.index)]
         values = [float(by_run[run].value) if run in by_run else None for run in shown]
         limit = None if last.limit_value is None else float(last.limit_value)
         what = reasons.get(key, "")
@@ -340,6 +342,6 @@ def _charted(
     names = tuple(result.keys())
     rows = [
         (*row[: chart.keys], *(int(value or 0) for value in row[chart.keys :]))
-        for row in result.fetchmany(CHART_ROWS)
+        for row in result.fetchmany(CHART_ROWS[chart.kind])
     ]
     return rows, names

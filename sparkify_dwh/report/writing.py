@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import secrets
 import stat
-import tempfile
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -81,27 +81,20 @@ def writable(path: str | Path) -> Path:
 
 
 def _replace(place: Path, data: bytes) -> None:
-    handle, name = tempfile.mkstemp(prefix=f".{place.name[:40]}.", dir=place.parent)
+    """Puts a new file in the place of the old one; it keeps the rights of that."""
+    new = place.with_name(f".{place.name[:40]}.{secrets.token_hex(6)}")
     try:
-        with os.fdopen(handle, "wb") as file:
+        with new.open("xb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        Path(name).chmod(_mode(place))
-        Path(name).replace(place)
+        with contextlib.suppress(FileNotFoundError):
+            new.chmod(stat.S_IMODE(place.stat().st_mode))
+        new.replace(place)
     except BaseException:
         with contextlib.suppress(OSError):
-            Path(name).unlink()
+            new.unlink()
         raise
-
-
-def _mode(place: Path) -> int:
-    """The rights of the file that is there, else those that a new file gets."""
-    with contextlib.suppress(OSError):
-        return stat.S_IMODE(place.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
 
 
 def _unwritable(path: str | Path, error: OSError) -> UsageError:
