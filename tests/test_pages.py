@@ -24,7 +24,7 @@ DOCS = ROOT / "docs"
 #: Pages that need nothing but the library.
 ALONE = (
     *("tutorial", "howto-backfill", "howto-repair", "howto-recover", "howto-schedule"),
-    "howto-compact",
+    *("howto-compact", "operations"),
 )
 #: Does what `aws s3 sync FOLDER PREFIX` does to an empty prefix.
 SYNC = """\

@@ -54,7 +54,8 @@ def erase(
     if found.before:
         log.info("this person was erased before, at %s UTC", found.before.replace(microsecond=0))
     elif not found.rows:
-        log.warning("no row of this person was found; loads leave them out from now on")
+        after = "" if dry_run else "; loads leave them out from now on"
+        log.warning("no row of this person was found%s", after)
     if dry_run:
         log.info("dry run; rolled back, nothing recorded")
     else:
