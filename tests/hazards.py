@@ -29,7 +29,7 @@ from sparkify_dwh.generate import generate
 
 SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
 #: Where a sample of fault points begins and what befalls each: another one each day.
-SEED = int(os.environ.get("SPARKIFY_SEED", date.today().toordinal()))
+SEED = int(os.environ.get("SPARKIFY_SOAK_SEED", date.today().toordinal()))
 #: A usual run tries one fault point in so many.
 EVERY = 7
 #: Seconds after which a child that does not end is taken for stuck.
