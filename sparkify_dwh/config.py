@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings.exceptions import SettingsError as NoJson
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -122,6 +123,10 @@ class Settings(BaseSettings):
             super().__init__(**kept, **given)
         except ValidationError as error:
             raise SettingsError(*_explain(error)) from None
+        except NoJson as error:
+            raise SettingsError(
+                f"in the environment: {error}", "lists and tables are written there as JSON"
+            ) from None
 
     @field_validator("database_url")
     @classmethod

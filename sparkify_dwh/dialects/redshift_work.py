@@ -161,7 +161,7 @@ def check_jsonpaths(data: bytes, where: str, source: Source) -> None:
     try:
         held = json.loads(data)
         paths = held["jsonpaths"] if list(held) == ["jsonpaths"] else None
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         pass
     count = len(source.columns)
     if not isinstance(paths, list) or len(paths) != count:

@@ -1,0 +1,381 @@
+"""Settings, options, jsonpaths files, keys and manifests of any kind: taken rightly, or refused."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import NO_LIMIT, examples, same_books
+from figures import figure
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from loads import OnDuckDB, OnRedshift, Source, aws_keys, migrated, new_bucket
+from redshift.fixtures import s3_server, standin
+from reference import Reference
+from strategies import event, line, lines
+from typer.main import get_command
+from typer.testing import CliRunner
+
+from sparkify_dwh import SPARKIFY, Settings, SettingsError, SparkifyError
+from sparkify_dwh.cli import app
+from sparkify_dwh.dialects.redshift_work import check_jsonpaths
+from sparkify_dwh.discover import Listing
+from sparkify_dwh.s3 import Bucketeer, Location, location
+
+__all__ = ["aws_keys", "migrated", "s3_server", "standin"]
+#: The most examples that each takes in a long run.
+MANY = 20_000
+(EVENTS,) = (source for source in SPARKIFY.sources if source.name == "events")
+NAMES = sorted(Settings.model_fields)
+
+ODD_TEXTS = [
+    *("", " ", "0", "-1", "1e999", "nan", "true", "null", "[]", "{}", '{"a": 1}', "a:b", "//@:"),
+    *("duckdb:///", "duckdb://", "://", "redshift+redshift_connector://", "512MB", "-5 GB", "80%"),
+    *("redshift+redshift_connector://u:p@h:99999999/d", "~", "/", "../", "'", '"', "\x1b[2J"),
+    *("s3://", "s3:///", "s3://b", "s3://b/x/", "S3://b/", "%s{0}", "\ud800", "é" * 300),
+]
+TEXTS = st.text(max_size=20) | st.sampled_from(ODD_TEXTS)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@pytest.fixture(autouse=True)
+def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No settings but those of the test."""
+    monkeypatch.chdir(tmp_path)
+    for name in [name for name in os.environ if name.upper().startswith("SPARKIFY_")]:
+        if not name.startswith("SPARKIFY_SOAK"):
+            monkeypatch.delenv(name)
+
+
+def fuzzed(name: str, usual: int, soak: int) -> Any:
+    """The settings of a property test whose number of examples is on record."""
+    number = examples(usual, soak)
+    figure("fuzzed", what=name, examples=number)
+    return settings(max_examples=number)
+
+
+def accepted(**values: Any) -> Settings | None:
+    """Settings, or None where they are refused with a reason."""
+    try:
+        made = Settings(**values)
+    except SettingsError:
+        return None
+    repr(made), made.shown()
+    return made
+
+
+# Settings ----------------------------------------------------------------------------------------
+
+
+def test_values_of_any_type_are_taken_or_refused() -> None:
+    @fuzzed("settings as keywords", 150, MANY)
+    @given(st.dictionaries(st.sampled_from(NAMES) | TEXTS, VALUES, max_size=4))
+    def check(values: dict[str, Any]) -> None:
+        values.pop("config", None)
+        accepted(**values)
+
+    check()
+
+
+def test_values_of_the_environment_are_taken_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    @fuzzed("settings of the environment", 200, MANY)
+    @given(st.dictionaries(st.sampled_from(NAMES), TEXTS, max_size=4))
+    def check(values: dict[str, str]) -> None:
+        with monkeypatch.context() as patch:
+            for name, value in values.items():
+                if "\0" not in value and value.isprintable():
+                    patch.setenv(f"SPARKIFY_{name.upper()}", value)
+            accepted()
+
+    check()
+
+
+def _toml(value: Any) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int | float):
+        return repr(value)
+    if isinstance(value, list):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{_toml(k)} = {_toml(v)}" for k, v in value.items()) + "}"
+    return json.dumps("" if value is None else str(value)).replace("\\ud", "\\\\ud")
+
+
+def test_files_of_any_content_are_taken_or_refused(tmp_path: Path) -> None:
+    file = tmp_path / "any.toml"
+    sound = st.dictionaries(st.sampled_from([*NAMES, "log-data", "infra.x"]), VALUES, max_size=5)
+    text = sound.map(lambda held: "\n".join(f"{k} = {_toml(v)}" for k, v in held.items()))
+    whole = st.tuples(text, st.sampled_from(["", "[infra]\n", "[sources]\n", "[[x]]\n"]), text)
+    unlike = st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace"))
+    bodies = whole.map(lambda parts: "\n".join(parts).encode("utf-8", "replace"))
+
+    @fuzzed("settings files", 300, MANY)
+    @given(bodies | st.binary(max_size=60) | unlike)
+    def check(body: bytes) -> None:
+        file.write_bytes(body)
+        accepted(config=file)
+
+    check()
+
+
+def test_the_stronger_place_wins_whatever_the_values(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keyword, environment, file, default: against a judge of three lines."""
+    file = tmp_path / "some.toml"
+    texts = st.none() | st.text("abc/:'\" é\\", min_size=1, max_size=6)
+
+    @fuzzed("strength of places", 100, 5_000)
+    @given(texts, texts, texts)
+    def check(keyword: str | None, environment: str | None, held: str | None) -> None:
+        file.write_text("" if held is None else f"log_data = {json.dumps(held)}", encoding="utf-8")
+        with monkeypatch.context() as patch:
+            if environment is not None:
+                patch.setenv("SPARKIFY_LOG_DATA", environment)
+            made = Settings(config=file, log_data=keyword)
+        given_ = [value for value in (keyword, environment, held) if value is not None]
+        assert made.log_data == (given_[0] if given_ else None)
+
+    check()
+
+
+def _options() -> list[tuple[str, ...]]:
+    """Each command with the names of its options; none that changes a cluster or listens."""
+    found = []
+    group: Any = get_command(app)
+    for name, command in group.commands.items():
+        if name in ("infra", "demo") or hasattr(command, "commands"):
+            continue
+        options = [opt for each in command.params for opt in each.opts if opt.startswith("--")]
+        found.append((name, *sorted(set(options) - {"--help", "--install-completion"})))
+    return found
+
+
+def test_commands_with_any_options_end_with_an_exit_code() -> None:
+    commands = {name: options for name, *options in _options()}
+    odd = (
+        "0",
+        "-1",
+        "x",
+        "",
+        "nan",
+        "1e400",
+        "'",
+        "\x1b[2J",
+        "s3:///",
+        "duckdb:///x/y",
+        "../z",
+        ".",
+    )
+    values = st.sampled_from(odd)
+
+    def words(name: str) -> st.SearchStrategy[list[str]]:
+        option = st.sampled_from(commands[name])
+        some = st.lists(st.tuples(option, values).map(list) | option.map(lambda o: [o]), max_size=3)
+        more = st.lists(values, max_size=1)
+        return st.tuples(more, some).map(lambda got: [name, *got[0], *chain(*got[1])])
+
+    chosen = st.sampled_from(sorted(commands)).flatmap(words)
+
+    @fuzzed("command lines", 40, 2_000)
+    @given(chosen)
+    def check(arguments: list[str]) -> None:
+        with tempfile.TemporaryDirectory() as folder:
+            here = Path.cwd()
+            os.chdir(folder)
+            try:
+                done = CliRunner().invoke(app, arguments)
+            finally:
+                os.chdir(here)
+        assert done.exit_code in (0, 2, 3, 4, 5, 6, 10), (arguments, done.output)
+        assert "Traceback" not in done.output or "-v" in arguments or "--verbose" in arguments
+        assert "\x1b" not in done.output
+
+    check()
+
+
+# jsonpaths ---------------------------------------------------------------------------------------
+
+BRACKETS = st.from_regex(r"\$(\['[a-z '\"éA-Z.]{0,4}'\]|\[[0-9]{1,2}\]){0,2}", fullmatch=True)
+DOTS = st.from_regex(r"\$(\.[a-zA-Zé ]{0,4}|\[[0-9]\]){0,2}", fullmatch=True)
+ODD_PATHS = st.sampled_from(["$", "", "$.*", "$..a", "$.a['b']", "$[*]", "a"])
+PATHS = BRACKETS | DOTS | ODD_PATHS
+
+
+def judged(held: Any) -> bool:
+    """Whether COPY takes a jsonpaths file for the events, told by hand."""
+    if not isinstance(held, dict) or list(held) != ["jsonpaths"]:
+        return False
+    paths = held["jsonpaths"]
+    if not isinstance(paths, list) or len(paths) != len(EVENTS.columns):
+        return False
+    kinds = []
+    for path in paths:
+        if not isinstance(path, str) or path[:1] != "$":
+            return False
+        rest, kind = path[1:], set()
+        while rest:
+            if found := re.match(r"\[[0-9]+\]", rest):
+                pass
+            elif found := re.match(r"\['[^'\]]+'\]", rest):
+                kind.add("brackets")
+            elif found := re.match(r"\.[^'.\[\]*?@()]+", rest):
+                kind.add("dots")
+            else:
+                return False
+            rest = rest[found.end() :]
+        kinds.append(kind)
+    return len(set().union(*kinds)) < 2
+
+
+def test_jsonpaths_files_are_taken_as_copy_takes_them() -> None:
+    number = len(EVENTS.columns)
+    one = st.one_of(
+        *(st.lists(paths, min_size=number, max_size=number) for paths in (BRACKETS, DOTS)),
+        st.lists(PATHS | VALUES, min_size=number - 1, max_size=number + 1),
+    )
+    files = one.map(lambda paths: {"jsonpaths": paths}) | VALUES
+    files |= one.map(lambda paths: {"jsonpaths": paths, "x": 1})
+    taken = set()
+
+    @fuzzed("jsonpaths files", 200, MANY)
+    @given(files, st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]))
+    def check(held: Any, encoding: str) -> None:
+        data = json.dumps(held, ensure_ascii=False).encode(encoding, "replace")
+        try:
+            check_jsonpaths(data, "x", EVENTS)
+            passed = True
+        except SettingsError:
+            passed = False
+        if encoding == "utf-8" and "\ud800" not in str(held):
+            assert passed == judged(held)
+        taken.add(passed)
+
+    check()
+    assert taken == {True, False}
+
+
+def test_jsonpaths_of_any_bytes_are_refused() -> None:
+    @fuzzed("jsonpaths of any bytes", 200, MANY)
+    @given(st.binary(max_size=80) | st.sampled_from([b"[" * 5_000, b'{"jsonpaths":' * 2_000]))
+    def check(data: bytes) -> None:
+        with pytest.raises(SettingsError):
+            check_jsonpaths(data, "x", EVENTS)
+
+    check()
+
+
+# Keys and manifests ------------------------------------------------------------------------------
+
+PARTS = st.text(
+    st.characters(blacklist_categories=["Cs", "Cc"], blacklist_characters="/"), max_size=8
+) | st.sampled_from(["..", ".", "_x", "x~", "a.json", "b.json.gz", ".json", "%2F", "+", "é", " "])
+KEYS = st.tuples(st.lists(PARTS, max_size=3), st.sampled_from(["", ".json", ".json.gz", "~"])).map(
+    lambda got: "/".join(got[0]) + got[1]
+)
+
+
+def wanted(key: str) -> bool:
+    """Whether a key below the prefix is one to load, as rules.md has it."""
+    names = key.split("/")
+    good = key.endswith((".json", ".json.gz"))
+    return good and not any(name[:1] in (".", "_") for name in names if name)
+
+
+def test_keys_are_listed_or_passed_over_as_the_rules_say() -> None:
+    @fuzzed("keys of a listing", 300, MANY)
+    @given(KEYS, st.sampled_from(["", "logs/", "a b/%2e/"]))
+    def check(key: str, prefix: str) -> None:
+        whole = prefix + key
+        listing = Listing()
+        item = {"Key": whole, "ETag": '"x"', "Size": 1, "LastModified": "2018-11-01T00:00:00Z"}
+        Bucketeer._add(listing, "bucket", prefix, item, False)
+        assert [each.key for each in listing.objects] == [f"s3://bucket/{whole}"] * wanted(key)
+        assert listing.skipped == (not wanted(key) and not whole.endswith("/"))
+        assert location(f"s3://bucket/{whole}") == Location("bucket", whole)
+
+    check()
+
+
+def test_objects_with_any_keys_load_on_both_engines(
+    migrated: OnRedshift, s3_server: Any, template: Path, tmp_path: Path
+) -> None:
+    """Found through listing, manifest, COPY and its views; the books are the judge's."""
+    keys = st.lists(KEYS.filter(lambda k: 0 < len(k.encode()) < 900), min_size=1, max_size=5)
+
+    @fuzzed("objects with any keys, on both engines", 3, 200)
+    @given(keys.map(lambda found: sorted(set(found))))
+    def check(found: list[str]) -> None:
+        migrated.empty()
+        source, star, new = Source(s3_server), Reference(), []
+        for number, key in enumerate(found):
+            body = lines(event(sessionId=number), event(level="x"))
+            address = source.put("events", key, body)
+            if wanted(key) and not key.endswith(".gz"):
+                new.append((address, body))
+            elif wanted(key):
+                source.delete("events", key)
+        books = star.load(events=new)
+        with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
+            on_duckdb = OnDuckDB(Path(folder) / "w.duckdb", template, source, **NO_LIMIT)
+            for store in (migrated.use(source, **NO_LIMIT), on_duckdb):
+                run = store.load()
+                held = {row[0] for row in store.query("SELECT key FROM audit.load_file")}
+                assert held == {address for address, _ in new}
+                if run.event == "loaded":
+                    same_books(run, books)
+                assert store.load().event == "nothing new"
+
+    check()
+
+
+def test_a_manifest_names_each_object_as_it_is(s3_server: Any) -> None:
+    from sparkify_dwh.dialects.redshift_work import WorkFiles
+    from sparkify_dwh.discover import Object
+
+    bucket = new_bucket(s3_server, "work")
+
+    @fuzzed("manifests", 8, 2_000)
+    @given(st.lists(KEYS, min_size=1, max_size=6))
+    def check(keys: list[str]) -> None:
+        given_ = Settings(
+            work_prefix=bucket.url("work/"),
+            aws_endpoint_url=s3_server.endpoint_url,
+            aws_region="us-east-1",
+        )
+        work = WorkFiles(given_, Bucketeer(given_))
+        objects = [Object(f"s3://bucket/{key}", "x", 1) for key in keys]
+        address = work.manifest(EVENTS, objects, "plain", True)
+        held = json.loads(work.s3.read(address))
+        assert [entry["url"] for entry in held["entries"]] == [each.key for each in objects]
+        assert all(entry["mandatory"] is True for entry in held["entries"])
+        work.remove()
+
+    check()
+
+
+def test_addresses_of_any_text_are_refused_or_split() -> None:
+    @fuzzed("addresses", 200, MANY)
+    @given(TEXTS | TEXTS.map(lambda text: f"s3://{text}"))
+    def check(text: str) -> None:
+        try:
+            place = location(text)
+        except SparkifyError:
+            return
+        assert place.bucket
+        assert "/" not in place.bucket
+        assert str(place).startswith("s3://")
+        assert line({"x": str(place)})
+
+    check()
