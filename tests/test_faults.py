@@ -38,6 +38,10 @@ def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
             report = hazards.observed(values)
         what = f"{moment}: {scene.moments[moment - 1]}"
         left = outcomes(values)
+        if report.error is None and "FROM alembic_version" in scene.moments[moment - 1]:
+            # The short look at the schema's version failed, and the long one took its place.
+            assert report.event == "loaded" and scene.state(database) == "after", what
+            continue
         assert (report.error, report.exit_code) == ("DatabaseError", 5), what
         assert f"injected at {moment}" in report.what, what
         assert scene.state(database) == "before", what

@@ -35,6 +35,15 @@ def quick(monkeypatch: pytest.MonkeyPatch, scene: RedshiftScene) -> Iterator[Non
     scene.back_to_normal()
 
 
+@pytest.mark.parametrize("table", ["sparkify.users", "staging.events", "audit.load_file"])
+def test_half_a_load_would_be_noticed(scene: RedshiftScene, table: str) -> None:
+    scene.restore()
+    assert scene.state() == "before"
+    scene._admin(f"DELETE FROM {table}")
+    with pytest.raises(AssertionError, match=table):
+        scene.state()
+
+
 def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
     """In a soak each by every kind; else a sample of statements, a kind each."""
     total = len(scene.statements)
