@@ -9,6 +9,7 @@ import re
 import sys
 from collections import Counter
 from pathlib import Path
+from textwrap import dedent
 from typing import Any
 
 import nbformat
@@ -33,9 +34,9 @@ def read(name: str) -> Any:
     return nbformat.read(FOLDER / f"{name}.ipynb", nbformat.NO_CONVERT)
 
 
-def executed(name: str, folder: Path, **environment: str) -> list[str]:
-    """What each code cell shows, as HTML or text, '' for nothing; a cell that fails raises."""
-    notebook = read(name)
+def executed(which: Any, folder: Path, **environment: str) -> list[str]:
+    """What each code cell of a notebook shows, as HTML or text; a cell that fails raises."""
+    notebook = read(which) if isinstance(which, str) else which
     keep = ("PATH", "SSL_CERT_FILE")
     kept = {key: value for key, value in os.environ.items() if key in keep}
     NotebookClient(
@@ -161,6 +162,26 @@ def test_it_runs_on_more_rows_than_a_chart_holds(name: str, tmp_path: Path) -> N
     generate(tmp_path / "data", events=200_000, songs=6_000, days=60)
     for chart in charts(executed(name, tmp_path, DATA=str(tmp_path / "data"))):
         assert all(len(data) <= 5_000 for data in chart["datasets"].values())
+
+
+def test_an_observer_hears_of_a_load_in_a_notebook(tmp_path: Path) -> None:
+    """Without ipywidgets, in a notebook DuckDB lets nobody set how it shows progress."""
+    generate(tmp_path / "data", events=50, songs=3, days=1)
+    code = """
+        from sparkify_dwh import Observer, Settings, Warehouse
+
+        class Steps(Observer):
+            def enter(self, step, target, fraction):
+                assert fraction() is None or fraction() <= 1
+                seen.add(step)
+
+        seen = set()
+        settings = Settings(log_data="data/log_data", song_data="data/song_data")
+        Warehouse(settings, observer=Steps()).load().event, sorted(seen)[:2], "merge" in seen
+    """
+    cell = nbformat.v4.new_code_cell(dedent(code))
+    (shown,) = executed(nbformat.v4.new_notebook(cells=[cell]), tmp_path)
+    assert shown.startswith("('loaded', [") and shown.endswith("True)")
 
 
 def test_both_engines_give_the_same_answers(

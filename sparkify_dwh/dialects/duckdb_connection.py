@@ -25,7 +25,7 @@ from ..errors import DatabaseError, LockError, UsageError
 from ..executor import Executor
 from ..models.audit import LoadLock
 from ..models.base import table_of
-from ..observe import Fraction
+from ..observe import Fraction, unknown
 from .base import Engine
 from .duckdb_trouble import explained, holder_of, is_conflict, is_other_configuration
 
@@ -191,7 +191,7 @@ class DuckDBConnection(Engine):
             connection.commit()
         except sa.exc.DBAPIError:  # a notebook without ipywidgets: see _set_up
             connection.rollback()
-            return lambda: None
+            return unknown
         driver: Any = connection.connection.dbapi_connection
 
         def done() -> float | None:
