@@ -4,7 +4,9 @@ Each row runs two commands in turn, A B A B …, and gives the median of the rat
 that a machine whose speed drifts does not tip the scale. Seconds are shown beside and prove
 nothing. Free disk is checked first.
 
-usage: scripts/bench [--events N] [--songs N] [--rounds N] [--rows NAME …] [--json]
+usage: scripts/bench [--events N] [--songs N] [--times N] [--rounds N] [--rows NAME …] [--json]
+
+The rows ``history`` and ``scale`` take ``times`` the events: 15 million by default.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from time import perf_counter
+
+import bench_scale
 
 from sparkify_dwh.generate import generate
 
@@ -71,8 +75,10 @@ def timed(command: list[str]) -> Measured:
 class Bench:
     """Data and databases of one run in a folder of its own."""
 
-    def __init__(self, folder: Path, events: int, songs: int, rounds: int) -> None:
+    def __init__(self, folder: Path, events: int, songs: int, rounds: int, times: int) -> None:
         self.folder, self.events, self.songs, self.rounds = folder, events, songs, rounds
+        self.times = times
+        self.timed = timed
 
     def data(self, name: str, events: int, songs: int, days: int = 30, dirty: float = 0.0) -> Path:
         """Generated data, made once."""
@@ -90,6 +96,12 @@ class Bench:
             *("--max-reject-ratio", "1", *more),
         ]
 
+    def songs_alone(self, place: str, database: str, *command: str) -> list[str]:
+        """A command on song files only."""
+        url = f"duckdb:///{self.folder / database}"
+        sparkify = (sys.executable, "-m", "sparkify_dwh")
+        return [*sparkify, *command, "--database-url", url, "--song-data", place]
+
     def baseline(self, data: Path, database: str) -> list[str]:
         return [
             *(sys.executable, str(HERE / "bench_baseline.py"), str(self.folder / database)),
@@ -101,6 +113,19 @@ class Bench:
         for name in databases:
             for path in self.folder.glob(name + "*"):
                 path.unlink()
+
+    def empty(self, name: str) -> None:
+        """A migrated database without rows, where what is measured against migrates none."""
+        template = self.folder / "empty.duckdb"
+        if not template.exists():
+            url = f"duckdb:///{template}"
+            timed([sys.executable, "-m", "sparkify_dwh", "migrate", "--database-url", url])
+        self.fresh(name)
+        shutil.copyfile(template, self.folder / name)
+
+    def copy(self, name: str, to: str) -> None:
+        """A database once more."""
+        shutil.copyfile(self.folder / name, self.folder / to)
 
     def pairs(
         self,
@@ -135,22 +160,22 @@ class Bench:
 
     def rows(self, wanted: list[str]) -> list[Row]:
         """Measures the named rows, all by default."""
-        made: dict[str, Callable[[], Row]] = {
-            "full": lambda: self.full(
-                "full", "full load, to hand-written SQL", 1.2, self.events, self.songs, 0.0
-            ),
-            "dirty": lambda: self.full(
-                "dirty", "full load with 1 % dirty rows", 1.35, self.events, self.songs, 0.01
-            ),
-            "small": lambda: self.full(
-                "small", "a tenth of it, start-up included", 1.7, self.events // 10,
-                self.songs // 10, 0.0,
-            ),
-            "memory": self.memory,
-            "delta": self.delta,
-            "nothing": self.nothing,
-        }  # fmt: skip
-        return [made[name]() for name in wanted or made]
+        e, s = self.events, self.songs
+        made: dict[str, Callable[[], list[Row]]] = {
+            "full": lambda: [self.full("full", "full load, to hand-written SQL", 1.2, e, s, 0.0)],
+            "dirty": lambda: [self.full("dirty", "the same, 1 % dirty rows", 1.35, e, s, 0.01)],
+            "small": lambda: [
+                self.full("small", "a tenth, start-up included", 1.7, e // 10, s // 10, 0.0)
+            ],
+            "memory": lambda: [self.memory()],
+            "delta": lambda: [self.delta()],
+            "nothing": lambda: [self.nothing()],
+            **bench_scale.rows(self, Row),
+        }
+        unknown = set(wanted) - set(made)
+        if unknown:
+            raise SystemExit(f"no row {min(unknown)}; there are: {', '.join(made)}")
+        return [row for name in wanted or made for row in made[name]()]
 
     def memory(self) -> Row:
         row = self.full("full", "peak memory of the full load", 1.3, self.events, self.songs, 0.0)
@@ -199,15 +224,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__)
     parser.add_argument("--events", type=int, default=1_500_000)
     parser.add_argument("--songs", type=int, default=15_000)
+    parser.add_argument("--times", type=int, default=10)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="sparkify-bench-") as folder:
-        needed = given.events * BYTES_PER_EVENT * 4
+        more = not given.rows or {"history", "scale"} & set(given.rows)
+        needed = given.events * BYTES_PER_EVENT * (4 + (given.times if more else 0))
         if shutil.disk_usage(folder).free < needed:
             raise SystemExit(f"{folder} needs {needed / 1e9:.0f} GB free; set TMPDIR")
-        bench = Bench(Path(folder), given.events, given.songs, given.rounds)
+        bench = Bench(Path(folder), given.events, given.songs, given.rounds, given.times)
         rows = bench.rows(given.rows)
     out = sys.stdout.write
     if given.json:
@@ -217,7 +244,7 @@ def main() -> None:
     out(f"{os.cpu_count()} cores, Python {platform.python_version()}\n")
     for row in rows:
         mark = "ok" if row.passed else "OVER"
-        out(f"{row.name:8} {row.what:36} {row.ratio:6.2f}  at most {row.limit:5.2f}  {mark:4}")
+        out(f"{row.name:13} {row.what:41} {row.ratio:6.2f}  at most {row.limit:5.2f}  {mark:4}")
         out(f"  {row.seconds[0]:.2f} s, {row.seconds[1]:.2f} s;")
         out(f" {row.peaks[0]:.0f} MiB, {row.peaks[1]:.0f} MiB\n")
 

@@ -14,7 +14,7 @@ def test_the_bench_measures_every_row() -> None:
     done = subprocess.run(
         [
             *(sys.executable, str(ROOT / "scripts" / "bench.py"), "--json"),
-            *("--events", "15000", "--songs", "150", "--rounds", "1"),
+            *("--events", "15000", "--songs", "150", "--rounds", "1", "--times", "2"),
         ],
         capture_output=True,
         text=True,
@@ -23,7 +23,13 @@ def test_the_bench_measures_every_row() -> None:
     )
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(done.stdout)}
-    assert set(rows) == {"full", "dirty", "small", "memory", "delta", "nothing"}
+    assert set(rows) == {
+        *("full", "dirty", "small", "memory", "delta", "nothing", "history", "scale"),
+        *("scale-memory", "objects", "s3", "s3-far", "s3-compacted", "help", "statements"),
+        *("manifest", "manifest-time"),
+    }
+    assert rows["statements"]["ratio"] == 1.0
+    assert rows["manifest"]["passed"] and rows["scale-memory"]["passed"]
     assert all(row["ratio"] > 0 for row in rows.values())
 
 
