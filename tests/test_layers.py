@@ -16,7 +16,8 @@ CORE = [
     "audit", "config", "declare", "discover", "executor", "inert", "lineage", "loading", "merge",
     "pipeline", "quality", "quarantine", "reading", "records", "resolve", "schema", "sql",
     "transform", "warehouse", "report/__init__", "report/charts", "report/erd", "report/facts",
-    "report/flow", "report/lines", "report/markup", "report/page", "report/writing",
+    "report/flow", "report/gathering", "report/lines", "report/markup", "report/page",
+    "report/writing",
 ]  # fmt: skip
 
 

@@ -207,7 +207,7 @@ def test_a_chart_of_ones_own(warehouse: Factory) -> None:
         "answer", "The <answer>", "To everything.", "ranking",
         lambda: sa.select(sa.literal("<i>six</i>").label("name"), sa.literal(42).label("n")),
     )  # fmt: skip
-    known = folders.warehouse.declarations.extended(charts=[mine])
+    known = folders.warehouse.declarations.extended(charts=[mine, mine])
     page = sound(Warehouse(folders.warehouse.settings, known).report().html)
     assert "The <answer>" in section(page, "analytics")
     assert "<i>six</i>" in section(page, "analytics") and "42" in section(page, "analytics")

@@ -7,7 +7,8 @@ from alembic.config import Config
 from .. import schema
 from ..declare import Declarations
 from ..dialects.base import Engine
-from .facts import Facts, gather
+from .facts import Facts
+from .gathering import gather
 from .page import render
 from .writing import Report, writable
 

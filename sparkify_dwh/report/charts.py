@@ -171,19 +171,6 @@ def bar(value: float, most: float, colour: int = 0) -> Markup:
     )  # fmt: skip
 
 
-def stack(parts: Sequence[tuple[str, int]]) -> Markup:
-    """Parts of a whole, as one bar; ``parts`` holds a class and a number each."""
-    total = sum(count for _, count in parts) or 1
-    drawn, x = [], 0.0
-    for name, count in parts:
-        wide = 100 * count / total
-        drawn.append(element("rect", x=round(x, 2), width=round(wide, 2), height=10, class_=name))
-        x += wide
-    return element(
-        "svg", *drawn, view_box="0 0 100 10", preserve="none", class_="bar", aria_hidden="true"
-    )
-
-
 def spark(values: Sequence[float | None], limit: float | None, said: str) -> Markup:
     """A small line of values over time, with a dot at the newest."""
     wide, tall = 120.0, 26.0

@@ -62,7 +62,7 @@ def render(facts: Facts, declarations: Declarations) -> str:
         script=Markup(script),
         streams=flow.streams(facts.load, declarations) if facts.load else [],
         history=history(facts),
-        charts_drawn=[drawn(*each) for each in facts.charts],
+        charts_drawn=[drawn(*each, f"chart-{n}") for n, each in enumerate(facts.charts)],
         diagrams=_diagrams(declarations),
         lineage=lines("lineage-picture", declarations),
         lineage_columns=COLUMNS,
@@ -103,18 +103,18 @@ def history(facts: Facts) -> list[Drawn]:
         ("accepted", [float(max((run.read or 0) - run.refused, 0)) for run in runs]),
         ("refused", [float(run.refused) for run in runs]),
     ]
-    found = [_columns("rows", "Rows read", "Rows of each run.", labels, rows, whole=True)]
+    found = [_columns("history-rows", "Rows read", "Rows of each run.", labels, rows, whole=True)]
     times = _times(runs)
     if times:
         what = "Seconds of each run, by step."
-        found.append(_columns("steps", "Time by step", what, labels, times, value=_seconds))
+        found.append(_columns("history-steps", "Time by step", what, labels, times, value=_seconds))
     limits = [r.limit for r in facts.rules if r.rule == REJECT_RATIO and r.limit is not None]
     ratio = [("refused", [run.ratio or 0.0 for run in runs])]
     what = "Refused rows among those read; a load fails above the limit."
     line = (min(limits), "limit") if limits else None
     found.append(
         _columns(
-            "ratio",
+            "history-ratio",
             "Refused ratio",
             what,
             labels,
@@ -162,7 +162,7 @@ def _columns(
     return Drawn(
         title,
         what,
-        charts.columns(f"chart-{name}", title, labels, series, value=value, **more),
+        charts.columns(name, title, labels, series, value=value, **more),
         legend if len(legend) > 1 else (),
         _table((head, *names), rows, title),
     )
@@ -171,8 +171,8 @@ def _columns(
 # Charts of the star -----------------------------------------------------------------------
 
 
-def drawn(chart: Chart, rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -> Drawn:
-    """A declared chart."""
+def drawn(chart: Chart, rows: Sequence[tuple[Any, ...]], names: Sequence[str], name: str) -> Drawn:
+    """A declared chart; ``name`` is unique on the page."""
     if not rows:
         return Drawn(chart.title, chart.what)
     if chart.kind == "grid":
@@ -181,14 +181,12 @@ def drawn(chart: Chart, rows: Sequence[tuple[Any, ...]], names: Sequence[str]) -
             (text, *(charts.full(values.get((row, column), 0)) for column in chart.columns))
             for row, text in chart.rows.items()
         ]
-        picture = charts.shades(
-            f"chart-{chart.name}", chart.title, values, chart.rows, chart.columns
-        )
+        picture = charts.shades(name, chart.title, values, chart.rows, chart.columns)
         table = _table((names[0], *chart.columns.values()), shown, chart.title)
         return Drawn(chart.title, chart.what, picture, (), table)
     if chart.kind == "days":
         labels, series = by_day(rows, names[chart.keys :])
-        return _columns(chart.name, chart.title, chart.what, labels, series, head="day", whole=True)
+        return _columns(name, chart.title, chart.what, labels, series, head="day", whole=True)
     return Drawn(chart.title, chart.what, _ranking(chart, rows, names))
 
 
