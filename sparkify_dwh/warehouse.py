@@ -6,7 +6,6 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,8 +16,8 @@ from .config import Settings
 from .declare import Declarations
 from .dialects import load_engine
 from .dialects.base import Engine
-from .errors import DatabaseError, LockError, SchemaVersionError, SettingsError, UsageError
-from .models import SPARKIFY
+from .errors import DatabaseError, LockError, SchemaVersionError, UsageError
+from .extensions import declared
 from .observe import SILENT, Observer
 from .results import CheckResult, Plan, Run, Table
 from .schema import SchemaStatus
@@ -414,24 +413,6 @@ class Warehouse:
                 "run: sparkify load",
             )
         return engine
-
-
-def declared(settings: Settings) -> Declarations:
-    """The shipped declarations and those of the modules named in ``settings.extensions``.
-
-    A module adds to them by an ``extend(declarations)`` function that returns the extended ones.
-
-    :raises SettingsError: when a module cannot be imported or has no such function.
-    """
-    found = SPARKIFY
-    for name in settings.extensions:
-        try:
-            found = import_module(name).extend(found)
-        except ImportError as error:
-            raise SettingsError(f"extension {name} cannot be imported: {error}") from error
-        except AttributeError:
-            raise SettingsError(f"extension {name} has no function extend(declarations)") from None
-    return found
 
 
 __all__ = ["UsageError", "Warehouse", "declared"]
