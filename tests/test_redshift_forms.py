@@ -176,10 +176,12 @@ def test_records_behind_one_that_is_no_json_are_not_lost(bucket: OnRedshift) -> 
         ("events", "d.json"): b'"x"}\n[1] NaN\n' + sound[5] + b"\n[2][3]{]\n" + sound[6],
         ("events", "e.json.gz"): gzip.compress(b"{broken\n" + sound[7] + b"\n NaN"),
         ("events", "f.json"): gzip.compress(sound[8]),
+        # To both a record that goes on in the next line, which would be sound by itself.
+        ("events", "h.json"): b"{\n\t" + line(event(sessionId=30)) + b"\n" + sound[8],
         ("events", "g.json"): line({**EVENT, "song": "[1]"}) * 2 + line({**EVENT, "song": [1]}),
     }
     run, books = load_and_compare(bucket, Reference(parse_copied), files)
-    assert sorted(key for key, *_ in bucket.star()["songplays"]) == [*range(8), 20, 21, 38]
+    assert sorted(key for key, *_ in bucket.star()["songplays"]) == [*range(9), 20, 21, 38]
     assert run.refused["undecodable_object"] == 1
     assert len(books.refusals) == sum(run.refused.values())
 

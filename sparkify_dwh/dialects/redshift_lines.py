@@ -84,14 +84,19 @@ def windows(file: BinaryIO, wanted: Mapping[int, object]) -> Iterator[tuple[int,
             return
 
 
-def ending_at(window: Window, line: int, source: Source) -> list[records.Record]:
-    """The records of a window that end in its last line."""
+def ending_at(
+    window: Window, line: int, errors: Sequence[LoadError], source: Source
+) -> list[records.Record]:
+    """The records of a window that end in its last line, where COPY refused some."""
     found = window.ending(source, line)
-    if not found or (found[0].line < line and found[0].rule == "malformed_json"):
+    if not found:
+        return window.ending(source, line, alone=True) or [window.line(line)]
+    if found[0].line < line and found[0].rule == "malformed_json":
         # A record without an end swallows the lines after it, which COPY does not hold it to.
         parts = window.ending(source, line, alone=True)
-        if not found or all(part.rule != "malformed_json" for part in parts):
-            found = parts or [window.line(line)]
+        meant = any(_may_mean(error, part, source) for error in errors for part in parts)
+        if meant and all(part.rule != "malformed_json" for part in parts):
+            return parts
     return found
 
 

@@ -97,7 +97,7 @@ class Rows:
             for error in errors:
                 by_line[error.line].append(error)
             for line, window in windows(file, by_line):
-                found = ending_at(window, line, self.source)
+                found = ending_at(window, line, by_line[line], self.source)
                 pairs = matched(by_line[line], found, self.source)
                 reading.read[each.key] += len(pairs) - len(by_line[line])
                 for error, record in pairs:
