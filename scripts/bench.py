@@ -170,6 +170,7 @@ class Bench:
             "memory": lambda: [self.memory()],
             "delta": lambda: [self.delta()],
             "nothing": lambda: [self.nothing()],
+            "profile": lambda: [self.profile()],
             **bench_scale.rows(self, Row),
         }
         unknown = set(wanted) - set(made)
@@ -218,6 +219,20 @@ class Bench:
             return self.load(data, "ours.duckdb")
 
         return Row("nothing", "nothing new, to the full load", 0.08, *self.pairs(ours, theirs))
+
+    def profile(self) -> Row:
+        """A profile of logs and songs, to the full load of them."""
+        data = self.data("full", self.events, self.songs)
+        places = (str(data / "log_data"), str(data / "song_data"))
+
+        def ours() -> list[str]:
+            return [sys.executable, "-m", "sparkify_dwh", "profile", "--quiet", "--json", *places]
+
+        def theirs() -> list[str]:
+            self.fresh("ours.duckdb")
+            return self.load(data, "ours.duckdb")
+
+        return Row("profile", "profile, to the full load", 1.0, *self.pairs(ours, theirs))
 
 
 def main() -> None:

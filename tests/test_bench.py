@@ -24,7 +24,8 @@ def test_the_bench_measures_every_row() -> None:
     assert done.returncode == 0, done.stderr
     rows = {row["name"]: row for row in json.loads(done.stdout)}
     assert set(rows) == {
-        *("full", "dirty", "small", "memory", "delta", "nothing", "history", "scale"),
+        *("full", "dirty", "small", "memory", "delta", "nothing", "profile", "history"),
+        "scale",
         *("scale-memory", "objects", "s3", "s3-far", "s3-compacted", "help", "statements"),
         *("manifest", "manifest-time"),
     }

@@ -437,6 +437,7 @@ def test_runs_and_one_run(places: tuple[str, ...]) -> None:
     shown = sparkify("runs", run_id).stdout
     for part in one:
         assert f"{part}\n" in shown
+    assert "source:songs: objects 20, read 20, staged 20\n" in shown
     assert "data/log_data/2018/11/2018-11-01-events.json" in shown
     assert str(Path.cwd()) not in shown
     assert sparkify("runs", "nonesuch", code=2).stderr.startswith("error: there is no run nonesuch")

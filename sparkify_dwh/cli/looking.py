@@ -139,7 +139,8 @@ def _show_run(found: dict[str, Table], json: bool) -> None:
             continue
         rows = [_shown(columns, row) for row in _columns(part, columns)[: _limit(name)]]
         if name == "books":
-            columns, rows = ("target", "accounts"), _books(part)
+            parts.append(styled(name, BOLD, sys.stdout) + "\n" + _books(part))
+            continue
         heads = [column.removeprefix("rows_").replace("_", " ") for column in columns]
         parts.append(styled(name, BOLD, sys.stdout) + "\n" + table(heads, rows, sys.stdout))
         if len(rows) < len(part) and name == "files":
@@ -168,13 +169,22 @@ def _here(path: str) -> str:
     return path.removeprefix(f"{Path.cwd()}/")
 
 
-def _books(part: Table) -> list[tuple[Any, ...]]:
-    """One row a source or table, its accounts in one cell, zeros left out."""
-    rows = []
+#: Accounts in the order of the equations; others come last.
+_ACCOUNTS = (
+    *("objects", "read", "refused_by_parser", "staged", "refused_by_rule", "erased"),
+    *("refused", "out_of_scope", "duplicate", "stale", "merged", "replaced"),
+)
+
+
+def _books(part: Table) -> str:
+    """A line for each source and table with its accounts, zeros left out."""
+    known = {name: number for number, name in enumerate(_ACCOUNTS)}
+    lines = []
     for target, accounts in groupby(part.rows, key=lambda row: row[0]):
-        each = [f"{account.replace('_', ' ')} {n:,}" for _, account, n in accounts if n]
-        rows.append((target, ", ".join(each) or "all 0"))
-    return rows
+        ordered = sorted(accounts, key=lambda row: (known.get(row[1], len(known)), row[1]))
+        each = [f"{account.replace('_', ' ')} {n:,}" for _, account, n in ordered if n]
+        lines.append(wrapped(f"{inert(target)}: {', '.join(each) or 'all 0'}", sys.stdout))
+    return "\n".join(lines)
 
 
 @command("rejects")
