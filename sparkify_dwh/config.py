@@ -136,10 +136,22 @@ class Settings(BaseSettings):
             backend = url.get_backend_name()
         except (ArgumentError, ValueError):  # a port that is no number, which may be a password
             raise ValueError("it is no SQLAlchemy URL such as duckdb:///file.duckdb") from None
+        if url.username and not url.host:
+            raise ValueError("a database that is a file has no user and no password")
+        if url.host and "@" in (url.database or ""):
+            raise ValueError("a password in it must be percent-encoded: %2F for /, %40 for @")
         from .dialects import ENGINES
 
         if backend not in ENGINES:
             raise ValueError(f"no engine named {backend!r}; there are: {', '.join(ENGINES)}")
+        return value
+
+    @field_validator("aws_endpoint_url")
+    @classmethod
+    def _endpoint(cls, value: str | None) -> str | None:
+        # boto3 quotes it in its errors.
+        if value is not None and not _ENDPOINT.fullmatch(value):
+            raise ValueError("it must look like https://host:port, without user or parameters")
         return value
 
     @field_validator("work_prefix")
@@ -176,6 +188,7 @@ class Settings(BaseSettings):
         return {name: masked(getattr(self, name)) for name in type(self).model_fields}
 
 
+_ENDPOINT = re.compile(r"https?://[^/?#@\s]+(/[^?#@\s]*)?")
 #: A password before the host, or a secret among the parameters, of a URL; SQLAlchemy takes a
 #: password with any character but @, and a wrong one may hold that as well.
 _URL_SECRETS = re.compile(
