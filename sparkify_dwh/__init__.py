@@ -20,6 +20,7 @@ _EXPORTS = {
     "Chart": "declare",
     "CheckError": "errors",
     "CheckResult": "results",
+    "Compaction": "compaction",
     "Damage": "profiles",
     "DatabaseError": "errors",
     "Declarations": "declare",
@@ -67,6 +68,7 @@ _EXPORTS = {
 
 if TYPE_CHECKING:
     from .audit import SourceBook
+    from .compaction import Compaction
     from .config import Settings
     from .declare import (
         Chart,
@@ -131,6 +133,7 @@ __all__ = [
     "Chart",
     "CheckError",
     "CheckResult",
+    "Compaction",
     "Damage",
     "DatabaseError",
     "Declarations",

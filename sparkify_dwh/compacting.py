@@ -9,14 +9,13 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
 from . import audit, packs
+from .compaction import Compaction
 from .config import Settings
 from .declare import Declarations, Source
 from .depot import Depot, depot
@@ -25,8 +24,8 @@ from .discover import Object
 from .errors import SettingsError, SourceError
 from .executor import Executor
 from .listing import list_sources, locations
-from .packs import Pack, PackWriter, Undecodable
-from .results import html_table
+from .pack_files import NAME, PackWriter, Undecodable, name_of, read_index
+from .packs import Pack
 from .s3 import SCHEME, Bucketeer
 
 #: Compressed bytes of a compacted object to aim at; AWS advises 1 MB to 1 GB and equal sizes.
@@ -39,46 +38,6 @@ GZIP_RATIO = 8
 _SAMPLE_OBJECTS, _SAMPLE_BYTES = 64, 8 * 1024 * 1024
 #: Objects fetched before they are written in their order.
 _CHUNK = 1000
-
-
-@dataclass
-class Compaction:
-    """What compacting a source did.
-
-    :param listed: objects of the source.
-    :param loaded: of these, those that the warehouse holds already; they are left alone.
-    :param known: those that compacted objects hold already.
-    :param large: those of a good size as they are.
-    :param compacted: those that went into compacted objects now.
-    :param left: those that load by themselves: they changed, or are no text of records.
-    :param adopted: compacted objects that an earlier run, or another warehouse, has made.
-    :param made: the new compacted objects; in a dry run their addresses and estimated sizes.
-    """
-
-    source: str
-    into: str
-    slices: int
-    dry_run: bool = False
-    listed: int = 0
-    loaded: int = 0
-    known: int = 0
-    large: int = 0
-    compacted: int = 0
-    left: int = 0
-    adopted: int = 0
-    bytes_read: int = 0
-    bytes_written: int = 0
-    made: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        """As plain values, for ``--json``."""
-        return asdict(self)
-
-    def _repr_html_(self) -> str:
-        rows = [tuple(each.values()) for each in self.made]
-        head = f"{self.source}: {self.compacted:,} objects into {len(self.made):,}"
-        return html_table(("key", "size", "objects", "rows", "refused"), rows, head)
 
 
 class Compacting:
@@ -182,7 +141,7 @@ class Compacting:
             data = key.removesuffix(packs.INDEX_SUFFIX) + packs.SUFFIX
             if data in known or data not in there:
                 continue
-            name, pack, _ = packs.read_index(self.depot.read(key), key)
+            name, pack, _ = read_index(self.depot.read(key), key)
             now = there[data]
             if name == self.source.name and (now.version, now.size) == pack.version:
                 found.append(pack)
@@ -257,13 +216,13 @@ class Compacting:
     def _foresee(self, group: Sequence[Object], done: Compaction) -> None:
         done.compacted += len(group)
         done.bytes_read += sum(each.size for each in group)
-        key = self.depot.address + packs.name_of(group)
+        key = self.depot.address + name_of(group)
         done.made.append({"key": key, "size": None, "objects": len(group)})
 
     # Making one ---------------------------------------------------------------------------
 
     def _make(self, group: Sequence[Object], done: Compaction) -> None:
-        name = packs.name_of(group)
+        name = name_of(group)
         data, index = (self.engine.scratch / part for part in (name, packs.index_of(name)))
         with data.open("wb") as to, index.open("wb") as index_to:
             writer = PackWriter(to, index_to, self.source)
@@ -334,7 +293,7 @@ def _source(declarations: Declarations, name: str) -> Source:
 
 
 def _is_data(key: str) -> bool:
-    return packs.NAME.fullmatch(key.rpartition("/")[2]) is not None
+    return NAME.fullmatch(key.rpartition("/")[2]) is not None
 
 
 def _weight(each: Object) -> int:

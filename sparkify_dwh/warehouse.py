@@ -23,7 +23,7 @@ from .results import CheckResult, Plan, Run, Table
 from .schema import SchemaStatus
 
 if TYPE_CHECKING:
-    from .compacting import Compaction
+    from .compaction import Compaction
     from .erasing import Erasure
     from .going_back import Loss
     from .profiles import Profile

@@ -22,7 +22,7 @@ from strategies import EVENTS, SONGS, line, lines, objects, song
 
 import sparkify_dwh.compacting
 from sparkify_dwh import Run, SettingsError, SourceError, UsageError
-from sparkify_dwh.compacting import Compaction
+from sparkify_dwh.compaction import Compaction
 from sparkify_dwh.depot import Folder
 from sparkify_dwh.generate import generate
 

@@ -8,7 +8,8 @@ from pathlib import Path
 from .. import packed, records
 from ..declare import Source
 from ..discover import Object, ObjectsChanged
-from ..packs import LINE, OBJECT, Pack, broken, index_of, read_index, refuse, unpack
+from ..pack_files import read_index, refuse, unpack
+from ..packs import LINE, OBJECT, Pack, broken, index_of
 from ..quarantine import Quarantine
 from ..s3 import SCHEME, Bucketeer
 from .base import Reading
