@@ -1,6 +1,6 @@
 """A person who was erased is gone, stays gone whatever is loaded, and is on record without a name.
 
-Each test runs on both engines.
+Tests run on both engines where these may differ.
 """
 
 from __future__ import annotations
@@ -240,22 +240,22 @@ def test_errors_and_the_run_log_show_no_such_record(anywhere: Loaded, source: So
     assert not holding(anywhere, NAME)
 
 
-def test_samples_of_refused_runs_go(anywhere: Loaded, source: Source) -> None:
+def test_samples_of_refused_runs_go(on_duckdb: OnDuckDB, source: Source) -> None:
     """The run log keeps none now; earlier versions did."""
     fill(source)
-    allow(anywhere, max_rejects=1)
+    allow(on_duckdb, max_rejects=1)
     with pytest.raises(RejectLimitError) as caught:
-        anywhere.load()
-    ((reason,),) = anywhere.query("SELECT reason FROM audit.load_run WHERE event = 'refused'")
+        on_duckdb.load()
+    ((reason,),) = on_duckdb.query("SELECT reason FROM audit.load_run WHERE event = 'refused'")
     assert caught.value.what.startswith(reason + "\n  ") and NAME in caught.value.what
-    with anywhere.warehouse.engine.begin() as connection:
+    with on_duckdb.warehouse.engine.begin() as connection:
         old = sa.text("UPDATE audit.load_run SET reason = :reason WHERE event = 'refused'")
         connection.execute(old, {"reason": caught.value.what})
-    assert anywhere.warehouse.erase(10).removed["audit.load_run"] == 1
-    assert anywhere.query("SELECT reason FROM audit.load_run WHERE event = 'refused'") == [
+    assert on_duckdb.warehouse.erase(10).removed["audit.load_run"] == 1
+    assert on_duckdb.query("SELECT reason FROM audit.load_run WHERE event = 'refused'") == [
         (reason,)
     ]
-    assert not holding(anywhere, NAME)
+    assert not holding(on_duckdb, NAME)
 
 
 def test_twice(anywhere: Loaded, source: Source) -> None:
@@ -291,12 +291,12 @@ def test_what_is_no_id(on_duckdb: OnDuckDB, id_: Any) -> None:
     assert on_duckdb.query("SELECT count(*) FROM audit.erasure") == [(0,)]
 
 
-def test_a_dry_run_changes_nothing(anywhere: Loaded, source: Source) -> None:
-    loaded(anywhere, source)
-    before = everything(anywhere)
-    found = anywhere.warehouse.erase(10, dry_run=True)
+def test_a_dry_run_changes_nothing(on_duckdb: OnDuckDB, source: Source) -> None:
+    loaded(on_duckdb, source)
+    before = everything(on_duckdb)
+    found = on_duckdb.warehouse.erase(10, dry_run=True)
     assert found.dry_run and found.removed["sparkify.songplays"] == len(TAKEN)
-    assert everything(anywhere) == before
+    assert everything(on_duckdb) == before
 
 
 def test_one_transaction(anywhere: Loaded, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -335,10 +335,10 @@ def test_an_erasure_while_a_load_is_at_work(
     assert is_gone(anywhere) and len(anywhere.star()["songplays"]) == 4
 
 
-def test_who_was_erased_does_not_add_statements(anywhere: Loaded, source: Source) -> None:
+def test_who_was_erased_does_not_add_statements(on_duckdb: OnDuckDB, source: Source) -> None:
     """A load asks nothing more where nobody was erased, and as much for one as for many."""
     fill(source)
-    allow(anywhere)
+    allow(on_duckdb)
 
     def counted() -> int:
         seen = []
@@ -348,7 +348,7 @@ def test_who_was_erased_does_not_add_statements(anywhere: Loaded, source: Source
 
         sa.event.listen(sa.Engine, "before_cursor_execute", note)
         try:
-            run = anywhere.load(all=True, dry_run=True)
+            run = on_duckdb.load(all=True, dry_run=True)
         finally:
             sa.event.remove(sa.Engine, "before_cursor_execute", note)
         about = [text for text in seen if "erasure" in text and "load_file" not in text]
@@ -357,10 +357,10 @@ def test_who_was_erased_does_not_add_statements(anywhere: Loaded, source: Source
         return len(about)
 
     assert counted() == 0
-    anywhere.warehouse.erase(999)
+    on_duckdb.warehouse.erase(999)
     one = counted()
     for user in (10, 11):
-        anywhere.warehouse.erase(user)
+        on_duckdb.warehouse.erase(user)
     assert counted() == one > 0
 
 
