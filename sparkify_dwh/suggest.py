@@ -176,6 +176,8 @@ def _sort_key(found: SourceProfile) -> Iterator[Suggestion]:
 
 
 def _distribution(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[Suggestion]:
+    if found.records < 2:
+        return
     best = _even(found, hints)
     if found.records < SMALL:
         reason = f"{found.records:,} records: every node may hold them, and no join moves them"
@@ -217,7 +219,7 @@ def _rules(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[Suggesti
         yield _rule(names, "one of equal records is kept", reason)
     always = [f.name for f in found.fields if not f.absent]
     if always:
-        reason = f"never missing, null or '' in {found.records:,} records"
+        reason = "never missing, null or ''"
         yield _rule(always, f"{listed(always)} {_is(always)} given", reason)
     for group in found.together:
         yield from _group_rules(group, found.records)

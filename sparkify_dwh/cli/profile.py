@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -84,9 +85,9 @@ def _lines(lines: Sequence[str]) -> list[str]:
 
 
 def _head(found: SourceProfile) -> str:
-    size = found.bytes / 1e6
+    size = f"{found.bytes / 1e6:,.1f} MB" if found.bytes > 99_999 else f"{count(found.bytes)} bytes"
     files = f"{count(found.objects)} file{'' if found.objects == 1 else 's'}"
-    text = f"{count(found.records)} records in {files}, {size:,.1f} MB"
+    text = f"{count(found.records)} record{'' if found.records == 1 else 's'} in {files}, {size}"
     notes = [f"{count(sum(found.broken.values()))} broken"] if found.broken else []
     notes += [f"{count(found.skipped)} names skipped"] if found.skipped else []
     notes += [f"{count(found.repeated_keys)} give a key twice"] if found.repeated_keys else []
@@ -101,7 +102,7 @@ def _head(found: SourceProfile) -> str:
 
 def _broken(found: SourceProfile) -> str:
     rows = [
-        (Place(f"{each.key}:{each.line}" if each.line else each.key), each.rule, each.raw)
+        (Place(_here(each.key) + (f":{each.line}" if each.line else "")), each.rule, each.raw)
         for each in found.broken_at
     ]
     lines = [table(("where", "rule", "text"), _short(rows), sys.stdout)]
@@ -110,6 +111,11 @@ def _broken(found: SourceProfile) -> str:
         rules = ", ".join(f"{rule} {count(n)}" for rule, n in found.broken.items())
         lines.append(wrapped(f"of {count(total)}: {rules}", sys.stdout))
     return f"{styled('broken: no JSON objects', RED, sys.stdout)}\n" + "\n".join(lines)
+
+
+def _here(path: str) -> str:
+    """A path relative to the working directory where it lies below."""
+    return path.removeprefix(f"{Path.cwd()}/")
 
 
 def _short(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
