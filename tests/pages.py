@@ -8,9 +8,9 @@ A page is executed in a folder of its own by one shell:
 - a block whose first line is ``# NAME.SUFFIX`` is a file, written when the page comes to it.
 
 What differs from run to run is taken out of both sides: run ids, seconds, the date and time of
-today, process ids, the newest schema version, the folder. A command that names a run id of the page
-is given the id of the run at hand. A command may fail only where the page shows it by
-``$ echo $?``.
+today, process ids, progress of long loads, the newest schema version, the folder. A command that
+names a run id of the page is given the id of the run at hand. A command may fail only where the
+page shows it by ``$ echo $?``.
 
 ``UPDATE_DOCS=1`` writes what came out into the page; read the diff.
 """
@@ -37,6 +37,8 @@ _VARIES = (
     (re.compile(r"\bpid \d+\b"), "pid N"),
     (re.compile(r"\b000\d\b"), "REVISION"),
 )
+#: A line about the progress of a load that takes long.
+_PROGRESS = re.compile(r"[a-z]+(?: \w+)?, \d+%(?:, .*)?")
 _BLOCK = re.compile(r"^```(?P<kind>[^\n]*)\n(?P<body>.*?)^```$", re.M | re.S)
 _FILE = re.compile(r"# (?P<path>[\w./-]+\.\w+)\n")
 _END = "\x1eend of command "
@@ -156,7 +158,7 @@ class Shell:
             raise AssertionError(f"the shell ended at: {text}\n" + "\n".join(lines))
         if lines[-1] == "":
             lines.pop()
-        written = "\n".join(lines)
+        written = "\n".join(each for each in lines if not _PROGRESS.fullmatch(each))
         found = zip(RUN_ID.findall("\n".join(command.shown)), RUN_ID.findall(written), strict=False)
         self.run_ids.update(dict(found))
         for page, real in self.replaced.items():

@@ -233,6 +233,7 @@ def test_the_tool_runs_what_a_page_shows(tmp_path: Path, monkeypatch: pytest.Mon
 
     assert not wrong("toml\n# a.toml\nx = 1", "console\n$ cat a.toml\n# a.toml\nx = 1")
     assert not wrong("console\n$ name=\n> name=Ava\n$ echo $name >&2\nAva\n$ false\n$ echo $?\n1")
+    assert not wrong("console\n$ echo 'merging songplays, 92%, 1 s left'; echo a\na")
     assert wrong("console\n$ echo a\nb") == ["$ echo a\nshown:\nb\nreal:\na"]
     assert wrong("console\n$ false") == ["$ false\nends with 1:\n"]
     monkeypatch.setenv("UPDATE_DOCS", "1")
