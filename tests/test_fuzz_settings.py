@@ -30,7 +30,7 @@ from sparkify_dwh.s3 import Bucketeer, Location, location
 
 __all__ = ["aws_keys", "migrated", "s3_server", "standin"]
 #: The most examples that each takes in a long run.
-MANY = 20_000
+MANY = 3_000
 (EVENTS,) = (source for source in SPARKIFY.sources if source.name == "events")
 NAMES = sorted(Settings.model_fields)
 
@@ -188,7 +188,7 @@ def test_commands_with_any_options_end_with_an_exit_code() -> None:
 
     chosen = st.sampled_from(sorted(commands)).flatmap(words)
 
-    @fuzzed("command lines", 40, 2_000)
+    @fuzzed("command lines", 40, 500)
     @given(chosen)
     def check(arguments: list[str]) -> None:
         with tempfile.TemporaryDirectory() as folder:
@@ -314,7 +314,7 @@ def test_objects_with_any_keys_load_on_both_engines(
     """Found through listing, manifest, COPY and its views; the books are the judge's."""
     keys = st.lists(KEYS.filter(lambda k: 0 < len(k.encode()) < 900), min_size=1, max_size=5)
 
-    @fuzzed("objects with any keys, on both engines", 3, 200)
+    @fuzzed("objects with any keys, on both engines", 3, 40)
     @given(keys.map(lambda found: sorted(set(found))))
     def check(found: list[str]) -> None:
         migrated.empty()
@@ -346,7 +346,7 @@ def test_a_manifest_names_each_object_as_it_is(s3_server: Any) -> None:
 
     bucket = new_bucket(s3_server, "work")
 
-    @fuzzed("manifests", 8, 2_000)
+    @fuzzed("manifests", 8, 200)
     @given(st.lists(KEYS, min_size=1, max_size=6))
     def check(keys: list[str]) -> None:
         given_ = Settings(

@@ -32,7 +32,7 @@ from sparkify_dwh.dialects import intake, spool, survey
 SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
 MIB = 1024 * 1024
 #: Of each hostile object, and of one in gzip when it is unpacked.
-SIZE = (1024 if SOAK else 24) * MIB
+SIZE = (256 if SOAK else 24) * MIB
 UNPACKED = SIZE + 2 * packed.FREE
 #: A process that reads hostile objects may take so much more than one that reads sound ones.
 BEYOND = 100 * MIB
@@ -237,7 +237,7 @@ def test_loads_of_what_is_too_large_end_as_the_oracle_says(
     mixed = st.lists(_bodies() | sound.map(lambda text: text + b"\n"), max_size=5).map(b"".join)
     gz = mixed.map(lambda body: gzip.compress(body, mtime=0))
 
-    @settings(max_examples=examples(8, 500))
+    @settings(max_examples=examples(8, 150))
     @given(st.lists(mixed | gz, min_size=1, max_size=4))
     def check(bodies: list[bytes]) -> None:
         with tempfile.TemporaryDirectory(dir=tmp_path) as root:
