@@ -10,11 +10,14 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from .. import records
 
 _BLANKS = b" \t\r\n"
 _CHUNK = 1024 * 1024
+#: Bytes that tell nothing of how a text is built.
+_TEXT = bytes(set(range(256)) - set(b"{}]\n\x0b\x0c"))
 _TRAILING_COMMA = re.compile(rb",\s*[}\]]")
 #: The last three bytes of a line that closes one bracket and has no comma or blank before it.
 _TAIL = re.compile(rb"(?s)[^}\]]?[^,\s}\]]\}\r?")
@@ -47,37 +50,97 @@ class Survey:
 
 def survey(path: str) -> Survey:
     """Counts lines and looks for what the engine must not be given as it is."""
-    size, lines, rest = 0, 0, b""
+    size, lines = 0, 0
     odd: list[int] = []
     with Path(path).open("rb") as file:
-        while True:
-            block = file.read(_CHUNK)
-            size += len(block)
-            text = rest + block
-            whole = text.split(b"\n")
-            rest = whole.pop()
-            if not block and rest:
-                whole.append(rest)
-            blank = {line[:1] for line in whole} & {b"", b" ", b"\t", b"\r", b"\x0b", b"\x0c"}
-            long = len(rest) > records.MAX_RECORD or (whole and len(whole[0]) > records.MAX_RECORD)
-            if blank or long or (whole and lines == 0 and not _starts_well(whole)):
+        for whole in _blocks(file):
+            if not _plain(whole, first=lines == 0):
                 return Survey(os.fstat(file.fileno()).st_size, 0, False)
-            if b"\x0c" in text or b"\x0b" in text or any(map(lenient, _doubtful(whole))):
-                odd += [lines + n for n, line in enumerate(whole) if lenient(line)]
-            lines += len(whole)
-            if not block:
-                return Survey(size, lines, lines > 0, odd)
+            odd += [lines + n for n in _odd(whole)]
+            size += len(whole.text)
+            lines += len(whole.lines)
+        return Survey(size, lines, lines > 0, odd)
 
 
-def _doubtful(lines: list[bytes]) -> Iterator[bytes]:
-    """The lines that may have a comma before a closing bracket.
+def starts_plain(path: str) -> bool:
+    """Whether the first lines of a file look as those of a plain one must; cheap."""
+    with Path(path).open("rb") as file:
+        whole = next(_blocks(file), None)
+    return whole is not None and _plain(whole, first=True)
 
-    Measured on 690 MB: 0.3 s, where a search of the pattern in all of the text takes 0.9 s.
+
+class _Block:
+    """Whole lines of a file.
+
+    :ivar text: the lines with their line feeds; the last one of a file may have none.
     """
-    yield from (line for line in lines if b"}" in line[:-3] or b"]" in line)
+
+    def __init__(self, text: bytes) -> None:
+        self.text = text
+        self.lines = text.split(b"\n")
+        if not self.lines[-1]:
+            self.lines.pop()
+        #: Measured on 690 MB: 0.2 s, a third of what a look at each line costs.
+        self.frame = text.translate(None, _TEXT)
+        if text[-1:] != b"\n":
+            self.frame += b"\n"
+
+    @property
+    def regular(self) -> bool:
+        """Whether each line has one brace that opens, one that closes, and no odd blank."""
+        frame = self.frame
+        if b"]" in frame:
+            frame = frame.replace(b"]", b"")
+        return frame == b"{}\n" * len(self.lines)
+
+
+def _blocks(file: BinaryIO) -> Iterator[_Block]:
+    """The whole lines of a file, about 1 MiB at a time; one that is too long is cut short."""
+    while text := file.read(_CHUNK):
+        if text[-1:] != b"\n":
+            text += file.readline(records.MAX_RECORD + 1)
+        yield _Block(text)
+
+
+def _plain(block: _Block, *, first: bool) -> bool:
+    lines = block.lines
+    if not block.regular:
+        if {line[:1] for line in lines} & {b"", b" ", b"\t", b"\r", b"\x0b", b"\x0c"}:
+            return False
+    # Only the last line of a block may be longer than a block.
+    long = len(lines[-1]) > records.MAX_RECORD
+    return not long and (not first or _starts_well(lines))
+
+
+def _odd(block: _Block) -> Iterator[int]:
+    """Numbers of the block's lines that the engine may wrongly take for sound."""
+    lines, frame = block.lines, block.frame
+    doubtful = b"\x0c" in frame or b"\x0b" in frame
+    if not doubtful:
+        doubtful = any(map(lenient, _doubtful(block)))
+    if doubtful:
+        yield from (n for n, line in enumerate(lines) if lenient(line))
+
+
+def _doubtful(block: _Block) -> Iterator[bytes]:
+    """The lines that may have a comma before a closing bracket."""
+    lines = block.lines
+    if not block.regular:
+        yield from (line for line in lines if b"}" in line[:-3])
+    if b"]" in block.frame and any(_after_comma(block.text)):
+        yield from (line for line in lines if b"]" in line)
     tails = {tail for tail in {line[-3:] for line in lines} if not _TAIL.fullmatch(tail)}
     if tails:
         yield from (line for line in lines if line[-3:] in tails)
+
+
+def _after_comma(text: bytes) -> Iterator[bool]:
+    """Of each closing square bracket whether a comma may stand before it."""
+    at = text.find(b"]")
+    while at >= 0:
+        before = text[max(0, at - 64) : at].rstrip()
+        yield not before or before.endswith(b",")
+        at = text.find(b"]", at + 1)
 
 
 def _starts_well(lines: list[bytes]) -> bool:
