@@ -13,6 +13,7 @@ from sqlalchemy.engine import make_url
 import sparkify_dwh.dialects  # noqa: F401  (registers the dialects before an engine is made)
 from sparkify_dwh.config import Settings
 from sparkify_dwh.dialects import load_engine
+from sparkify_dwh.dialects.incoming import is_incoming
 from sparkify_dwh.executor import Executor
 from sparkify_dwh.models import Base
 from sparkify_dwh.schema import has_lock
@@ -25,7 +26,9 @@ SCHEMAS = {table.schema for table in Base.metadata.tables.values()}
 
 
 def include_name(name: str | None, kind: str, parents: Any) -> bool:
-    """Only the warehouse's own schemas are compared."""
+    """Only the warehouse's own schemas and tables are compared."""
+    if kind == "table" and name is not None:
+        return not is_incoming(name)
     return name in SCHEMAS if kind == "schema" else True
 
 
@@ -47,6 +50,7 @@ OPTIONS: dict[str, Any] = {
 
 def migrate(connection: Any, *, locked: bool) -> None:
     """Runs the migrations in one transaction, holding the loaders' lock where there is one."""
+    load_engine(settings).sweep(connection)
     context.configure(connection=connection, **OPTIONS)
     with context.begin_transaction():
         if locked:

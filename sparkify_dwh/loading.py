@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -186,7 +187,7 @@ class Loading:
             path = self.engine.scratch / f"rejected-{attempt}.json"
             quarantine = Quarantine(path, self.loader.run_id, self.started_at)
             try:
-                return self._attempt(connection, listings, quarantine, waiting, began)
+                return self._swept(connection, listings, quarantine, waiting, began)
             except ObjectsChanged as changed:
                 waiting |= changed.keys
                 self._warn_changed(changed.keys)
@@ -208,6 +209,18 @@ class Loading:
             connection.rollback()
             self.engine.reset(connection)
         raise AssertionError
+
+    def _swept(self, connection: sa.Connection, *args: Any) -> Run:
+        """An attempt that leaves nothing behind in the database unless it commits."""
+        done = None
+        try:
+            done = self._attempt(connection, *args)
+            return done
+        finally:
+            if done is None or self.dry_run:
+                with suppress(sa.exc.SQLAlchemyError):
+                    connection.rollback()
+                    self.engine.sweep(connection)
 
     def _wait_for_other(self, error: sa.exc.DBAPIError, waited: float, attempt: int) -> None:
         if not self.engine.embedded:

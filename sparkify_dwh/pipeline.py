@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,7 +23,7 @@ from .quality import Measure
 from .quarantine import Quarantine
 from .resolve import Lookups
 from .sql import HasBit
-from .transform import TypedRows, in_scope, repair, repair_table, suspects
+from .transform import TypedRows, in_scope, mend, repair, repair_table, suspects
 
 NO_PAST = audit.Past(0, 0)
 
@@ -126,7 +126,7 @@ def discover(
 def read(ex: Executor, load: Load) -> None:
     """Reads, judges and keys the rows of every source; writes temporary tables only."""
     if not load.engine.reads_first:
-        _empty_staging(ex, load)
+        _empty_staging(ex, load, load.declarations.sources)
     persons.withhold(ex, load.declarations.sources, load.quarantine, load.past.erasures)
     repairs = repair_table()
     ex.create(repairs, step="repair")
@@ -144,9 +144,9 @@ def read(ex: Executor, load: Load) -> None:
             _count_scopes(ex, load, batch)
 
 
-def _empty_staging(ex: Executor, load: Load) -> None:
+def _empty_staging(ex: Executor, load: Load, sources: Iterable[Source]) -> None:
     """By DELETE: TRUNCATE would commit on Redshift."""
-    for source in load.declarations.sources:
+    for source in sources:
         gone = ex.change(sa.delete(source.staging), step="stage", target=source.name)
         load.emptied[source.staging] = gone
 
@@ -186,6 +186,9 @@ def _mend(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
     with ex.when("texts are damaged", fresh) as wanted:
         if wanted:
             load.engine.fill(ex, repairs, fresh, step="repair", target=batch.source.name)
+    with ex.when("texts are damaged", load.repaired) as wanted:
+        for mending in mend(batch.source, batch.raw, repairs) if wanted else ():
+            ex.change(mending, step="repair", target=batch.source.name)
 
 
 def _judge(ex: Executor, load: Load, batch: Batch, repairs: sa.Table) -> None:
@@ -251,15 +254,16 @@ def _count_scopes(ex: Executor, load: Load, batch: Batch) -> None:
 
 def write(ex: Executor, load: Load) -> None:
     """Stages, merges, checks, balances and records, all in the caller's transaction."""
+    fed = {batch.source.name for batch in load.batches if batch.rows is not None}
     if load.engine.reads_first:
-        _empty_staging(ex, load)
-    for batch in load.batches:
-        if batch.rows is not None:
-            load.engine.stage(ex, batch.source)
+        _empty_staging(ex, load, [s for s in load.declarations.sources if s.name not in fed])
     lookups = {t.name: Lookups(t) for t in load.declarations.targets if t.resolution is not None}
     for target in load.declarations.targets:
         _merge_target(ex, load, target, lookups)
         ex.observer.advance("merge", target.name, 1)
+    for batch in load.batches:
+        if batch.rows is not None:
+            load.engine.stage(ex, batch.source)
     _check(ex, load)
     _balance(load)
     _record(ex, load)

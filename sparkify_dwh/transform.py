@@ -16,6 +16,8 @@ from .sql import BLANKS, Clean, EpochMs, Octets, descending, integer, number
 RAW = "raw__"
 #: Prefix of a column of ``raw`` that holds a value typed ahead.
 TYPED = "typed__"
+#: Prefix of a column of ``raw`` that holds a mended text; NULL where there was nothing to mend.
+MENDED = "mended__"
 FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_800_000  # 2000-01-01 until 2101-01-01
 
 
@@ -105,10 +107,12 @@ class TypedRows:
             if used is not None and not own & used:
                 continue
             text: sa.ColumnElement[Any] = self.raw.c[spec.column]
-            if spec.repaired:
-                mended = self.repairs.alias(f"repair_{spec.column}")
-                origin = origin.outerjoin(mended, mended.c.value == text)
-                text = sa.func.coalesce(mended.c.repaired, text)
+            if spec.repaired and (better := self.raw.c.get(MENDED + spec.column)) is not None:
+                text = sa.func.coalesce(better, text)
+            elif spec.repaired:
+                found_by = self.repairs.alias(f"repair_{spec.column}")
+                origin = origin.outerjoin(found_by, found_by.c.value == text)
+                text = sa.func.coalesce(found_by.c.repaired, text)
             if spec.kind == "text":
                 found += _text_columns(spec, self.raw.c[spec.column], text)
                 continue
@@ -143,15 +147,31 @@ def typed_ahead(source: Source) -> list[sa.Column[Any]]:
     ]
 
 
+def mended(source: Source) -> list[sa.Column[Any]]:
+    """Columns for mended texts, where an engine may keep them: then no pass looks them up again."""
+    return [sa.Column(MENDED + spec.column, sa.String) for spec in source.fields if spec.repaired]
+
+
+def mend(source: Source, raw: sa.Table, repairs: sa.Table) -> list[sa.Update]:
+    """Fills the columns for mended texts that ``raw`` has."""
+    return [
+        sa.update(raw)
+        .values({MENDED + spec.column: repairs.c.repaired})
+        .where(raw.c[spec.column] == repairs.c.value)
+        for spec in source.fields
+        if spec.repaired and MENDED + spec.column in raw.c
+    ]
+
+
 def _text_columns(spec: Field, raw: Any, text: Any) -> list[sa.ColumnElement[Any]]:
     clean = Clean(text, BLANKS)
     found: list[sa.ColumnElement[Any]] = [clean.label(spec.name)]
     if spec.width:
-        # Repair and trim never lengthen a text, so most are judged by their bytes alone.
-        fits = sa.or_(
-            raw.is_(None),
-            Octets(raw) <= spec.width,
-            sa.func.coalesce(Octets(clean), 0) <= spec.width,
+        # Repair and trim never lengthen a text, so most are judged by their bytes alone; an OR
+        # would trim them all the same.
+        fits = sa.case(
+            (sa.func.coalesce(Octets(raw), 0) <= spec.width, sa.true()),
+            else_=sa.func.coalesce(Octets(clean), 0) <= spec.width,
         )
         found.append(fits.label(f"fits_{spec.name}"))
     return found

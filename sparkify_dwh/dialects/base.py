@@ -152,7 +152,7 @@ class Engine(ABC):
 
     @abstractmethod
     def stage(self, ex: Executor, source: Source) -> None:
-        """Makes staging hold the accepted rows that were read."""
+        """Makes staging hold the accepted rows that were read; ``raw_table`` may be gone then."""
 
     @abstractmethod
     def staged_counts(self, ex: Executor, source: Source) -> dict[str, int]:
@@ -200,6 +200,13 @@ class Engine(ABC):
 
     def reset(self, connection: sa.Connection) -> None:
         """Drops the temporary tables of an attempt that was rolled back, where they remain."""
+        return
+
+    def sweep(self, connection: sa.Connection) -> None:
+        """Drops what a load that did not commit left in the database, where anything can be left.
+
+        Nothing else may be open in the connection.
+        """
         return
 
     def close(self) -> None:

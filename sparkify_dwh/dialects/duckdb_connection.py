@@ -28,6 +28,7 @@ from ..models.base import table_of
 from ..observe import Fraction, unknown
 from .base import Engine
 from .duckdb_trouble import explained, holder_of, is_conflict, is_other_configuration
+from .incoming import sweep
 
 MEMORY = ":memory:"
 _POLL = 0.05
@@ -221,7 +222,11 @@ class DuckDBConnection(Engine):
         ex.change(sa.delete(lock), step="lock")
         ex.change(sa.insert(lock).values(id=sa.literal_column("1")), step="lock")
 
+    def sweep(self, connection: sa.Connection) -> None:
+        sweep(connection)
+
     def reset(self, connection: sa.Connection) -> None:
+        self.sweep(connection)
         names = sa.column("table_name", sa.String)
         tables = sa.func.duckdb_tables().table_valued(names, sa.column("temporary", sa.Boolean))
         left = connection.execute(sa.select(tables.c.table_name).where(tables.c.temporary)).all()

@@ -28,6 +28,7 @@ from ..sql import HasBit, HasNul
 from ..transform import temporary
 from .base import Reading
 from .compacted import Packed
+from .incoming import create
 from .intake import Intake, records_of
 from .spool import Piece, pick_lines
 from .survey import line_by_line
@@ -35,7 +36,9 @@ from .survey import line_by_line
 _READ, _LOOK = "read", "second look"
 #: Bytes of lines that are held while they are looked at, and records of one line.
 _HELD, _MANY = 32 * 1024 * 1024, 10_000
-ROWID = sa.literal_column("rowid", sa.BigInteger)
+_ROWID = sa.literal_column("rowid", sa.BigInteger)
+#: In ``_row`` until the rows are numbered.
+UNNUMBERED = sa.literal_column("-1", sa.BigInteger)
 
 
 def _open_end(parts: Sequence[records.Record]) -> bool:
@@ -59,9 +62,10 @@ class Reader:
         quarantine: Quarantine,
         insert: Callable[[Sequence[str], tuple[str, str]], sa.Insert],
         packed: Packed,
+        fill: Callable[..., int],
     ) -> None:
         self.ex, self.source, self.raw, self.scratch = ex, source, raw, scratch
-        self.quarantine, self.insert, self.packed = quarantine, insert, packed
+        self.quarantine, self.insert, self.packed, self.fill = quarantine, insert, packed, fill
         self.reading = Reading()
         self.intake = Intake(scratch, source, quarantine, self.reading)
         self.spool = self.intake.spool
@@ -72,8 +76,9 @@ class Reader:
             sa.Column("first", sa.BigInteger),
         )
         self.pieces: dict[str, Piece] = {}
-        #: First row of each piece as it was read; rows that are deleted do not move the others.
+        #: First row of each piece, by the numbers that rows got when they were read.
         self.first: dict[str, int] = {}
+        self._rows = 0
         self._gone: list[int] = []
         self._cut_paths: set[str] = set()
 
@@ -82,7 +87,7 @@ class Reader:
 
         :raises ObjectsChanged: when it fails and objects are no longer what was listed.
         """
-        self.ex.create(self.raw, step=_READ, target=self.source.name)
+        create(self.ex, self.source, self.raw)
         objects = [] if self.ex.planning else objects
         self.intake.objects = {each.key: each for each in objects}
         with self._steady():
@@ -103,6 +108,7 @@ class Reader:
             if wanted:
                 self._read_lines(pieces)
                 self._second_look()
+                self._tell_lines(pieces)
         cut = self.spool.take(cut=True)
         with self.ex.when("objects were cut into records", cut) as wanted:
             if wanted:
@@ -153,19 +159,34 @@ class Reader:
     ) -> dict[str, int]:
         """Reads pieces; returns the rows of each file and notes where they start."""
         pieces = list(pieces)
-        names = [*(c.name for c in self.source.columns), "_object", "_line", "_file"]
+        names = [*(c.name for c in self.source.columns), "_object", "_line", "_file", "_row"]
         statement = self.insert(names, injected or self.spool.injected)
         paths = [piece.path for piece in pieces]
         self.ex.change(statement, {"files": paths}, step=_READ, target=self.source.name)
-        file = self.raw.c._file
+        # DuckDB's own row numbers are in the order of the lines, but a checkpoint that finds
+        # deleted rows may change them: from here on rows are told by numbers of ours.
+        file, row = self.raw.c._file, self.raw.c._row
+        new = self.raw.alias("new")
+        first = sa.select(sa.func.min(sa.literal_column("new.rowid", sa.BigInteger)))
+        first = first.where(new.c._row < 0)
+        number = _ROWID - first.scalar_subquery() + sa.bindparam("before", type_=sa.BigInteger)
+        self.ex.change(
+            sa.update(self.raw).values(_row=number).where(row < 0),
+            {"before": self._rows},
+            step=_READ,
+            target=self.source.name,
+        )
         found = self.ex.rows(
-            sa.select(file, sa.func.min(ROWID), sa.func.count()).group_by(file),
+            sa.select(file, sa.func.min(row), sa.func.count())
+            .where(row >= sa.bindparam("before", type_=sa.BigInteger))
+            .group_by(file),
+            {"before": self._rows},
             step=_READ,
             target=self.source.name,
         )
         self.pieces |= {piece.path: piece for piece in pieces}
-        # Pieces read before may have lost their first row meanwhile.
-        self.first = {path: first for path, first, _ in found} | self.first
+        self.first |= {path: first for path, first, _ in found}
+        self._rows += sum(count for _, _, count in found)
         return {path: count for path, _, count in found}
 
     def _cut(self, piece: Piece) -> None:
@@ -192,10 +213,10 @@ class Reader:
     def _second_look(self) -> None:
         """Looks again at rows of NULLs and at values that may be no plain text."""
         by_path: dict[str, dict[int, bool]] = defaultdict(dict)
-        for place, path, again in self.ex.rows(
+        for number, path, again in self.ex.rows(
             self._suspects(), step=_LOOK, target=self.source.name
         ):
-            by_path[path][place - self.first[path]] = again
+            by_path[path][number - self.first[path]] = again
         for key, numbers in self.intake.odd.items():
             path = self.intake.plain[key]
             by_path[path] = dict.fromkeys(numbers, False) | by_path[path]
@@ -225,12 +246,12 @@ class Reader:
         numbers = [raw.c[name] for name in sorted(typed)]
         spelled = [sa.or_(sa.func.contains(n, "e"), sa.func.instr(n, ".") > 16) for n in numbers]
         words = [sa.or_(n >= "A", sa.func.contains(n, "n")) for n in numbers]
-        lost = sa.and_(nothing, raw.c._object.is_(None))
+        lost = sa.and_(nothing, raw.c._line.is_(None))
         again = sa.func.coalesce(sa.or_(lost, *spelled), sa.false())
         return (
-            sa.select(ROWID, raw.c._file, again)
+            sa.select(raw.c._row, raw.c._file, again)
             .where(sa.or_(nothing, *texts, *spelled, *words))
-            .order_by(ROWID)
+            .order_by(raw.c._row)
         )
 
     def _look_at(self, piece: Piece, rows: Mapping[int, bool]) -> None:
@@ -281,7 +302,7 @@ class Reader:
     def _drop(self) -> None:
         gone = sa.func.unnest(sa.bindparam("places", type_=sa.ARRAY(sa.BigInteger)))
         self.ex.change(
-            sa.delete(self.raw).where(ROWID.in_(sa.select(gone))),
+            sa.delete(self.raw).where(self.raw.c._row.in_(sa.select(gone))),
             {"places": self._gone},
             step=_LOOK,
             target=self.source.name,
@@ -290,22 +311,27 @@ class Reader:
 
     # The way back ---------------------------------------------------------------------------
 
-    def staged_rows(self) -> sa.Select[Any]:
-        """The rows of the raw table with object and line."""
+    def _tell_lines(self, pieces: Iterable[Piece]) -> None:
+        """Fills in object and line of the rows of objects that were read where they lie."""
+        step: dict[str, Any] = {"step": _READ, "target": self.source.name}
+        direct = [p for p in pieces if p.key is not None and p.path in self.first]
         raw, back = self.raw, self.way_back
-        return sa.select(
-            *(raw.c[c.name] for c in self.source.columns),
-            sa.func.coalesce(raw.c._object, back.c.object).label("_object"),
-            sa.func.coalesce(
-                raw.c._line, sa.literal_column(f"{raw.name}.rowid") - back.c.first + 1
-            ).label("_line"),
-        ).select_from(raw.outerjoin(back, back.c.file == raw.c._file))
-
-    def pieces_read(self) -> Iterator[Mapping[str, Any]]:
-        """Rows of the table that leads from a piece to its object."""
-        for path, piece in self.pieces.items():
-            if piece.key is not None and path in self.first:
-                yield {"file": path, "object": piece.key, "first": self.first[path]}
+        with self.ex.when("objects were read where they lie", direct) as wanted:
+            if not wanted:
+                return
+            self.ex.create(back, **step)
+            rows = [{"file": p.path, "object": p.key, "first": self.first[p.path]} for p in direct]
+            self.fill(self.ex, back, rows, **step)
+            number = raw.c._row - back.c.first + 1
+            mine = sa.and_(raw.c._line.is_(None), raw.c._file == back.c.file)
+            self.ex.change(sa.update(raw).values(_line=number).where(mine), **step)
+            elsewhere = sa.and_(raw.c._file == back.c.file, back.c.file != back.c.object)
+            linked = [p for p in direct if p.path != p.key]
+            with self.ex.when("DuckDB knows objects by another name", linked) as holds:
+                if holds:
+                    self.ex.change(
+                        sa.update(raw).values(_object=back.c.object).where(elsewhere), **step
+                    )
 
     def quarantine_rows(self, violations: sa.Table) -> None:
         """Sends rows that broke a rule to the quarantine, with the bytes of their records.
@@ -321,9 +347,7 @@ class Reader:
         )
         by_key: dict[str, dict[int, list[Any]]] = defaultdict(lambda: defaultdict(list))
         for row in found:
-            key = str(row._object or self.pieces[row._file].key)
-            line = row._line or row.place - self.first[row._file] + 1
-            by_key[key][line].append(row)
+            by_key[row._object][row._line].append(row)
         with self.ex.timed("quarantine", self.source.name), self._steady():
             # What came from a compacted object is shown as it stands in its own.
             for each, plain in self.packed.originals(by_key):

@@ -104,9 +104,9 @@ def _blocks(file: BinaryIO) -> Iterator[_Block]:
 
 def _plain(block: _Block, *, first: bool) -> bool:
     lines = block.lines
-    if not block.regular:
-        if {line[:1] for line in lines} & {b"", b" ", b"\t", b"\r", b"\x0b", b"\x0c"}:
-            return False
+    blanks = {b"", b" ", b"\t", b"\r", b"\x0b", b"\x0c"}
+    if not block.regular and {line[:1] for line in lines} & blanks:
+        return False
     # Only the last line of a block may be longer than a block.
     long = len(lines[-1]) > records.MAX_RECORD
     return not long and (not first or _starts_well(lines))
