@@ -12,6 +12,7 @@ from functools import reduce
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 #: What Python's ``str.strip()`` removes, as an explicit list: each engine's bare trim() differs.
@@ -89,11 +90,27 @@ class HasBit(FunctionElement[bool]):
     inherit_cache = True
 
 
-def integer(text: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    """A text as BIGINT, or NULL where it is no whole number of at most 18 digits.
+class WholeNumber(FunctionElement[int]):
+    """A text as BIGINT, or NULL where it is no whole number of at most 18 digits."""
 
-    The CAST stands behind the match in a CASE: an engine's TRY_CAST takes '12.7' as 13.
-    """
+    name = "whole_number"
+    type = sa.BigInteger()
+    inherit_cache = True
+
+
+@compiles(WholeNumber)
+def whole_number(element: Any, compiler: Any, **kw: Any) -> str:
+    """Spelled with what every engine has."""
+    return str(compiler.process(_integer(*element.clauses), **kw))
+
+
+def integer(text: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    """A text as BIGINT, or NULL where it is no whole number of at most 18 digits."""
+    return WholeNumber(text)
+
+
+def _integer(text: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
+    # The CAST stands behind the match in a CASE: an engine's TRY_CAST takes '12.7' as 13.
     number = sa.cast(text, sa.Double)
     return sa.case(
         (Matches(text, INTEGER_PATTERN), sa.cast(sa.func.split_part(text, ".", 1), sa.BigInteger)),

@@ -14,8 +14,6 @@ from .sql import BLANKS, Clean, EpochMs, Octets, descending, integer, number
 
 #: Prefix of a staging column that typed rows pass on as it is.
 RAW = "raw__"
-#: Prefix of a column of ``raw`` that holds a value typed ahead.
-TYPED = "typed__"
 #: Prefix of a column of ``raw`` that holds a mended text; NULL where there was nothing to mend.
 MENDED = "mended__"
 FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_800_000  # 2000-01-01 until 2101-01-01
@@ -116,10 +114,8 @@ class TypedRows:
             if spec.kind == "text":
                 found += _text_columns(spec, self.raw.c[spec.column], text)
                 continue
-            ahead = self.raw.c.get(TYPED + spec.name)
-            value = typed_value(spec, text) if ahead is None else ahead
             given = sa.and_(text.is_not(None), text != "")
-            found += [value.label(spec.name), given.label(f"given_{spec.name}")]
+            found += [typed_value(spec, text).label(spec.name), given.label(f"given_{spec.name}")]
         if self.place is not None:
             found += [self.place.label("place")]
             found += [c.label(RAW + c.name) for c in self.raw.c]
@@ -135,16 +131,6 @@ def typed_value(spec: Field, text: Any) -> sa.ColumnElement[Any]:
         return value
     within = sa.and_(value >= FIRST_MS, value < LAST_MS)
     return sa.case((within, EpochMs(sa.cast(sa.func.floor(value), sa.BigInteger))))
-
-
-def typed_ahead(source: Source) -> list[sa.Column[Any]]:
-    """Columns for values that an engine may type while it reads, once for all passes."""
-    types = {"integer": sa.BigInteger, "number": sa.Double, "time": sa.DateTime}
-    return [
-        sa.Column(TYPED + spec.name, types[spec.kind])
-        for spec in source.fields
-        if spec.kind != "text"
-    ]
 
 
 def mended(source: Source) -> list[sa.Column[Any]]:

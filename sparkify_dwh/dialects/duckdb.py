@@ -24,8 +24,17 @@ from ..models.base import Base
 from ..packs import Pack
 from ..quarantine import Quarantine
 from ..s3 import Bucketeer
-from ..sql import Clean, EpochMs, HasBit, HasNul, Matches, Octets, Sha256
-from ..transform import typed_ahead, typed_value
+from ..sql import (
+    Clean,
+    EpochMs,
+    HasBit,
+    HasNul,
+    Matches,
+    Octets,
+    Sha256,
+    WholeNumber,
+    whole_number,
+)
 from .base import Reading
 from .compacted import Packed
 from .duckdb_connection import DuckDBConnection
@@ -139,6 +148,15 @@ def _matches(element: Any, compiler: Any, **kw: Any) -> str:
     return f"regexp_full_match({compiler.process(element.clauses, **kw)})"
 
 
+@compiles(WholeNumber, "duckdb")
+def _whole_number(element: Any, compiler: Any, **kw: Any) -> str:
+    # What is spelled as the engine spells it itself needs no pattern, a third of the cost.
+    text = compiler.process(element.clauses, **kw)
+    value = f"TRY_CAST({text} AS BIGINT)"
+    usual = f"CAST({value} AS VARCHAR) = {text} AND strlen({text}) < 19"
+    return f"CASE WHEN {usual} THEN {value} ELSE {whole_number(element, compiler, **kw)} END"
+
+
 @compiles(EpochMs, "duckdb")
 def _epoch_ms(element: Any, compiler: Any, **kw: Any) -> str:
     return f"make_timestamp({compiler.process(element.clauses, **kw)} * 1000)"
@@ -220,18 +238,14 @@ class DuckDBEngine(DuckDBConnection):
             found = lines.table_valued(
                 *(sa.column(k, sa.String) for k in (*types, "_file")), name="lines"
             )
-            numbers = [spec for spec in source.fields if spec.kind != "text"]
-            keys = {column: key for key, column in source.keys.items()}
-            values = [typed_value(spec, found.c[keys[spec.column]]) for spec in numbers]
             place = sa.func.coalesce(found.c[injected[0]], found.c._file), found.c[injected[1]]
             return sa.insert(raw).from_select(
-                [*names, *(c.name for c in typed_ahead(source))],
+                names,
                 sa.select(
                     *(found.c[key] for key in source.keys),
                     *place,
                     found.c._file,
                     UNNUMBERED,
-                    *values,
                 ),
             )
 
