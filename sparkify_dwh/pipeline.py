@@ -327,9 +327,12 @@ def check_target(ex: Executor, target: Target, keys: sa.Table | None) -> list[Me
     """Measures the checks of a target: of the rows whose keys are given, or of all."""
     check = quality.star_check(target, keys)
     step: dict[str, Any] = {"step": "check", "target": target.name}
-    counts = dict(ex.numbers(check.duplicates, **step))
-    if check.names:
+    counts = {"key_unique": 0}
+    if check.broken is not None:
         counts |= ex.numbers(check.broken, **step)
+    with ex.when("a key has more than one row", keys is None or counts["surplus"]) as wanted:
+        if wanted:
+            counts |= ex.numbers(check.duplicates, **step)
     return [
         Measure(name, target.name, "fail", float(counts[name]), 0.0, counts[name] == 0)
         for name in ("key_unique", *check.names)

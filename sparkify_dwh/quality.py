@@ -197,21 +197,33 @@ def refuse_load(sources: Sequence[Refusing]) -> None:
 
 @dataclass(frozen=True)
 class StarCheck:
-    """Two queries over a target: keys that stand more than once, and rows that break a check."""
+    """Queries over a target.
 
+    :param broken: rows that break each of ``names``; with keys also ``surplus``, the rows beyond
+        the first of their key. None: there is nothing to ask.
+    :param duplicates: keys that stand more than once.
+    """
+
+    broken: sa.Select[Any] | None
     duplicates: sa.Select[Any]
-    broken: sa.Select[Any]
     names: tuple[str, ...]
 
 
 def star_check(target: Target, keys: sa.FromClause | None = None) -> StarCheck:
     """Keys unique, foreign keys resolve, declared checks hold.
 
-    :param keys: only rows whose key stands there; None: the whole table.
+    :param keys: only rows whose key stands there, each key once; None: the whole table.
     """
     table: sa.FromClause = target.table
-    limited = table if keys is None else table.join(keys, join_on(table, keys, target.key))
     key = [target.table.c[name] for name in target.key]
+    limited = origin = table
+    columns: list[sa.ColumnElement[Any]] = []
+    if keys is not None:
+        limited = table.join(keys, join_on(table, keys, target.key))
+        # One row for each key and one more for each row too many: no key needs to be grouped.
+        origin = keys.outerjoin(table, join_on(table, keys, target.key))
+        given = sa.select(sa.func.count()).select_from(keys.alias("given")).scalar_subquery()
+        columns.append((sa.func.count() - given).label("surplus"))
     repeated = (
         sa.select(*key)
         .select_from(limited)
@@ -219,8 +231,6 @@ def star_check(target: Target, keys: sa.FromClause | None = None) -> StarCheck:
         .having(sa.func.count() > 1)
         .subquery("repeated")
     )
-    origin = limited
-    columns: list[sa.ColumnElement[Any]] = []
     names = []
     for fk in sorted(target.table.foreign_keys, key=lambda f: f.parent.name):
         parent = fk.column.table.alias(f"{fk.parent.name}_of")
@@ -231,10 +241,12 @@ def star_check(target: Target, keys: sa.FromClause | None = None) -> StarCheck:
     for rule in target.checks:
         names.append(rule.name)
         holds = rule.predicate(target.table)
+        if keys is not None:
+            holds = sa.or_(key[0].is_(None), holds)
         columns.append(sa.func.sum(sa.case((holds, 0), else_=1)).label(rule.name))
     return StarCheck(
+        sa.select(*columns).select_from(origin) if columns else None,
         sa.select(sa.func.count().label("key_unique")).select_from(repeated),
-        sa.select(*columns).select_from(origin),
         tuple(names),
     )
 

@@ -14,6 +14,8 @@ from .sql import BLANKS, Clean, EpochMs, Octets, descending, integer, number
 
 #: Prefix of a staging column that typed rows pass on as it is.
 RAW = "raw__"
+#: Prefix of a column of ``raw`` that holds a whole number that was typed while it was read.
+TYPED = "typed__"
 #: Prefix of a column of ``raw`` that holds a mended text; NULL where there was nothing to mend.
 MENDED = "mended__"
 FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_800_000  # 2000-01-01 until 2101-01-01
@@ -115,7 +117,9 @@ class TypedRows:
                 found += _text_columns(spec, self.raw.c[spec.column], text)
                 continue
             given = sa.and_(text.is_not(None), text != "")
-            found += [typed_value(spec, text).label(spec.name), given.label(f"given_{spec.name}")]
+            ahead = self.raw.c.get(TYPED + spec.column)
+            value = typed_value(spec, text) if ahead is None else ahead
+            found += [value.label(spec.name), given.label(f"given_{spec.name}")]
         if self.place is not None:
             found += [self.place.label("place")]
             found += [c.label(RAW + c.name) for c in self.raw.c]
@@ -131,6 +135,18 @@ def typed_value(spec: Field, text: Any) -> sa.ColumnElement[Any]:
         return value
     within = sa.and_(value >= FIRST_MS, value < LAST_MS)
     return sa.case((within, EpochMs(sa.cast(sa.func.floor(value), sa.BigInteger))))
+
+
+def typed_ahead(source: Source) -> dict[str, sa.Column[Any]]:
+    """Columns for whole numbers that an engine may type while it reads, by staging column.
+
+    Keys and ranks are made of them, so that every pass needs them.
+    """
+    return {
+        spec.column: sa.Column(TYPED + spec.column, sa.BigInteger)
+        for spec in source.fields
+        if spec.kind == "integer"
+    }
 
 
 def mended(source: Source) -> list[sa.Column[Any]]:

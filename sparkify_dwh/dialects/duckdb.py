@@ -33,8 +33,10 @@ from ..sql import (
     Octets,
     Sha256,
     WholeNumber,
+    integer,
     whole_number,
 )
+from ..transform import typed_ahead
 from .base import Reading
 from .compacted import Packed
 from .duckdb_connection import DuckDBConnection
@@ -238,16 +240,11 @@ class DuckDBEngine(DuckDBConnection):
             found = lines.table_valued(
                 *(sa.column(k, sa.String) for k in (*types, "_file")), name="lines"
             )
+            keys = {column: key for key, column in source.keys.items()}
+            ahead = {c.name: integer(found.c[keys[n]]) for n, c in typed_ahead(source).items()}
             place = sa.func.coalesce(found.c[injected[0]], found.c._file), found.c[injected[1]]
-            return sa.insert(raw).from_select(
-                names,
-                sa.select(
-                    *(found.c[key] for key in source.keys),
-                    *place,
-                    found.c._file,
-                    UNNUMBERED,
-                ),
-            )
+            read = [*(found.c[key] for key in source.keys), *place, found.c._file, UNNUMBERED]
+            return sa.insert(raw).from_select([*names, *ahead], sa.select(*read, *ahead.values()))
 
         reader = Reader(ex, source, raw, self.scratch, quarantine, insert, packed, self.fill)
         self._readers[source.name] = reader

@@ -17,7 +17,7 @@ from sqlalchemy.ext.compiler import compiles
 from ..declare import Source
 from ..executor import Executor
 from ..models.base import Base
-from ..transform import mended
+from ..transform import mended, typed_ahead
 
 _SUFFIX = "__incoming"
 #: First versions of the file's format; later ones choose as well by themselves, and refuse this.
@@ -37,7 +37,7 @@ def incoming_table(source: Source) -> sa.Table:
 
 
 def _helpers(source: Source) -> list[sa.Column[Any]]:
-    return [sa.Column("_file", sa.String), *mended(source)]
+    return [sa.Column("_file", sa.String), *typed_ahead(source).values(), *mended(source)]
 
 
 def is_incoming(name: str) -> bool:
