@@ -25,7 +25,7 @@ from ..executor import Executor
 from ..quality import first_rule, reject_bits
 from ..quarantine import Quarantine
 from ..sql import HasBit, HasNul
-from ..transform import temporary
+from ..transform import temporary, typed_ahead
 from .base import Reading
 from .compacted import Packed
 from .incoming import create
@@ -37,8 +37,6 @@ _READ, _LOOK = "read", "second look"
 #: Bytes of lines that are held while they are looked at, and records of one line.
 _HELD, _MANY = 32 * 1024 * 1024, 10_000
 _ROWID = sa.literal_column("rowid", sa.BigInteger)
-#: As a literal, so that DuckDB compiles it once.
-_NO_NUMBER = sa.literal("[^-0-9.]", literal_execute=True)
 #: In ``_row`` until the rows are numbered.
 UNNUMBERED = sa.literal_column("-1", sa.BigInteger)
 
@@ -247,7 +245,14 @@ class Reader:
             for c in columns
             if c.name not in typed
         ]
-        others = [sa.func.regexp_matches(n, _NO_NUMBER) for n in numbers]
+        ahead = typed_ahead(self.source)
+        # What is no whole number; '' is usual.
+        others = [sa.and_(raw.c[c.name].is_(None), raw.c[n] != "") for n, c in ahead.items()]
+        others += [
+            sa.or_(n >= "A", sa.func.contains(n, "n"), HasNul(n))
+            for n in numbers
+            if n.name not in ahead
+        ]
         spelled = [sa.or_(sa.func.contains(n, "e"), sa.func.instr(n, ".") > 16) for n in numbers]
         lost = sa.and_(nothing, raw.c._line.is_(None))
         again = sa.func.coalesce(sa.or_(lost, *spelled), sa.false())
