@@ -90,23 +90,28 @@ class Reader:
         create(self.ex, self.source, self.raw)
         objects = [] if self.ex.planning else objects
         self.intake.objects = {each.key: each for each in objects}
-        with self._steady():
-            self._read(objects)
-            self.reading.changed |= look_again(objects, os.stat)
+        try:
+            with self._steady():
+                self._read(objects)
+                self.reading.changed |= look_again(objects, os.stat)
+        finally:
+            self.intake.close()
         return self.reading
 
     def _read(self, objects: Sequence[Object]) -> None:
         with self.ex.timed(_READ, self.source.name):
-            direct = {}
+            direct = []
             for each in objects:
-                if lines := self.intake.accept(each):
-                    direct[each.key] = lines
+                if self.intake.accept(each):
+                    direct.append(each.key)
                 self.ex.observer.advance(_READ, self.source.name, each.size)
-        pieces = [Piece(self.intake.plain[key], key, rows=n) for key, n in direct.items()]
+        pieces = [Piece(self.intake.plain[key], key) for key in direct]
         pieces += self.spool.take(cut=False)
         with self.ex.when("there are lines to read", pieces) as wanted:
             if wanted:
                 self._read_lines(pieces)
+                if late := self.spool.take(cut=False):
+                    self._read_lines(late)
                 self._second_look()
                 self._tell_lines(pieces)
         cut = self.spool.take(cut=True)
@@ -141,18 +146,34 @@ class Reader:
                 raise
             # A record over several lines fails the whole statement, and nothing was inserted.
             self.ex.connection.rollback()
-            odd = [p for p in pieces if not line_by_line(p.path)] or pieces
+            rest = [p for p in pieces if not self._is_unfit(p)]
+            odd = [p for p in rest if not line_by_line(p.path)]
+            if len(rest) == len(pieces) and not odd:
+                odd = rest
             for piece in odd:
                 self._cut(piece)
-            rest = [p for p in pieces if p not in odd]
-            if rest:
+            if rest := [p for p in rest if p not in odd]:
                 self._read_lines(rest)
             return
         for piece in pieces:
             found = rows.get(piece.path, 0)
-            if found != piece.rows and not self.ex.planning:
+            if self._is_unfit(piece):
+                self._take_back(piece, 0, found)
+            elif found != piece.rows:
                 self._take_back(piece, 0, found)
                 self._cut(piece)
+
+    def _is_unfit(self, piece: Piece) -> bool:
+        """Spools an object that is, all in all, not to be read where it lies."""
+        if piece.key is None:
+            return False
+        with self.ex.timed(_READ, self.source.name):
+            found = self.intake.surveyed(piece.key)
+            piece.rows = found.lines
+            if not found.plain:
+                self._cut_paths.add(piece.path)
+                self.intake.spool_whole(self.intake.objects[piece.key])
+        return not found.plain
 
     def _insert(
         self, pieces: Iterable[Piece], injected: tuple[str, str] | None = None

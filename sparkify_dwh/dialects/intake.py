@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import os
+import threading
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -16,7 +18,7 @@ from ..discover import Object
 from ..quarantine import MAX_RAW, Quarantine
 from .base import Reading
 from .spool import Spool, pick_lines
-from .survey import survey
+from .survey import Survey, starts_plain, survey
 
 #: Objects below this size are spooled: opening a file costs DuckDB about a millisecond.
 SMALL = 256 * 1024
@@ -40,9 +42,16 @@ class Intake:
         self.packed: set[str] = set()
         #: Lines (from 0) of objects that the engine may wrongly take for sound.
         self.odd: dict[str, Sequence[int]] = {}
+        # DuckDB leaves a part of a core idle while it writes what it read.
+        self._surveyor = ThreadPoolExecutor(1, "survey")
+        self._surveys: dict[str, Future[Survey]] = {}
+        self._ended = threading.Event()
 
-    def accept(self, each: Object) -> int:
-        """Lines of an object that DuckDB may read where it lies; 0: spooled, refused or gone."""
+    def accept(self, each: Object) -> bool:
+        """Whether DuckDB may read an object where it lies; else it is spooled, refused or gone.
+
+        That the whole of it is as its start looks is found out meanwhile: ask ``surveyed``.
+        """
         try:
             return self._small(each) if each.size < SMALL else self._large(each, each.path)
         except FileNotFoundError:
@@ -51,14 +60,14 @@ class Intake:
             self._refuse(each, "unreadable_object", str(error.strerror).encode())
         except zlib.error:
             self._refuse_whole(each)
-        return 0
+        return False
 
-    def _small(self, each: Object) -> int:
+    def _small(self, each: Object) -> bool:
         with Path(each.path).open("rb") as file:
             body = file.read(each.size + 1)
         if len(body) != each.size:
             self.reading.changed.add(each.key)
-            return 0
+            return False
         if body.startswith(packed.MAGIC):
             plain = b""
             for part in packed.inflate(io.BytesIO(body), each.size):
@@ -69,9 +78,9 @@ class Intake:
             body = plain
         self.plain[each.key] = each.path
         self._spool(each, body[:4], io.BytesIO(body))
-        return 0
+        return False
 
-    def _large(self, each: Object, path: str) -> int:
+    def _large(self, each: Object, path: str) -> bool:
         head = _head(path, 4)
         if head.startswith(packed.MAGIC):
             path = packed.unpack(path, self.scratch)
@@ -80,16 +89,35 @@ class Intake:
             # DuckDB takes glob characters and the ending .gz at their word, and only UTF-8.
             path = self._linked(path)
         self.plain[each.key] = path
-        if records.is_utf8_text(head):
-            found = survey(path)
-            if found.plain and found.size >= SMALL:
-                self.reading.read[each.key] = found.lines
-                if found.odd:
-                    self.odd[each.key] = found.odd
-                return found.lines
+        if records.is_utf8_text(head) and Path(path).stat().st_size >= SMALL and starts_plain(path):
+            self._surveys[each.key] = self._surveyor.submit(survey, path, self._ended.is_set)
+            return True
+        self.spool_whole(each)
+        return False
+
+    def spool_whole(self, each: Object) -> None:
+        """Spools an object that DuckDB may not read where it lies."""
+        path = self.plain[each.key]
+        head = _head(path, 4)
         with Path(path).open("rb") as file:
             self._spool(each, head, file)
-        return 0
+
+    def surveyed(self, key: str) -> Survey:
+        """What an object looks like that was accepted to be read where it lies.
+
+        :raises OSError: when it cannot be read to its end.
+        """
+        found = self._surveys[key].result()
+        if found.plain:
+            self.reading.read[key] = found.lines
+            if found.odd:
+                self.odd[key] = found.odd
+        return found
+
+    def close(self) -> None:
+        """Ends what goes on beside the reading."""
+        self._ended.set()
+        self._surveyor.shutdown(cancel_futures=True)
 
     def _linked(self, path: str) -> str:
         target = self.scratch / f"link-{os.urandom(6).hex()}.json"

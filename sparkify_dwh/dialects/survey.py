@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -48,13 +48,16 @@ class Survey:
     odd: Sequence[int] = ()
 
 
-def survey(path: str) -> Survey:
-    """Counts lines and looks for what the engine must not be given as it is."""
+def survey(path: str, ended: Callable[[], bool] = lambda: False) -> Survey:
+    """Counts lines and looks for what the engine must not be given as it is.
+
+    :param ended: whether nobody wants to know any more.
+    """
     size, lines = 0, 0
     odd: list[int] = []
     with Path(path).open("rb") as file:
         for whole in _blocks(file):
-            if not _plain(whole, first=lines == 0):
+            if ended() or not _plain(whole, first=lines == 0):
                 return Survey(os.fstat(file.fileno()).st_size, 0, False)
             odd += [lines + n for n in _odd(whole)]
             size += len(whole.text)
