@@ -40,8 +40,8 @@ from ..transform import typed_ahead
 from .base import Reading
 from .compacted import Packed
 from .duckdb_connection import DuckDBConnection
-from .duckdb_read import UNNUMBERED, Reader
-from .incoming import incoming_table, replace_staging
+from .duckdb_read import Reader
+from .incoming import UNNUMBERED, incoming_table, replace_staging
 
 
 class SparkifyDDLCompiler(DuckDBDDLCompiler):

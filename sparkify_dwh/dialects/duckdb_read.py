@@ -24,21 +24,18 @@ from ..discover import Object, ObjectsChanged, look_again
 from ..executor import Executor
 from ..quality import first_rule, reject_bits
 from ..quarantine import Quarantine
-from ..sql import HasBit, HasNul
-from ..transform import temporary, typed_ahead
+from ..sql import HasBit
 from .base import Reading
 from .compacted import Packed
-from .incoming import create
+from .incoming import create, number_rows, tell_lines, way_back
 from .intake import Intake, records_of
 from .spool import Piece, pick_lines
 from .survey import line_by_line
+from .suspects import suspects
 
 _READ, _LOOK = "read", "second look"
 #: Bytes of lines that are held while they are looked at, and records of one line.
 _HELD, _MANY = 32 * 1024 * 1024, 10_000
-_ROWID = sa.literal_column("rowid", sa.BigInteger)
-#: In ``_row`` until the rows are numbered.
-UNNUMBERED = sa.literal_column("-1", sa.BigInteger)
 
 
 def _open_end(parts: Sequence[records.Record]) -> bool:
@@ -69,12 +66,6 @@ class Reader:
         self.reading = Reading()
         self.intake = Intake(scratch, source, quarantine, self.reading)
         self.spool = self.intake.spool
-        self.way_back = temporary(
-            f"pieces_{source.name}",
-            sa.Column("file", sa.String),
-            sa.Column("object", sa.String),
-            sa.Column("first", sa.BigInteger),
-        )
         self.pieces: dict[str, Piece] = {}
         #: First row of each piece, by the numbers that rows got when they were read.
         self.first: dict[str, int] = {}
@@ -184,31 +175,11 @@ class Reader:
         statement = self.insert(names, injected or self.spool.injected)
         paths = [piece.path for piece in pieces]
         self.ex.change(statement, {"files": paths}, step=_READ, target=self.source.name)
-        # DuckDB's own row numbers are in the order of the lines, but a checkpoint that finds
-        # deleted rows may change them: from here on rows are told by numbers of ours.
-        file, row = self.raw.c._file, self.raw.c._row
-        new = self.raw.alias("new")
-        first = sa.select(sa.func.min(sa.literal_column("new.rowid", sa.BigInteger)))
-        first = first.where(new.c._row < 0)
-        number = _ROWID - first.scalar_subquery() + sa.bindparam("before", type_=sa.BigInteger)
-        self.ex.change(
-            sa.update(self.raw).values(_row=number).where(row < 0),
-            {"before": self._rows},
-            step=_READ,
-            target=self.source.name,
-        )
-        found = self.ex.rows(
-            sa.select(file, sa.func.min(row), sa.func.count())
-            .where(row >= sa.bindparam("before", type_=sa.BigInteger))
-            .group_by(file),
-            {"before": self._rows},
-            step=_READ,
-            target=self.source.name,
-        )
+        found = number_rows(self.ex, self.source, self.raw, self._rows)
         self.pieces |= {piece.path: piece for piece in pieces}
-        self.first |= {path: first for path, first, _ in found}
-        self._rows += sum(count for _, _, count in found)
-        return {path: count for path, _, count in found}
+        self.first |= {path: first for path, (first, _) in found.items()}
+        self._rows += sum(count for _, count in found.values())
+        return {path: count for path, (_, count) in found.items()}
 
     def _cut(self, piece: Piece) -> None:
         """Cuts the object, or the spooled lines of objects, into records."""
@@ -235,7 +206,7 @@ class Reader:
         """Looks again at rows of NULLs and at values that may be no plain text."""
         by_path: dict[str, dict[int, bool]] = defaultdict(dict)
         for number, path, again in self.ex.rows(
-            self._suspects(), step=_LOOK, target=self.source.name
+            suspects(self.source, self.raw), step=_LOOK, target=self.source.name
         ):
             by_path[path][number - self.first[path]] = again
         for key, numbers in self.intake.odd.items():
@@ -248,40 +219,6 @@ class Reader:
         with self.ex.when("rows are taken back", self._gone) as holds:
             if holds:
                 self._drop()
-
-    def _suspects(self) -> sa.Select[Any]:
-        """Place and file of rows to look at, and whether they must be read again even if sound.
-
-        A row without values may stand for any line. DuckDB spells numbers in its own way, which
-        changes nothing unless it needs an exponent or more than 15 digits; it takes ``inf`` and
-        ``nan`` for numbers.
-        """
-        raw = self.raw
-        columns = [raw.c[c.name] for c in self.source.columns]
-        nothing = sa.and_(*(c.is_(None) for c in columns))
-        typed = {f.column for f in self.source.fields if f.kind != "text"}
-        numbers = [raw.c[name] for name in sorted(typed)]
-        texts = [
-            sa.or_(sa.and_(c >= "[", c < "\\"), sa.and_(c >= "{", c < "|"), HasNul(c))
-            for c in columns
-            if c.name not in typed
-        ]
-        ahead = typed_ahead(self.source)
-        # What is no whole number; '' is usual.
-        others = [sa.and_(raw.c[c.name].is_(None), raw.c[n] != "") for n, c in ahead.items()]
-        others += [
-            sa.or_(n >= "A", sa.func.contains(n, "n"), HasNul(n))
-            for n in numbers
-            if n.name not in ahead
-        ]
-        spelled = [sa.or_(sa.func.contains(n, "e"), sa.func.instr(n, ".") > 16) for n in numbers]
-        lost = sa.and_(nothing, raw.c._line.is_(None))
-        again = sa.func.coalesce(sa.or_(lost, *spelled), sa.false())
-        return (
-            sa.select(raw.c._row, raw.c._file, again)
-            .where(sa.or_(nothing, *texts, *spelled, *others))
-            .order_by(raw.c._row)
-        )
 
     def _look_at(self, piece: Piece, rows: Mapping[int, bool]) -> None:
         """Looks at rows of a piece: number within it, whether to read it again even if sound."""
@@ -342,25 +279,16 @@ class Reader:
 
     def _tell_lines(self, pieces: Iterable[Piece]) -> None:
         """Fills in object and line of the rows of objects that were read where they lie."""
-        step: dict[str, Any] = {"step": _READ, "target": self.source.name}
         direct = [p for p in pieces if p.key is not None and p.path in self.first]
-        raw, back = self.raw, self.way_back
         with self.ex.when("objects were read where they lie", direct) as wanted:
             if not wanted:
                 return
-            self.ex.create(back, **step)
+            back = way_back(self.source)
+            self.ex.create(back, step=_READ, target=self.source.name)
             rows = [{"file": p.path, "object": p.key, "first": self.first[p.path]} for p in direct]
-            self.fill(self.ex, back, rows, **step)
-            number = raw.c._row - back.c.first + 1
-            mine = sa.and_(raw.c._line.is_(None), raw.c._file == back.c.file)
-            self.ex.change(sa.update(raw).values(_line=number).where(mine), **step)
-            elsewhere = sa.and_(raw.c._file == back.c.file, back.c.file != back.c.object)
+            self.fill(self.ex, back, rows, step=_READ, target=self.source.name)
             linked = [p for p in direct if p.path != p.key]
-            with self.ex.when("DuckDB knows objects by another name", linked) as holds:
-                if holds:
-                    self.ex.change(
-                        sa.update(raw).values(_object=back.c.object).where(elsewhere), **step
-                    )
+            tell_lines(self.ex, self.source, self.raw, back, linked)
 
     def quarantine_rows(self, violations: sa.Table) -> None:
         """Sends rows that broke a rule to the quarantine, with the bytes of their records.

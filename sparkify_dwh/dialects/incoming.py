@@ -17,9 +17,11 @@ from sqlalchemy.ext.compiler import compiles
 from ..declare import Source
 from ..executor import Executor
 from ..models.base import Base
-from ..transform import mended, typed_ahead
+from ..transform import mended, temporary, typed_ahead
 
 _SUFFIX = "__incoming"
+#: In ``_row`` until the rows are numbered.
+UNNUMBERED = sa.literal_column("-1", sa.BigInteger)
 #: First versions of the file's format; later ones choose as well by themselves, and refuse this.
 _OLD_FORMATS = ("v1.0.", "v1.1.", "v1.2.")
 
@@ -87,6 +89,54 @@ def _is_old_format(ex: Executor, step: dict[str, Any]) -> bool:
         **step,
     )
     return any(str(version).strip("[]'").startswith(_OLD_FORMATS) for (version,) in found)
+
+
+def number_rows(
+    ex: Executor, source: Source, raw: sa.Table, before: int
+) -> dict[str, tuple[int, int]]:
+    """Numbers the rows that were read last; returns first number and rows of each file.
+
+    DuckDB's own row numbers are in the order of the lines, but a checkpoint that finds deleted
+    rows may change them: from here on rows are told by numbers of ours.
+
+    :param before: how many rows were numbered before.
+    """
+    step: dict[str, Any] = {"step": "read", "target": source.name}
+    row, new = raw.c._row, raw.alias("new")
+    start = sa.bindparam("before", type_=sa.BigInteger)
+    first = sa.select(sa.func.min(sa.literal_column("new.rowid", sa.BigInteger)))
+    first = first.where(new.c._row < 0)
+    number = sa.literal_column("rowid", sa.BigInteger) - first.scalar_subquery() + start
+    numbered = sa.update(raw).values(_row=number).where(row < 0)
+    ex.change(numbered, {"before": before}, **step)
+    files = sa.select(raw.c._file, sa.func.min(row), sa.func.count()).group_by(raw.c._file)
+    found = ex.rows(files.where(row >= start), {"before": before}, **step)
+    return {path: (lowest, count) for path, lowest, count in found}
+
+
+def way_back(source: Source) -> sa.Table:
+    """The way from a file that was read to its object, and to the number of its first row."""
+    return temporary(
+        f"pieces_{source.name}",
+        sa.Column("file", sa.String),
+        sa.Column("object", sa.String),
+        sa.Column("first", sa.BigInteger),
+    )
+
+
+def tell_lines(ex: Executor, source: Source, raw: sa.Table, back: sa.Table, linked: object) -> None:
+    """Fills in object and line where the file is the object.
+
+    :param linked: whether DuckDB knows some of the objects by another name.
+    """
+    step: dict[str, Any] = {"step": "read", "target": source.name}
+    found = raw.c._file == back.c.file
+    line = raw.c._row - back.c.first + 1
+    ex.change(sa.update(raw).values(_line=line).where(found, raw.c._line.is_(None)), **step)
+    with ex.when("DuckDB knows objects by another name", linked) as wanted:
+        if wanted:
+            renamed = sa.update(raw).values(_object=back.c.object)
+            ex.change(renamed.where(found, back.c.file != back.c.object), **step)
 
 
 def replace_staging(ex: Executor, source: Source, raw: sa.Table) -> None:
