@@ -53,6 +53,7 @@ def _once(
 ) -> list[str]:
     with engine.session() as connection:
         ready(connection)
+        engine.sweep(connection)
         ex = Executor(connection)
         with connection.begin() as transaction:
             engine.lock(ex)
