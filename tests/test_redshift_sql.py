@@ -149,6 +149,7 @@ def test_a_load_sends_what_the_plan_shows(captured: Captured, number: int) -> No
     assert at == len(sent), f"sent, but not planned: {sent[at]}"
     if number == 0:
         assert {s.condition for s in planned} - held == {
+            "a key has more than one row",
             "facts were stored before",
             "the load deleted 100,000 rows",
             "persons were erased",
