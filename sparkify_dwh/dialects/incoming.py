@@ -8,7 +8,6 @@ a rollback like everything else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sa
@@ -147,16 +146,10 @@ def replace_staging(ex: Executor, source: Source, raw: sa.Table) -> None:
     for column in _helpers(source):
         ex.change(Altered(raw, "DROP COLUMN", column.name), **step)
     ex.change(Altered(raw, "RENAME TO", staging.name), **step)
-    for comment in _comments(ex, staging):
-        ex.change(comment, **step)
-
-
-def _comments(ex: Executor, staging: sa.Table) -> Iterator[sa.schema.ExecutableDDLElement]:
     if staging.comment:
-        yield sa.schema.SetTableComment(staging)
-    told = [c for c in staging.columns if c.comment]
-    for column in ex.each("column", told):
-        yield sa.schema.SetColumnComment(told[0] if ex.planning else column)
+        ex.change(sa.schema.SetTableComment(staging), **step)
+    for told in (c for c in staging.columns if c.comment):
+        ex.change(sa.schema.SetColumnComment(told), **step)
 
 
 def sweep(connection: sa.Connection) -> None:
