@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, SettingsError
 from sparkify_dwh.cli import app
+from sparkify_dwh.config import read_config_file
 
 HUSH = "hush-hush"
 PLACES = {
@@ -45,13 +46,13 @@ def test_each_place(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str, mode: int
 ) -> None:
     path = written(tmp_path, PLACES[place], mode)
-    Settings(config=path)
+    read_config_file(path)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     text = record.getMessage()
     assert str(path) in text and f"{mode:04o}" in text and text.endswith(place.split(" ")[0])
     assert "chmod 600" in record.hint and HUSH not in caplog.text  # type: ignore[attr-defined]
-    Settings(config=path)
+    read_config_file(path)
     assert len(caplog.records) == 1, "once is enough"
 
 
@@ -59,7 +60,7 @@ def test_each_place(
 def test_a_file_of_its_owner_alone(
     tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str
 ) -> None:
-    Settings(config=written(tmp_path, PLACES[place], 0o600))
+    read_config_file(written(tmp_path, PLACES[place], 0o600))
     assert not caplog.records
 
 
