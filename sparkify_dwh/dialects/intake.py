@@ -63,7 +63,8 @@ class Intake:
         return False
 
     def _small(self, each: Object) -> bool:
-        with Path(each.path).open("rb") as file:
+        # Not by Path: for thousands of small files it takes half as long as to read them.
+        with open(each.path, "rb", buffering=0) as file:  # noqa: PTH123
             body = file.read(each.size + 1)
         if len(body) != each.size:
             self.reading.changed.add(each.key)
