@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -391,15 +390,6 @@ def unchanged(load: Load, look: Callable[[Source, list[Object]], set[str]]) -> N
         gone |= look(batch.source, batch.objects)
     if gone:
         raise ObjectsChanged(gone)
-
-
-@contextmanager
-def transaction(ex: Executor, load: Load) -> Iterator[None]:
-    """Locks first; the caller commits."""
-    load.engine.lock(ex)
-    if audit.past(ex) != load.past and not ex.planning:
-        raise LedgerMoved
-    yield
 
 
 __all__ = [

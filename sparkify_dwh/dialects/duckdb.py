@@ -282,7 +282,7 @@ class DuckDBEngine(DuckDBConnection):
         replace_staging(ex, source, self.raw_table(source))
 
     def remains(self, tables: Sequence[sa.Table]) -> str:
-        # Measured: neither a checkpoint nor VACUUM overwrites them.
+        # Measured: a checkpoint does not overwrite them.
         if not tables:
             return ""
         return (
