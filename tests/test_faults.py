@@ -114,7 +114,7 @@ def test_a_failure_that_cannot_be_recorded_is_a_warning(
     assert report.error == "DatabaseError" and f"injected at {moment}" in report.what
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert len(warned) == 1 and warned[0].startswith("the failed run could not be recorded")
-    assert scene.state(database) == "before"
+    assert scene.state(database, killed=True) == "before"
     assert outcomes(values)[0] == (None, None) or outcomes(values)[0][0] == "died"
 
 
