@@ -6,8 +6,10 @@ import json
 import os
 from array import array
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 from typing import BinaryIO, cast
 
@@ -54,8 +56,11 @@ def pick_lines(file: BinaryIO, numbers: Sequence[int]) -> Iterator[tuple[int, by
     """
     number, line, after = -1, b"", file.readline()
     for wanted in numbers:
-        while number < wanted:
-            number, line, after = number + 1, after, file.readline()
+        if wanted > number:
+            if (between := wanted - number - 2) >= 0:
+                deque(islice(file, between), 0)  # a tenth of the time of readline
+                after = file.readline()
+            number, line, after = wanted, after, file.readline()
         if not line:
             raise ValueError(f"there is no line {wanted + 1}")
         yield wanted, line, after[:1]
