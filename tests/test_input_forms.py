@@ -5,7 +5,9 @@ What the loader makes of a file is held against the oracle: star, staging, refus
 
 from __future__ import annotations
 
+import builtins
 import gzip
+import io
 import json
 import os
 import random
@@ -225,14 +227,15 @@ def test_an_unreadable_object_is_refused_by_itself(
     folders = warehouse(**NO_LIMIT)
     bad = folders.put("events", "bad.json", line(event(sessionId=2)))
     folders.put("events", "good.json", line(EVENT))
-    original = Path.open
+    original = builtins.open
 
-    def refuse(self: Path, *args: Any, **kw: Any) -> Any:
-        if self == bad:
-            raise PermissionError(13, "Permission denied", str(self))
-        return original(self, *args, **kw)
+    def refuse(file: Any, *args: Any, **kw: Any) -> Any:
+        if str(file) == str(bad):
+            raise PermissionError(13, "Permission denied", str(file))
+        return original(file, *args, **kw)
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(builtins, "open", refuse)
+    monkeypatch.setattr(io, "open", refuse)  # what Path opens with
     run = folders.load()
     assert folders.refused(run) == Counter(
         {("events", "unreadable_object", str(bad), 0, "Permission denied", 17): 1}
