@@ -250,22 +250,23 @@ def count_statements() -> None:
 
 
 def manifest(bench: Bench, make: type[Row]) -> list[Row]:
-    """Client work for a manifest of 100,000 objects: memory, and time to that of a quarter."""
+    """Client work for a manifest: memory, and time to that of a quarter."""
 
     def client(count: int) -> list[str]:
         return [sys.executable, str(TESTS / "manifest_work.py"), str(count)]
 
+    objects = min(MANIFEST_OBJECTS, 100 * bench.songs)
     many, few, none = ([], [], [])  # type: tuple[list[Measured], list[Measured], list[Measured]]
     for _ in range(bench.rounds):
-        many.append(bench.timed(client(MANIFEST_OBJECTS)))
-        few.append(bench.timed(client(MANIFEST_OBJECTS // 4)))
+        many.append(bench.timed(client(objects)))
+        few.append(bench.timed(client(objects // 4)))
         none.append(bench.timed(client(1)))
     cpu = [statistics.median(m.cpu for m in some) for some in (many, few, none)]
     walls = tuple(statistics.median(m.wall for m in some) for some in (many, few))
     peaks = tuple(statistics.median(m.peak for m in some) for some in (many, few))
     # Less what starting takes.
     linear = (cpu[0] - cpu[2]) / max(4 * (cpu[1] - cpu[2]), 0.01)
-    what = f"manifest of {MANIFEST_OBJECTS:,} objects"
+    what = f"manifest of {objects:,} objects"
     return [
         make(
             "manifest", f"{what}, to {MANIFEST_MIB} MiB", 1.0, peaks[0] / MANIFEST_MIB, walls, peaks
