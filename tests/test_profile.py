@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, SettingsError, SourceError, SourceProfile, Warehouse
 from sparkify_dwh.cli import app
+from sparkify_dwh.dialects.profile_read import RawReader
 from sparkify_dwh.suggest import width_for
 
 Profiled = Callable[..., SourceProfile]
@@ -344,6 +345,19 @@ def test_broken_lines_are_counted_and_located(
     assert (Path(broken.key).name, broken.line, broken.rule) == ("0.json", times + 1, rule)
     assert found["a"].types == {"integer": 2 * times}
     assert found["b"].missing == found["b"].nulls == 0
+
+
+def test_large_objects_are_read_where_they_lie(
+    profiled: Profiled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not cut into records by Python; one line alone may be large, and is judged like any."""
+    cut: list[str] = []
+    monkeypatch.setattr(RawReader, "_cut", lambda self, piece: cut.append(piece.path))
+    sound = [{"n": n, "text": "x" * 400} for n in range(2000)]
+    broken = b'{"n": 1, "text": "%s",}\n' % (b"x" * 400_000)
+    found = profiled(sound, [{"n": 1, "text": "x" * 400_000}], broken)
+    assert cut == []
+    assert (found.records, found.broken) == (2001, {"malformed_json": 1})
 
 
 @pytest.mark.parametrize("times", [2, 30_000])

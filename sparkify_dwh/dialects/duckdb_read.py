@@ -159,12 +159,10 @@ class Reader:
         if piece.key is None:
             return False
         with self.ex.timed(_READ, self.source.name):
-            found = self.intake.surveyed(piece.key)
-            piece.rows = found.lines
-            if not found.plain:
-                self._cut_paths.add(piece.path)
-                self.intake.spool_whole(self.intake.objects[piece.key])
-        return not found.plain
+            piece.rows = self.intake.lines(self.intake.objects[piece.key])
+        if not piece.rows:
+            self._cut_paths.add(piece.path)
+        return not piece.rows
 
     def _insert(
         self, pieces: Iterable[Piece], injected: tuple[str, str] | None = None

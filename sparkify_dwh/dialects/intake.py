@@ -50,7 +50,7 @@ class Intake:
     def accept(self, each: Object) -> bool:
         """Whether DuckDB may read an object where it lies; else it is spooled, refused or gone.
 
-        That the whole of it is as its start looks is found out meanwhile: ask ``surveyed``.
+        That the whole of it is as its start looks is found out meanwhile: ask ``lines``.
         """
         try:
             return self._small(each) if each.size < SMALL else self._large(each, each.path)
@@ -103,17 +103,19 @@ class Intake:
         with Path(path).open("rb") as file:
             self._spool(each, head, file)
 
-    def surveyed(self, key: str) -> Survey:
-        """What an object looks like that was accepted to be read where it lies.
+    def lines(self, each: Object) -> int:
+        """Lines of an object that was accepted; 0: it is unfit after all, and was spooled now.
 
         :raises OSError: when it cannot be read to its end.
         """
-        found = self._surveys[key].result()
-        if found.plain:
-            self.reading.read[key] = found.lines
-            if found.odd:
-                self.odd[key] = found.odd
-        return found
+        found = self._surveys[each.key].result()
+        if not found.plain:
+            self.spool_whole(each)
+            return 0
+        self.reading.read[each.key] = found.lines
+        if found.odd:
+            self.odd[each.key] = found.odd
+        return found.lines
 
     def close(self) -> None:
         """Ends what goes on beside the reading."""

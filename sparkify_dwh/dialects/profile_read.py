@@ -156,6 +156,7 @@ class RawReader:
 
     def close(self) -> None:
         """Closes its files."""
+        self.intake.close()
         self.spool.close()
         self.quarantine.close()
 
@@ -176,9 +177,8 @@ class RawReader:
 
     def _accept(self, each: Object) -> int:
         """Lines of an object that may be read where it lies."""
-        lines = self.intake.accept(each)
-        odd = self.intake.odd.get(each.key, ())
-        if lines and odd:
+        lines = self.intake.lines(each) if self.intake.accept(each) else 0
+        if odd := self.intake.odd.get(each.key, ()):
             with Path(self.intake.plain[each.key]).open("rb") as file:
                 broken = any(
                     part.rule
