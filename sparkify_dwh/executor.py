@@ -54,7 +54,7 @@ class Executor:
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.steps: dict[tuple[str, str | None], Step] = {}
-        #: Set while only temporary tables are written, before the load's transaction begins.
+        #: Set while only the load's own tables are written, before its transaction begins.
         self.commit_each = False
 
     @contextmanager

@@ -123,7 +123,7 @@ def discover(
 
 
 def read(ex: Executor, load: Load) -> None:
-    """Reads, judges and keys the rows of every source; writes temporary tables only."""
+    """Reads, judges and keys the rows of every source; writes only tables of the load itself."""
     if not load.engine.reads_first:
         _empty_staging(ex, load, load.declarations.sources)
     persons.withhold(ex, load.declarations.sources, load.quarantine, load.past.erasures)

@@ -42,7 +42,7 @@ class Engine(ABC):
 
     #: Backend name, as in the URL.
     name: str
-    #: Whether rows are read and judged in temporary tables before the load's transaction begins.
+    #: Whether rows are read and judged in tables of the load before its transaction begins.
     reads_first: bool
     #: Whether a missing database is created and migrated by a load.
     embedded: bool

@@ -226,7 +226,6 @@ class DuckDBConnection(Engine):
         sweep(connection)
 
     def reset(self, connection: sa.Connection) -> None:
-        self.sweep(connection)
         names = sa.column("table_name", sa.String)
         tables = sa.func.duckdb_tables().table_valued(names, sa.column("temporary", sa.Boolean))
         left = connection.execute(sa.select(tables.c.table_name).where(tables.c.temporary)).all()
