@@ -51,6 +51,11 @@ class Record:
     left_out: tuple[int, int] = (0, 0)
 
     @property
+    def is_open(self) -> bool:
+        """Whether it may go on in the next line, where more follows."""
+        return self.rule == "malformed_json" and self.raw[:1] == b"{"
+
+    @property
     def size(self) -> int:
         """Its true size in bytes."""
         return len(self.raw) + self.left_out[0]

@@ -15,7 +15,7 @@ from ..errors import UsageError
 from .app import Session, command
 from .ends import USAGE
 from .loads import Json
-from .output import GREEN, YELLOW, emit, emit_json, inert, is_terminal, say, styled
+from .output import GREEN, YELLOW, agrees, ask, emit, emit_json, inert, is_terminal, say, styled
 
 if TYPE_CHECKING:
     from ..infra import Deployment
@@ -98,9 +98,7 @@ def _answer(question: str) -> str:
     :raises UsageError: when nobody answers.
     """
     _end_lists()
-    sys.stderr.write(question + " ")
-    sys.stderr.flush()
-    line = sys.stdin.readline() if sys.stdin else ""
+    line = ask(question)
     if not line:
         say("")
         raise UsageError("nobody answers here", "say --yes to go on without being asked")
@@ -169,7 +167,7 @@ def create(
 
     def confirm(found: Any) -> bool:
         _show(found)
-        return yes or _answer("carry this out? [y/N]").lower() in ("y", "yes")
+        return yes or agrees(_answer("carry this out? [y/N]"))
 
     with _deployment(session) as deployment:
         made = deployment.create(confirm, from_here=from_here, replace=replace)

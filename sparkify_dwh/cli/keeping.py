@@ -12,7 +12,7 @@ import typer
 from ..errors import UsageError
 from .app import Session, command
 from .loads import Json
-from .output import count, emit, emit_json, say
+from .output import agrees, ask, count, emit, emit_json, is_watched, say
 from .tables import Counted, table
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def erase(
     Example: sparkify erase --user 10
     """
     warehouse = session.warehouse()
-    if not dry_run and not yes and _is_watched():
+    if not dry_run and not yes and is_watched():
         _ask(warehouse.erase(user, dry_run=True), user)
     found = warehouse.erase(user, dry_run=dry_run)
     for warning in found.warnings:
@@ -136,13 +136,7 @@ def _counts(found: Erasure | Pruning) -> str:
     return table(("table", "rows"), rows, sys.stdout)
 
 
-def _is_watched() -> bool:
-    return sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty()
-
-
 def _ask(found: Erasure, user: str) -> None:
     say(_counts(found))
-    sys.stderr.write(f"erase user {user} for good, {count(found.rows)} rows? [y/N] ")
-    sys.stderr.flush()
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if not agrees(ask(f"erase user {user} for good, {count(found.rows)} rows? [y/N]")):
         raise UsageError("nothing was erased", "say --yes to go on without being asked")

@@ -87,6 +87,23 @@ def is_terminal(stream: TextIO | None) -> bool:
         return False
 
 
+def is_watched() -> bool:
+    """Whether somebody is there to answer a question."""
+    return is_terminal(sys.stdin) and is_terminal(sys.stderr)
+
+
+def ask(question: str) -> str:
+    """Asks on stderr; returns the line that stdin gives, "" at its end."""
+    sys.stderr.write(question + " ")
+    sys.stderr.flush()
+    return sys.stdin.readline() if sys.stdin else ""
+
+
+def agrees(answer: str) -> bool:
+    """Whether an answer to ``[y/N]`` is yes."""
+    return answer.strip().lower() in ("y", "yes")
+
+
 def colours(stream: TextIO | None) -> bool:
     """Whether a stream gets colours: a terminal does, unless NO_COLOR or TERM=dumb say no."""
     return (

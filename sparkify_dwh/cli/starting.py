@@ -14,7 +14,7 @@ from ..errors import UsageError
 from .app import Session, command
 from .loads import Json
 from .options import SETTINGS, Setting
-from .output import DIM, count, emit, emit_json, say
+from .output import DIM, agrees, ask, count, emit, emit_json, is_watched, say
 from .tables import table
 
 log = logging.getLogger("sparkify_dwh.cli")
@@ -226,11 +226,9 @@ def _allow_losses(to: str, lost: list[str], yes: bool) -> None:
     if yes:
         log.warning("%s", text)
         return
-    if sys.stdin is not None and sys.stdin.isatty() and sys.stderr.isatty():
+    if is_watched():
         say(text)
-        sys.stderr.write("lose them? [y/N] ")
-        sys.stderr.flush()
-        if sys.stdin.readline().strip().lower() in ("y", "yes"):
+        if agrees(ask("lose them? [y/N]")):
             return
     raise UsageError(text, "say --yes to lose them")
 

@@ -38,11 +38,6 @@ _READ, _LOOK = "read", "second look"
 _HELD, _MANY = 32 * 1024 * 1024, 10_000
 
 
-def _open_end(parts: Sequence[records.Record]) -> bool:
-    last = parts[-1] if parts else None
-    return last is not None and last.rule == "malformed_json" and last.raw[:1] == b"{"
-
-
 class Reader:
     """Reads the objects of one source into its raw table and finds a row's record again.
 
@@ -233,7 +228,7 @@ class Reader:
                 rest = records.split(text, self.source.keys, line)
                 parts = list(islice(rest, _MANY))
                 held += len(text)
-                goes_on = not apart and after not in b"{" and _open_end(parts)
+                goes_on = not apart and after not in b"{" and any(p.is_open for p in parts[-1:])
                 if not apart and (held > _HELD or len(parts) == _MANY):
                     left = [other for other in rows if other >= row]
                     goes_on, apart = goes_on or self._goes_on(piece, left), True
@@ -251,8 +246,10 @@ class Reader:
         """Whether one of these rows may hold a record that goes on in the next line."""
         with Path(piece.path).open("rb") as file:
             return any(
-                after not in b"{" and _open_end(deque(records.split(text, self.source.keys), 1))
+                last.is_open
                 for _, text, after in pick_lines(file, rows)
+                if after not in b"{"
+                for last in deque(records.split(text, self.source.keys), 1)
             )
 
     def _put_back(self, piece: Piece, looked: list[tuple[int, Iterable[records.Record]]]) -> None:

@@ -281,9 +281,8 @@ class RawReader:
                 if piece.key is None:
                     line, text = self.spool.restored(text)
                 parts = list(records.split(text, {}, line))
-                last = parts[-1] if parts else None
-                open_end = last and last.rule == "malformed_json" and last.raw[:1] == b"{"
-                if piece.key is not None and open_end and after not in b"{":
+                goes_on = after not in b"{" and any(part.is_open for part in parts[-1:])
+                if piece.key is not None and goes_on:
                     # The record may go on in the next line: only the whole object tells.
                     self._drop(piece)
                     return
