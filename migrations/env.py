@@ -50,11 +50,12 @@ OPTIONS: dict[str, Any] = {
 
 def migrate(connection: Any, *, locked: bool) -> None:
     """Runs the migrations in one transaction, holding the loaders' lock where there is one."""
-    load_engine(settings).sweep(connection)
+    engine = load_engine(settings)
+    engine.sweep(connection)
     context.configure(connection=connection, **OPTIONS)
     with context.begin_transaction():
         if locked:
-            load_engine(settings).lock(Executor(connection))
+            engine.lock(Executor(connection))
         context.run_migrations()
 
 
