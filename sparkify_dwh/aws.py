@@ -6,6 +6,7 @@ import logging
 from contextlib import suppress
 from datetime import datetime
 from email.utils import parsedate_to_datetime
+from threading import Lock
 from typing import Any
 
 from .config import Settings
@@ -15,6 +16,10 @@ from .version import __version__
 #: At level DEBUG they write down whole requests with the session token, and whole answers, of
 #: which some hold passwords.
 TALKATIVE = ("botocore.auth", "botocore.endpoint", "botocore.parsers")
+#: What botocore has read of its own descriptions of services, by their path; a session alone would
+#: read and parse them again, which is most of what a client costs.
+_LOADERS: dict[Any, Any] = {}
+_MAKING = Lock()
 
 
 def client(settings: Settings, service: str) -> Any:
@@ -43,13 +48,18 @@ def client(settings: Settings, service: str) -> Any:
         connect_timeout=10,
         max_pool_connections=64,
     )
+    made = boto3.session.Session(botocore_session=session)
+    path = session.get_config_variable("data_path")
     try:
-        return boto3.session.Session(botocore_session=session).client(
-            service,
-            region_name=settings.aws_region,
-            endpoint_url=settings.aws_endpoint_url,
-            config=config,
-        )
+        with _MAKING:
+            loader = _LOADERS.setdefault(path, session.get_component("data_loader"))
+            session.register_component("data_loader", loader)
+            return made.client(
+                service,
+                region_name=settings.aws_region,
+                endpoint_url=settings.aws_endpoint_url,
+                config=config,
+            )
     except ValueError:
         # Its text holds the URL, which may hold a secret.
         raise SettingsError(

@@ -5,9 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+from botocore.loaders import JSONFileLoader
 from botocore.utils import parse_timestamp
 
-from sparkify_dwh.aws import _time
+from sparkify_dwh import Settings
+from sparkify_dwh.aws import _time, client
 
 
 @pytest.mark.parametrize(
@@ -24,3 +26,15 @@ from sparkify_dwh.aws import _time
 )
 def test_times(value: object) -> None:
     assert _time(value) == parse_timestamp(value) == datetime(2026, 11, 24, 11, 25, 1, tzinfo=UTC)
+
+
+def test_a_second_client_reads_no_description_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = Settings(aws_region="us-east-1")
+    first = client(settings, "s3")
+
+    def read_again(*_: object) -> None:
+        raise AssertionError("botocore reads its files again")
+
+    monkeypatch.setattr(JSONFileLoader, "load_file", read_again)
+    second = client(settings, "s3")
+    assert second is not first and second.meta.service_model.service_name == "s3"

@@ -11,9 +11,12 @@ import itertools
 import logging
 import os
 from collections.abc import Callable, Iterator
+from functools import cache
+from unittest import mock
 
 import boto3
 import pytest
+import redshift_connector.core
 from moto.server import ThreadedMotoServer
 
 from .answers import FakeAws, fake_aws
@@ -39,8 +42,17 @@ def s3_server() -> Iterator[S3Server]:
 
 @pytest.fixture(scope="session")
 def standin(s3_server: S3Server) -> Iterator[Standin]:
-    """The stand-in, started once."""
-    with Standin(s3_server.client) as server:
+    """The stand-in, started once.
+
+    The driver looks for placeholders character by character, and once more on each connection; a
+    text that it has been through has the same ones.
+    """
+    driver = redshift_connector.core
+    remembered = cache(driver.convert_paramstyle)
+    with (
+        mock.patch.object(driver, "convert_paramstyle", remembered),
+        Standin(s3_server.client) as server,
+    ):
         yield server
 
 

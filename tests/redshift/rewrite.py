@@ -6,6 +6,7 @@ A statement is known by its first words. Anything not listed here is refused by 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from . import allow, utility
 from .copy_command import parse_copy
@@ -20,10 +21,21 @@ from .utility import Planner
 
 # https://docs.aws.amazon.com/redshift/latest/dg/c_redshift-sql.html
 _LONGEST = 16 * 1024 * 1024
+_LONG = 50_000
 
 
 def plan(sql: str) -> Plan:
     """The plan for one statement; raises RedshiftError for what is refused."""
+    # What is long is rarely sent twice.
+    return _remembered(sql) if len(sql) < _LONG else _plan(sql)
+
+
+@lru_cache(maxsize=2000)
+def _remembered(sql: str) -> Plan:
+    return _plan(sql)
+
+
+def _plan(sql: str) -> Plan:
     if len(sql) > _LONGEST // 4 and len(sql.encode()) > _LONGEST:
         raise RedshiftError(
             f"Statement is too large. Statement Size: {len(sql.encode())} bytes. "
