@@ -22,18 +22,77 @@ INJECTED = "injected"
 DIFFERENT = VOLATILE | {"_row"}
 
 
-class RedshiftScene:
-    """The first delivery is loaded ``before``, both are in ``after``."""
+class Struck:
+    """A warehouse on the stand-in: its tables can be put back, its statements be struck."""
 
     def __init__(self, warehouse: OnRedshift, source: Source) -> None:
         warehouse.empty()
         self.house, self.source = warehouse.use(source, max_reject_ratio=1.0), source
+
+    def _admin(self, *statements: str) -> None:
+        backend = self.house.database.server._connect(self.house.database.name)
+        for sql in statements:
+            backend.execute(sql)
+        backend.close()
+
+    def keep(self) -> None:
+        """Keeps all tables as they are now."""
+        copies = (f"CREATE TABLE {_saved(name)} AS SELECT * FROM {name}" for name in _TABLES)
+        self._admin("DROP SCHEMA IF EXISTS saved CASCADE", "CREATE SCHEMA saved", *copies)
+
+    def restore(self) -> None:
+        """As it was when it was kept."""
+        self.house.empty()
+        kept = (f"{name} OVERRIDING SYSTEM VALUE SELECT * FROM {_saved(name)}" for name in _TABLES)
+        self._admin(*(f"INSERT INTO {each}" for each in kept))
+
+    def at_statement(self, number: int, kind: str) -> None:
+        """What befalls the n-th statement from now: ``fails``, ``dropped`` or ``cut off``.
+
+        :param kind: ``fails``: by an error; ``dropped before`` or ``dropped after``: the connection
+            is closed and the next one works; ``gone before`` or ``gone after``: nobody gets in any
+            more, as when the process or the network is gone.
+        """
+        faults, left = self.house.database.faults, [number]
+        how, _, when = kind.partition(" ")
+
+        def strike(statement: Statement) -> None:
+            left[0] -= 1
+            if left[0] != 0:
+                return
+            if how == "fails":
+                from redshift.errors import RedshiftError
+
+                raise RedshiftError(f"{INJECTED} at {number}", "XX000")
+            if how == "gone":
+                self.house.database.server.refuse_logins = ("the network is down", "57P03")
+            raise DropConnection
+
+        moment: When = "after" if when == "after" else "before"
+        faults.call(".", strike, moment, times=-1)
+
+    def at_message(self, number: int) -> None:
+        """The connection is dropped when the n-th message of the wire protocol arrives."""
+        self.house.database.faults.drop_at_message(number)
+
+    def back_to_normal(self) -> None:
+        self.house.database.faults.clear()
+        self.house.database.server.refuse_logins = None
+
+
+def _saved(name: str) -> str:
+    return f"saved.{name.replace('.', '_')}"
+
+
+class RedshiftScene(Struck):
+    """The first delivery is loaded ``before``, both are in ``after``."""
+
+    def __init__(self, warehouse: OnRedshift, source: Source) -> None:
+        super().__init__(warehouse, source)
         source.put("events", "a.json", event() + event(itemInSession=1, song="Late", ts=1541106106))
         source.put("songs", "s.json", song())
         self.house.load()
-        self._admin("DROP SCHEMA IF EXISTS saved CASCADE", "CREATE SCHEMA saved")
-        for name in _TABLES:
-            self._admin(f"CREATE TABLE saved.{name.replace('.', '_')} AS SELECT * FROM {name}")
+        self.keep()
         source.put(
             "events",
             "b.json",
@@ -60,24 +119,11 @@ class RedshiftScene:
         faults.drop_at_message(1_000_000)
         return lambda: 1_000_000 - faults._messages_left
 
-    def _admin(self, *statements: str) -> None:
-        backend = self.house.database.server._connect(self.house.database.name)
-        for sql in statements:
-            backend.execute(sql)
-        backend.close()
-
     @property
     def commit(self) -> int:
         """Number of the statement that commits the load."""
         loaded = max(n for n, sql in enumerate(self.statements, 1) if "INTO audit.load_run" in sql)
         return loaded + 1
-
-    def restore(self) -> None:
-        """As it was after the first delivery."""
-        self.house.empty()
-        for name in _TABLES:
-            saved = f"saved.{name.replace('.', '_')}"
-            self._admin(f"INSERT INTO {name} OVERRIDING SYSTEM VALUE SELECT * FROM {saved}")
 
     def digest(self) -> dict[str, str]:
         """Of every table but the run log; audit rows of runs that did not load are left out."""
@@ -114,41 +160,6 @@ class RedshiftScene:
         for run, name in self.house.events():
             found.setdefault(run, []).append(name)
         return found
-
-    # Strikes ------------------------------------------------------------------------------------
-
-    def at_statement(self, number: int, kind: str) -> None:
-        """What befalls the n-th statement from now: ``fails``, ``dropped`` or ``cut off``.
-
-        :param kind: ``fails``: by an error; ``dropped before`` or ``dropped after``: the connection
-            is closed and the next one works; ``gone before`` or ``gone after``: nobody gets in any
-            more, as when the process or the network is gone.
-        """
-        faults, left = self.house.database.faults, [number]
-        how, _, when = kind.partition(" ")
-
-        def strike(statement: Statement) -> None:
-            left[0] -= 1
-            if left[0] != 0:
-                return
-            if how == "fails":
-                from redshift.errors import RedshiftError
-
-                raise RedshiftError(f"{INJECTED} at {number}", "XX000")
-            if how == "gone":
-                self.house.database.server.refuse_logins = ("the network is down", "57P03")
-            raise DropConnection
-
-        moment: When = "after" if when == "after" else "before"
-        faults.call(".", strike, moment, times=-1)
-
-    def at_message(self, number: int) -> None:
-        """The connection is dropped when the n-th message of the wire protocol arrives."""
-        self.house.database.faults.drop_at_message(number)
-
-    def back_to_normal(self) -> None:
-        self.house.database.faults.clear()
-        self.house.database.server.refuse_logins = None
 
     def observed(self, **options: Any) -> Report:
         return hazards.observed(self.values(), **options)

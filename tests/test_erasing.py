@@ -6,7 +6,6 @@ Tests run on both engines where these may differ.
 from __future__ import annotations
 
 import hashlib
-import json
 import re
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,17 +14,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from a_person import NAME, REFUSED, TAKEN, fill, lines, other, person
 from loads import (
     Loaded,
     OnDuckDB,
     OnRedshift,
     Source,
     aws_keys,
-    event,
     migrated,
     on_duckdb,
     on_redshift,
-    song,
     source,
 )
 from redshift.fixtures import s3_server, standin
@@ -43,16 +41,12 @@ from sparkify_dwh import (
     persons,
     pipeline,
 )
-from sparkify_dwh.erasing import Erasing, person_columns
+from sparkify_dwh.erasing import person_columns
 from sparkify_dwh.generate import generate
 from sparkify_dwh.models import Base
 from sparkify_dwh.models.sources import EVENTS
 
 __all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
-#: A name that stands in the person's records only.
-NAME = "Zacharias"
-#: Spellings that a load takes for the same user, and those that it refuses on a play.
-TAKEN, NOT_TAKEN = (10, "10", "00010", "10.0", 10.0, "1e1"), (" 10 ", "+10", "\u00a010")
 
 
 @pytest.fixture(params=["duckdb", "redshift"])
@@ -60,45 +54,6 @@ def anywhere(request: pytest.FixtureRequest) -> Loaded:
     """An empty warehouse on one of the engines, which loads from ``source``."""
     found: Loaded = request.getfixturevalue(f"on_{request.param}")
     return found
-
-
-def lines(*records: str) -> bytes:
-    return "".join(records).encode()
-
-
-def person(number: int, user: Any = 10, **values: Any) -> str:
-    return event(
-        **{"userId": user, "firstName": NAME, "itemInSession": number, "ts": 1541106106796 + number}
-        | values
-    )
-
-
-def other(number: int, **values: Any) -> str:
-    return event(itemInSession=number, sessionId=7, ts=1541106200000 + number, **values)
-
-
-#: Refused, by the parser or by a rule, and about the person as far as can be told.
-REFUSED = (
-    *(person(40 + n, user) for n, user in enumerate(NOT_TAKEN)),
-    person(50, level="gold"),
-    person(51, ts=5),
-    f'["{NAME}", {{"user": {{"userId": "10"}}}}]\n',
-    json.dumps(person(53)) + "\n",
-    person(52).rstrip()[:-1] + "\n",
-    f'{{"userId": 8, "userId": "10", "firstName": "{NAME}", "ts": \n',
-    f"{{'userId': '10', 'firstName': '{NAME}'}}\n",
-    f'{{"firstName": "{NAME}", "userId": [10]}}\n',
-    f'{{"firstName": "{NAME}", "userId": "1\\u0030", "page": 7,\n',
-)
-
-
-def fill(source: Source) -> None:
-    """Plays of the person and of user 8, refused records of both, a song."""
-    taken = [person(number, user) for number, user in enumerate(TAKEN)]
-    sound = [*taken, person(20, page="Home"), *(other(n) for n in range(4))]
-    source.put("events", "a.json", lines(*sound))
-    source.put("events", "b.json", lines(*REFUSED, other(9, level="silver"), '{"userId": 8, "x"\n'))
-    source.put("songs", "s.json", song())
 
 
 def loaded(anywhere: Loaded, source: Source) -> Run:
@@ -297,19 +252,6 @@ def test_a_dry_run_changes_nothing(on_duckdb: OnDuckDB, source: Source) -> None:
     found = on_duckdb.warehouse.erase(10, dry_run=True)
     assert found.dry_run and found.removed["sparkify.songplays"] == len(TAKEN)
     assert everything(on_duckdb) == before
-
-
-def test_one_transaction(anywhere: Loaded, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
-    loaded(anywhere, source)
-    before = everything(anywhere)
-
-    def broken(*args: Any) -> None:
-        raise OSError("the disk is full")
-
-    monkeypatch.setattr(Erasing, "_record", broken)
-    with pytest.raises(OSError, match="full"):
-        anywhere.warehouse.erase(10)
-    assert everything(anywhere) == before
 
 
 def test_an_erasure_while_a_load_is_at_work(

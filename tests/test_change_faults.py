@@ -1,0 +1,85 @@
+"""Erasing, pruning and compacting are struck at each statement and commit: never half is left."""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from pathlib import Path
+
+import hazards
+import pytest
+import sqlalchemy as sa
+from changes import CHANGES, OnFolders, OnStandin, Scene
+from figures import figure
+from hazards import EVERY, SOAK, points
+from loads import OnRedshift, Source, aws_keys, migrated
+from redshift.buckets import S3Server
+from redshift.fixtures import s3_server, standin
+
+from sparkify_dwh.models import Base
+
+__all__ = ["aws_keys", "migrated", "s3_server", "standin"]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory, template: Path) -> OnFolders:
+    return OnFolders(tmp_path_factory.mktemp("changes"), template)
+
+
+@pytest.fixture(scope="module")
+def bucket(migrated: OnRedshift, s3_server: S3Server) -> OnStandin:
+    return OnStandin(migrated, Source(s3_server))
+
+
+@pytest.fixture(params=["folders", "bucket"])
+def scene(request: pytest.FixtureRequest) -> Scene:
+    found: Scene = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.mark.parametrize("table", ["staging.events", "audit.rejected_row", "audit.erasure"])
+def test_half_a_change_would_be_noticed(scene: Scene, table: str) -> None:
+    scene.restore()
+    assert scene.made("erase", "nothing") == 0
+    engine = scene.house.warehouse.engine
+    with engine.begin() as connection:
+        connection.execute(sa.delete(Base.metadata.tables[table]))
+    engine.dispose()
+    with pytest.raises(AssertionError, match=table):
+        scene.made("erase", "half")
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_each_statement_and_commit_is_struck(scene: Scene, name: str) -> None:
+    """In a soak each by every kind; else a sample of statements, a kind each.
+
+    All objects are loaded after one in so many of them, and where the commit got no answer.
+    """
+    statements, kinds = scene.statements[name], scene.kinds
+    commits = [n for n, sql in enumerate(statements, 1) if sql.upper() == "COMMIT"]
+    assert commits and len(statements) > 10
+    offset = random.Random(hazards.SEED).randrange(len(kinds))
+    total = len(statements)
+    chosen = [
+        (number, kind)
+        for turn, number in enumerate(points(total, f"{name} {scene.engine}", 4 * EVERY), offset)
+        for kind in (kinds if SOAK else (kinds[turn % len(kinds)],))
+    ]
+    # The commit of the change: refused, and done without anybody left who knows.
+    chosen += [(commits[-1], kind) for kind in (kinds[0], kinds[-1])]
+    unanswered = (commits[-1], kinds[-1])
+    made: Counter[int] = Counter()
+    for turn, (number, kind) in enumerate(dict.fromkeys(chosen)):
+        what = f"seed {hazards.SEED}, {name} {kind} at {number}: {statements[number - 1][:80]}"
+        scene.restore()
+        report = scene.struck(name, number, kind)
+        load = ((number, kind) == unanswered and name == "erase") or (SOAK and turn % EVERY == 0)
+        made[scene.survived(name, report, what, load=load)] += 1
+    assert min(made) < max(made)
+    figure(
+        f"statements of {name} struck",
+        engine=scene.engine,
+        of=total * len(kinds),
+        tried=len(chosen),
+        seed=hazards.SEED,
+    )
