@@ -35,10 +35,10 @@ SCHEMA_URL = f"{_SPEC}/2-0-2/OpenLineage.json#/$defs/RunEvent"
 _FACETS = {
     "ColumnLineageDatasetFacet": "facets/1-2-0",
     "ErrorMessageRunFacet": "facets/1-0-1",
-    "JobTypeJobFacet": "facets/2-0-3",
+    "JobTypeJobFacet": "facets/2-0-4",
     "OutputStatisticsOutputDatasetFacet": "facets/1-0-2",
     "ProcessingEngineRunFacet": "facets/1-1-1",
-    "SchemaDatasetFacet": "facets/1-1-1",
+    "SchemaDatasetFacet": "facets/1-2-0",
 }
 
 
@@ -94,15 +94,23 @@ class Events:
         found = []
         for name in names:
             source = self.declarations.source(name)
-            fields = [{"name": key, "type": "VARCHAR"} for key in source.keys]
+            fields = [
+                {"name": key, "type": "VARCHAR", "ordinal_position": number}
+                for number, key in enumerate(source.keys, 1)
+            ]
             facet = _facet("SchemaDatasetFacet", fields=fields)
             found.append({**self.places[name], "facets": {"schema": facet}})
         return found
 
     def _output(self, table: sa.Table, statistics: dict[str, Any]) -> dict[str, Any]:
         fields = [
-            {"name": c.name, "type": str(c.type), "description": c.comment or ""}
-            for c in table.columns
+            {
+                "name": c.name,
+                "type": str(c.type),
+                "description": c.comment or "",
+                "ordinal_position": number,
+            }
+            for number, c in enumerate(table.columns, 1)
         ]
         facets = {"schema": _facet("SchemaDatasetFacet", fields=fields)}
         if columns := self._columns(table):
