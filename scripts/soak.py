@@ -35,7 +35,7 @@ EXTRAS = ["aws", "redshift", "notebooks", "dev"]
 
 #: Instead of a pattern: every test file that has more to do in a long run and is in no other part.
 OTHERS = "others"
-_LONG = re.compile(r"\bSOAK\b|SPARKIFY_SOAK\b|\bexamples\(|\bfigure\(")
+_LONG = re.compile(r"\bSOAK\b|SPARKIFY_SOAK\b|\bexamples\(|\bfigure\(|\bfuzzed\(")
 #: Those are about the long run itself.
 _ABOUT = {"test_reliability.py", "test_figures.py"}
 
@@ -62,9 +62,9 @@ class Part:
 
 PARTS = (
     Part(
-        "faults", "A fault at every step", 8,
-        ("test_faults*.py", "test_redshift_faults*.py", "test_redshift_points.py",
-         "test_s3_*.py"),
+        "faults", "A fault at every step", 12,
+        ("test_faults*.py", "test_change_faults.py", "test_redshift_faults*.py",
+         "test_redshift_points.py", "test_s3_*.py"),
     ),
     Part(
         "concurrency", "Eight loaders at once", 6, ("test_*concurrency*.py", "test_many_loaders.py")

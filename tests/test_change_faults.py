@@ -80,6 +80,6 @@ def test_each_statement_and_commit_is_struck(scene: Scene, name: str) -> None:
         f"statements of {name} struck",
         engine=scene.engine,
         of=total * len(kinds),
-        tried=len(chosen),
+        tried=sum(made.values()),
         seed=hazards.SEED,
     )

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, Factory, Folders, examples
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from strategies import EVENTS, SONGS, line, lines, objects, song
 
@@ -139,7 +140,7 @@ def test_any_objects_compacted_at_any_time_give_the_same(template: Path, tmp_pat
     step = st.tuples(files, st.none() | slices, files, st.booleans())
     steps = st.lists(step, min_size=1, max_size=2)
 
-    @settings(max_examples=examples(5, 300))
+    @fuzzed("compacting at any time", 5, 300)
     @given(steps)
     def check(loads: list[Any]) -> None:
         with tempfile.TemporaryDirectory(dir=tmp_path) as root:

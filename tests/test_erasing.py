@@ -103,10 +103,11 @@ def test_the_person_is_gone_and_nobody_else(anywhere: Loaded, source: Source) ->
         "audit.rejected_row": len(REFUSED),
     }
     before = everything(anywhere)
+    assert NAME in anywhere.warehouse.report().html
 
     found = anywhere.warehouse.erase(10)
 
-    assert is_gone(anywhere)
+    assert is_gone(anywhere) and NAME not in anywhere.warehouse.report().html
     assert found.removed == {
         "sparkify.songplays": len(TAKEN),
         "sparkify.users": 1,

@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, examples, same_books
-from figures import figure
-from hypothesis import given, settings
+from conftest import NO_LIMIT, same_books
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from loads import OnDuckDB, OnRedshift, Source, aws_keys, migrated, new_bucket
 from redshift.fixtures import s3_server, standin
@@ -55,13 +55,6 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.upper().startswith("SPARKIFY_")]:
         if not name.startswith("SPARKIFY_SOAK"):
             monkeypatch.delenv(name)
-
-
-def fuzzed(name: str, usual: int, soak: int) -> Any:
-    """The settings of a property test whose number of examples is on record."""
-    number = examples(usual, soak)
-    figure("fuzzed", what=name, examples=number)
-    return settings(max_examples=number)
 
 
 def accepted(**values: Any) -> Settings | None:

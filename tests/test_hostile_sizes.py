@@ -18,9 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, Factory, Folders, examples, same_books, same_refusals, whole
+from conftest import NO_LIMIT, Factory, Folders, same_books, same_refusals, whole
 from figures import figure
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import Reference
 from reference_parse import parse_object
@@ -204,7 +205,7 @@ def test_records_that_are_too_large_end_where_the_oracle_says(
 ) -> None:
     (source,) = (s for s in SPARKIFY.sources if s.name == "events")
 
-    @settings(max_examples=examples(400, 20_000))
+    @fuzzed("where a record that is too large ends", 400, 20_000)
     @given(_bodies(), st.sampled_from([1, 7, 50, 400]), st.sampled_from([40, 70_000]))
     def check(body: bytes, block: int, kept: int) -> None:
         monkeypatch.setattr(records, "_BLOCK", block)
@@ -237,7 +238,7 @@ def test_loads_of_what_is_too_large_end_as_the_oracle_says(
     mixed = st.lists(_bodies() | sound.map(lambda text: text + b"\n"), max_size=5).map(b"".join)
     gz = mixed.map(lambda body: gzip.compress(body, mtime=0))
 
-    @settings(max_examples=examples(8, 150))
+    @fuzzed("loads with records that are too large", 8, 150, reader=way)
     @given(st.lists(mixed | gz, min_size=1, max_size=4))
     def check(bodies: list[bytes]) -> None:
         with tempfile.TemporaryDirectory(dir=tmp_path) as root:

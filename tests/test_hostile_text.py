@@ -14,6 +14,7 @@ import pytest
 import sqlalchemy as sa
 from conftest import NO_LIMIT, Factory, Folders, whole
 from engines import House, Houses, aws_keys, house, migrated, s3_server, standin
+from figures import figure
 from loads import OnDuckDB, Source, on_duckdb, source
 from redshift.fixtures import make_redshift, redshift
 from redshift.server import Database
@@ -120,6 +121,14 @@ def test_every_text_field_is_stored_as_it_is_and_shown_inert(
         assert code in (0, 4), err
         assert OBEYED.findall(out + err) == [], command
     assert not list(tmp_path.rglob("pwned"))
+    put_in = [*map(json.loads, lines(*events, *closed).splitlines())]
+    figure(
+        "hostile texts stored as they are and shown inert",
+        engine=store.warehouse.engine.name,
+        texts=len(texts),
+        fields=sum(len({k for r in rs for k in r if r[k] in texts}) for rs in (put_in, songs)),
+        refused_with_their_text=len(closed),
+    )
 
     sql = "SELECT song_title, user_agent FROM sparkify.songplays ORDER BY item_in_session"
     stored = [row[0].strip() for row in store.query(sql)]
@@ -221,6 +230,7 @@ def test_keys_of_objects_are_kept_as_they_are_on_both_engines(
         assert sum(store.refused(run).values()) == len(KEYS)
         assert store.load().event == "nothing new"
     assert not Path("/tmp/pwned.json").exists()
+    figure("hostile keys of objects, on both engines", keys=len(KEYS), passed_over=len(hidden))
 
 
 # Names that settings and declarations give --------------------------------------------------------

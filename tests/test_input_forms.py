@@ -18,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, Factory, Folders, examples, same_books, same_refusals, whole
-from hypothesis import given, settings
+from conftest import NO_LIMIT, Factory, Folders, same_books, same_refusals, whole
+from figures import figure
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import Books, Reference
 from reference_parse import MAX_RECORD, parse_object
@@ -337,6 +339,8 @@ def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: Fa
     files = mutated_objects(random.Random(seed))
     _, books = load_and_compare(warehouse(**NO_LIMIT), Reference(), files)
     assert min(books.sources["events"].staged, len(books.refusals)) > 300
+    read = sum(book.read for book in books.sources.values())
+    figure("mutated lines", engine="duckdb", reader=way, seed=seed, records=read)
 
 
 # All of it mixed ---------------------------------------------------------------------------------
@@ -359,7 +363,13 @@ def test_forms_mixed_into_files_end_as_the_oracle_says(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(intake, "SMALL", small)
 
-    @settings(max_examples=examples(20, 400))
+    @fuzzed(
+        "loads of odd records in files",
+        20,
+        400,
+        engine="duckdb",
+        reader="spooled" if small else "direct",
+    )
     @given(_files())
     def check(loads: list[dict[tuple[str, str], bytes]]) -> None:
         with tempfile.TemporaryDirectory(dir=tmp_path_factory.getbasetemp()) as root:

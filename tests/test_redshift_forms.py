@@ -15,8 +15,10 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, same_books, whole
+from figures import figure
+from fuzzing import fuzzed
 from hazards import SOAK
-from hypothesis import given, settings
+from hypothesis import given
 from loads import OnRedshift, Source, aws_keys, migrated, on_redshift, source
 from redshift.fixtures import s3_server, standin
 from reference import Books, Reference
@@ -191,10 +193,12 @@ def test_mutated_lines_end_as_the_oracle_says(seed: int, bucket: OnRedshift) -> 
     files = mutated_objects(random.Random(100 + seed))
     _, books = load_and_compare(bucket, Reference(parse_copied), files)
     assert min(books.sources["events"].staged, len(books.refusals)) > 300
+    read = sum(book.read for book in books.sources.values())
+    figure("mutated lines", engine="redshift stand-in", seed=seed, records=read)
 
 
 def test_forms_mixed_into_files_end_as_the_oracle_says(bucket: OnRedshift) -> None:
-    @settings(max_examples=150 if SOAK else 3)
+    @fuzzed("loads of odd records in files", 3, 150, engine="redshift stand-in")
     @given(_files())
     def check(loads: list[Files]) -> None:
         bucket.empty()

@@ -297,6 +297,19 @@ def test_whatever_comes_from_outside_is_text(warehouse: Factory) -> None:
     assert not set(html) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u200e\u200f\u2028")
 
 
+def test_comments_of_tables_are_text(warehouse: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As an extension may declare them."""
+    folders = warehouse()
+    text = "".join(HOSTILE)
+    for target in folders.warehouse.declarations.targets:
+        for item in (target.table, *target.table.columns):
+            monkeypatch.setattr(item, "comment", text)
+    html = folders.warehouse.report().html
+    sound(html)
+    assert "&lt;script&gt;window.pwned=1" in html and "\\x1b[31mred" in html
+    assert not set(html) & {chr(n) for n in (*range(9), *range(11, 32), *range(127, 160))}
+
+
 def test_secrets_are_masked(warehouse: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = warehouse()
     url = "redshift+redshift_connector://ann:hunter2@cluster.example:5439/dev"

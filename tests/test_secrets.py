@@ -14,11 +14,12 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
+from figures import figure
 from redshift.answers import FakeAws, Refusal
 from redshift.buckets import Bucket, S3Server
 from redshift.server import Database
 
-from sparkify_dwh import Settings, SparkifyError, Warehouse
+from sparkify_dwh import Observer, Settings, SparkifyError, Warehouse
 from sparkify_dwh.dialects import load_engine
 from sparkify_dwh.dialects.redshift_auth import Login
 
@@ -151,8 +152,21 @@ KINDS = ("environment", "url", "secret", "iam", "db_user", "serverless")
 Make = Callable[..., Settings]
 
 
+class Heard(Observer):
+    """Keeps what progress is made of."""
+
+    def __init__(self, hunt: Hunt) -> None:
+        self.hunt = hunt
+
+    def begin(self, *what: Any) -> None:
+        self.hunt.add(*what)
+
+    enter = leave = advance = begin
+
+
 def everything(warehouse: Warehouse, hunt: Hunt) -> None:
     """Runs what a warehouse offers; keeps the results, or the error that ended it."""
+    warehouse.observer, warehouse._tell = Heard(hunt), hunt.add
     for step in (
         warehouse.migrate,
         warehouse.schema_status,
@@ -165,6 +179,13 @@ def everything(warehouse: Warehouse, hunt: Hunt) -> None:
         warehouse.runs,
         warehouse.rejects,
         warehouse.check,
+        warehouse.check_sources,
+        lambda: warehouse.profile("events"),
+        lambda: warehouse.compact("events"),
+        lambda: warehouse.erase(7),
+        warehouse.prune,
+        warehouse.lineage,
+        lambda: warehouse.report().html,
     ):
         try:
             result = step()
@@ -188,8 +209,11 @@ def test_nothing_of_what_succeeds_shows_a_secret(
     hunt.add(warehouse.engine.dialect, warehouse.engine.pool)
     hunt.add(*(f"{s.sql} {s.parameters}" for s in redshift.statements))
     hunt.said += capfd.readouterr()
-    assert len(hunt.log.getvalue()) > 10_000, "nothing was logged, so nothing was hunted"
+    logged = len(hunt.log.getvalue())
+    assert logged > 10_000, "nothing was logged, so nothing was hunted"
     assert hunt.found() == []
+    said = sum(map(len, hunt.said))
+    figure("secrets hunted", auth=kind, planted=len(MARKS), characters_searched=logged + said)
 
 
 def wrong_password(redshift: Database, aws: FakeAws, patch: pytest.MonkeyPatch) -> dict[str, Any]:

@@ -15,6 +15,7 @@ from threading import Thread
 from typing import Any
 
 import pytest
+from figures import figure
 from strategies import event, lines, song
 from test_secrets import Hunt, hunt
 
@@ -169,6 +170,12 @@ def test_no_command_shows_or_writes_a_secret(where: str, tmp_path: Path) -> None
     }
     assert {"r.html", "sparkify.duckdb"} <= set(written)
     assert leaked(*written.values()) == []
+    figure(
+        "secrets hunted in commands",
+        planted=len(MARKS),
+        commands=len(LOCAL + FAR),
+        characters_searched=len(said) + len(refused) + sum(map(len, written.values())),
+    )
 
 
 @pytest.mark.parametrize(

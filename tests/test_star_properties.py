@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, Folders, examples, same_books, same_refusals, whole
+from conftest import NO_LIMIT, Folders, same_books, same_refusals, whole
 from engines import House, OnRedshift, Source, aws_keys, migrated, s3_server, standin
-from hypothesis import given, settings
+from fuzzing import fuzzed
+from hypothesis import given
 from hypothesis import strategies as st
 from reference import COLUMNS, Reference
 from strategies import EVENTS, SONGS, lines
@@ -58,15 +59,17 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Fresh:
     return bucket
 
 
-def some(fresh: Fresh, usual: int, soak: int) -> int:
+def some(fresh: Fresh, what: str, usual: int, soak: int) -> Any:
     """Examples: on Redshift, where a load costs ten times as much, a tenth of them."""
-    return examples(usual, soak) if fresh.__name__ == "folders" else examples(2, soak // 10)
+    if fresh.__name__ == "folders":
+        return fuzzed(what, usual, soak, engine="duckdb")
+    return fuzzed(what, 2, soak // 10, engine="redshift stand-in")
 
 
 def test_the_star_is_the_oracles_after_every_load(fresh: Fresh) -> None:
     """Keys with two contents, late and changed songs, stale users, ties, NULLs, damaged names."""
 
-    @settings(max_examples=some(fresh, 15, 500))
+    @some(fresh, "the star after every load", 15, 500)
     @given(st.lists(_one_load(), min_size=1, max_size=5))
     def check(loads: list[Any]) -> None:
         with fresh() as house:
@@ -131,7 +134,7 @@ def test_generated_files_in_any_split_order_and_repetition_give_one_star(
 ) -> None:
     files, star = made
 
-    @settings(max_examples=some(fresh, 8, 300))
+    @some(fresh, "any split, order and repetition", 8, 300)
     @given(st.data(), st.permutations(files), st.integers(1, 6))
     def check(data: st.DataObject, order: list[File], loads: int) -> None:
         repeats = data.draw(st.lists(st.sampled_from(files), max_size=10))

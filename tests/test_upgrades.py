@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
+from figures import figure
 from loads import (
     Loaded,
     OnDuckDB,
@@ -138,6 +139,13 @@ def test_every_row_is_kept(anywhere: Loaded, source: Source) -> None:
         assert {str(t) for t in Base.metadata.tables.values()} == {*after, "audit.load_lock"}
         runs = anywhere.warehouse.runs().records()
         assert {run["exit_code"] for run in runs if run["event"] == "loaded"} == {0}
+        figure(
+            "rows kept by an upgrade",
+            engine=anywhere.warehouse.engine.name,
+            **{"from": revision, "to": HEAD},
+            tables=len(inserted),
+            rows=sum(map(len, inserted.values())),
+        )
 
 
 READS = (("runs",), ("runs", "some-id"))
