@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
+import hazards
 import pytest
 import sqlalchemy as sa
 from conftest import NO_LIMIT, whole
@@ -55,6 +57,27 @@ def test_the_log_is_only_appended_to(house: Houses) -> None:
     assert (found[2]["rows_read"], found[2]["rows_refused"]) == (5, 1)
     events = warehouse.warehouse.runs(found[2]["run_id"])["events"].records()
     assert [each["event"] for each in events] == ["started", "loaded"]
+
+
+def test_a_load_does_not_read_what_is_known_of_other_runs(house: Houses) -> None:
+    """Steps, books, rule values and refused rows are only ever added to: that there are many of
+    them costs a load nothing, and the run log is read by the loads of now alone."""
+    warehouse = filled(house(**NO_LIMIT))
+    warehouse.load()
+    warehouse.put("events", "c.json", line(event(sessionId=10, level="x")))
+    if isinstance(warehouse, OnRedshift):
+        warehouse.database.statements.clear()
+        warehouse.load()
+        sent = warehouse.database.sql()
+    else:
+        with hazards.at_moments() as moments:
+            warehouse.load()
+        sent = list(moments)
+    of_runs = "load_step|load_book|quality_result|rejected_row"
+    reads = [sql for sql in sent if re.search(rf"(FROM|JOIN|USING) audit\.({of_runs})", sql)]
+    assert reads == []
+    written = [sql for sql in sent if re.search(rf"INSERT INTO audit\.({of_runs})", sql)]
+    assert len(written) >= 4
 
 
 def test_a_dry_run_changes_and_records_nothing(house: Houses) -> None:

@@ -171,6 +171,24 @@ def test_no_load_brings_the_person_back(anywhere: Loaded, source: Source) -> Non
     assert [row[0] for row in star["users"]] == [row[0] for row in kept["users"]]
 
 
+def test_compacted_objects_do_not_bring_the_person_back(
+    anywhere: Loaded, source: Source, tmp_path: Path
+) -> None:
+    """They hold the person still, as the source does; refused records in their index too."""
+    fill(source)
+    allow(anywhere)
+    into = None if isinstance(anywhere, OnRedshift) else str(tmp_path / "into")
+    assert anywhere.warehouse.compact("events", into, slices=1).compacted == 2
+    anywhere.load()
+    assert holding(anywhere, NAME)["audit.rejected_row"] == len(REFUSED)
+    anywhere.warehouse.erase(10)
+    assert is_gone(anywhere)
+    kept = anywhere.star()
+    run = anywhere.load(all=True)
+    assert all(book.balanced for book in (*run.sources, *run.targets))
+    assert is_gone(anywhere) and anywhere.star() == kept
+
+
 def test_refused_records_are_counted_but_not_kept(anywhere: Loaded, source: Source) -> None:
     anywhere.warehouse.erase(10)
     run = loaded(anywhere, source)
