@@ -223,7 +223,9 @@ class Bucketeer:
         place = location(address)
         try:
             if isinstance(data, Path):
-                self.client.upload_file(str(data), place.bucket, place.key)
+                # Not upload_file, which hides the error of S3 behind one of its own.
+                with data.open("rb") as body:
+                    self.client.upload_fileobj(body, place.bucket, place.key)
             else:
                 self.client.put_object(Bucket=place.bucket, Key=place.key, Body=data)
         except Exception as error:

@@ -36,7 +36,9 @@ EVERY = 7
 #: Seconds after which a child that does not end is taken for stuck.
 STUCK = 240
 CONTEXT = multiprocessing.get_context("forkserver")
-CONTEXT.set_forkserver_preload(["hazards", "alembic.command", "sparkify_dwh.loading"])
+#: What children would import, each anew; the last one also makes a client of S3.
+PRELOADED = ["hazards", "alembic.command", "sparkify_dwh.loading", "redshift_ready"]
+CONTEXT.set_forkserver_preload(PRELOADED)
 #: Columns that differ between two runs of the same load.
 VOLATILE = {"run_id", "at", "seconds"}
 #: Tables in which failed runs leave rows too.
@@ -46,14 +48,14 @@ ENDLESS = (
 )
 
 
-def points(total: int, name: str, every: int = EVERY) -> list[int]:
-    """Fault points from 1 to ``total``: all of them in a soak, else one in ``every``.
+def points(total: int, name: str) -> list[int]:
+    """Fault points from 1 to ``total``: all of them in a soak, else one in :data:`EVERY`.
 
     :param name: of what is struck; by it and the seed the sample has its offset.
     """
     if SOAK:
         return list(range(1, total + 1))
-    return list(range(1 + random.Random(f"{SEED} {name}").randrange(every), total + 1, every))
+    return list(range(1 + random.Random(f"{SEED} {name}").randrange(EVERY), total + 1, EVERY))
 
 
 # Moments -----------------------------------------------------------------------------------------

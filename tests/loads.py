@@ -195,6 +195,7 @@ class OnRedshift(Loaded):
     def empty(self) -> None:
         self.database.faults.clear()
         self.database.log.lag = 0.0
+        self.database.log.clear()
         self.database.store.denied.clear()
         self.database.store.unassumable.clear()
         self.database.store.throttled = 0

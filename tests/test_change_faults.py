@@ -62,7 +62,7 @@ def test_each_statement_and_commit_is_struck(scene: Scene, name: str) -> None:
     total = len(statements)
     chosen = [
         (number, kind)
-        for turn, number in enumerate(points(total, f"{name} {scene.engine}", 4 * EVERY), offset)
+        for turn, number in enumerate(points(total, f"{name} {scene.engine}"), offset)
         for kind in (kinds if SOAK else (kinds[turn % len(kinds)],))
     ]
     # The commit of the change: refused, and done without anybody left who knows.

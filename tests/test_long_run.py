@@ -25,6 +25,7 @@ from strategies import event, line, lines, song
 __all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 #: Loads whose cost is not looked at: modules are imported and caches filled.
 WARM = 3
+DELTAS = 1000 if SOAK else 50
 OURS = (
     "sparkify_dwh",
     "sqlalchemy",
@@ -33,12 +34,6 @@ OURS = (
     "alembic",
     "duckdb",
 )
-
-
-def deltas(house: House) -> int:
-    if SOAK:
-        return 1000
-    return 50 if isinstance(house, Folders) else 9
 
 
 def arrive(house: House, number: int) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
@@ -96,7 +91,7 @@ def statements(house: House, load: Callable[[], Any]) -> tuple[Any, int]:
 @pytest.mark.skipif(sys.platform != "linux", reason="handles are read from /proc")
 def test_small_loads_in_a_row(house: Houses) -> None:
     warehouse, star = house(max_reject_ratio=1.0), Reference()
-    total = deltas(warehouse)
+    total = DELTAS
     counts: Counter[int] = Counter()
     seconds: list[float] = []
     marks: list[tuple[int, Counter[str], int]] = []

@@ -10,7 +10,7 @@ import hazards
 import pytest
 from conftest import NO_LIMIT, whole
 from figures import figure
-from hazards import EVERY, points
+from hazards import points
 from loads import OnDuckDB, OnRedshift, Source, aws_keys, migrated, source
 from redshift.buckets import S3Server
 from redshift.fixtures import s3_server, standin
@@ -18,7 +18,8 @@ from reference import Reference
 from s3_faults import WAYS, Requests, watched
 from strategies import event, line, lines, song
 
-from sparkify_dwh import SourceError
+from sparkify_dwh import Settings, SourceError
+from sparkify_dwh.s3 import Bucketeer
 
 __all__ = ["aws_keys", "migrated", "s3_server", "source", "standin"]
 House = OnDuckDB | OnRedshift
@@ -81,8 +82,7 @@ def test_each_request_fails_in_each_way(houses: Houses, s3_server: S3Server) -> 
         for way in WAYS
         for how in ("once", "for good")
     ]
-    every = EVERY if houses.engine == "duckdb" else 5 * EVERY
-    chosen = points(len(cases), f"S3 and {houses.engine}", every)
+    chosen = points(len(cases), f"S3 and {houses.engine}")
     ends: Counter[str] = Counter()
     for number, way, how in (cases[each - 1] for each in chosen):
         house, source = houses()
@@ -129,6 +129,22 @@ def load_and_look(house: House, star: Reference, what: str, how: str) -> str:
     ends = [name for _, name in house.events()]
     assert ends in (["started", "rolled back"], []), (what, ends)
     return "refused"
+
+
+@pytest.mark.parametrize("way", ["SlowDown", "hang-up"])
+def test_what_cannot_be_written_is_told(
+    source: Source, s3_server: S3Server, tmp_path: Path, way: str
+) -> None:
+    """From memory as from a file."""
+    file = tmp_path / "rows.json"
+    file.write_bytes(b"{}")
+    with watched(s3_server.client, s3_server.endpoint_url) as requests:
+        strike(requests, 1, way, "for good")
+        for data in (b"{}", file):
+            bucketeer = Bucketeer(Settings(**source.settings()))
+            with pytest.raises(SourceError, match="s3://") as caught:
+                bucketeer.write(source.work.url("work/rows.json"), data)
+            assert caught.value.hint
 
 
 # Listings -----------------------------------------------------------------------------------------

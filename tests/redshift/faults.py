@@ -48,6 +48,7 @@ class Faults:
 
     _hooks: list[_Hook] = field(default_factory=list)
     _messages_left: int = 0
+    _seen: list[bytes] | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fail(
@@ -77,6 +78,12 @@ class Faults:
         with self._lock:
             self._messages_left = number
 
+    def watch_messages(self) -> list[bytes]:
+        """The kinds of the protocol messages that arrive from now on, until `clear`."""
+        with self._lock:
+            self._seen = []
+            return self._seen
+
     def call(
         self,
         pattern: str,
@@ -93,10 +100,13 @@ class Faults:
         with self._lock:
             self._hooks.clear()
             self._messages_left = 0
+            self._seen = None
 
-    def on_message(self) -> None:
+    def on_message(self, kind: bytes) -> None:
         """A protocol message has arrived."""
         with self._lock:
+            if self._seen is not None:
+                self._seen.append(kind)
             if self._messages_left:
                 self._messages_left -= 1
                 if not self._messages_left:

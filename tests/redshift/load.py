@@ -45,6 +45,11 @@ class LoadLog:
     folder: Path
     lag: float = 0.0
 
+    def clear(self) -> None:
+        """Forget the COPYs so far: each view reads what is on record of all of them."""
+        for path in self.folder.glob("*.json"):
+            path.unlink()
+
     def write(self, query: int, kinds: dict[str, list[dict[str, Any]]]) -> None:
         """Put the records of one COPY where the views find them, all at once."""
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -68,7 +68,7 @@ class Session:
         }
         while True:
             kind, payload = self._client.read()
-            self._database.faults.on_message()
+            self._database.faults.on_message(kind)
             if kind == b"X":
                 return
             if kind == b"S":

@@ -1,0 +1,12 @@
+"""What a child that loads into Redshift needs, imported before it is forked."""
+
+import alembic.command  # noqa: F401
+import redshift_connector  # noqa: F401
+import sqlalchemy_redshift.dialect  # noqa: F401
+
+import sparkify_dwh.dialects.redshift
+import sparkify_dwh.loading  # noqa: F401
+from sparkify_dwh import Settings
+from sparkify_dwh.aws import client
+
+client(Settings(aws_region="us-east-1"), "s3")
