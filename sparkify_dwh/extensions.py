@@ -8,6 +8,7 @@ from .config import Settings
 from .declare import Declarations
 from .errors import SettingsError
 from .models import SPARKIFY
+from .startup import show_pandas
 
 
 def declared(settings: Settings) -> Declarations:
@@ -18,6 +19,8 @@ def declared(settings: Settings) -> Declarations:
     :raises SettingsError: when a module cannot be imported or has no such function.
     """
     found = SPARKIFY
+    if settings.extensions:
+        show_pandas()
     for name in settings.extensions:
         try:
             found = import_module(name).extend(found)

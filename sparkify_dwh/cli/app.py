@@ -17,6 +17,7 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from ..observe import SILENT, Observer
+from ..startup import hide_pandas, show_pandas
 from . import logs
 from .ends import ROLLED_BACK, SIGNALS, USAGE, ended, report
 from .options import (
@@ -279,6 +280,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # tenth of a short command.
     gc.set_threshold(100_000)
     SIGNALS.install()
+    hide_pandas()
     logging.getLogger().addHandler(logging.NullHandler())
     logging.captureWarnings(True)
     for stream in (sys.stdout, sys.stderr):
@@ -293,6 +295,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = end.code
     except KeyboardInterrupt:
         code = 128 + (SIGNALS.caught or signal.SIGINT)
+    finally:
+        show_pandas()
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
