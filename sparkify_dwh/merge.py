@@ -21,6 +21,7 @@ from .transform import (
     copied,
     feed,
     keys_table,
+    of_keys,
     staged_keys,
     temporary,
     winners,
@@ -171,6 +172,9 @@ def _insert_staged(ex: Executor, work: Work, into: sa.Table) -> int:
     """Inserts the rows staged for a target; the dearer way only where keys repeat in the load."""
     names = list(work.target.columns)
     inserted = 0
+    if (rows := of_keys(work.target, work.rows, work.keys)) is not None:
+        statement = sa.insert(into).from_select(names, rows)
+        return ex.change(statement, step="merge", target=work.target.name)
     repeated = work.account.duplicate > 0
     with ex.when("keys repeat in the load", repeated) as holds:
         if holds:

@@ -88,16 +88,21 @@ class TypedRows:
 
         :param build: makes the select from typed rows; called twice.
         """
-        columns = {c.name: c for c in self._columns(None)[0]}
-        name = f"typed_{self.source.name}"
-        probe = sa.table(name, *(sa.column(n, c.type) for n, c in columns.items()))
+        probe = self.probe()
         used = {
             part.name
             for part in visitors.iterate(build(probe))
             if isinstance(part, sa.ColumnClause) and part.table is probe
         }
         needed, origin = self._columns(used)
-        return build(sa.select(*needed).select_from(origin).subquery(name))
+        return build(sa.select(*needed).select_from(origin).subquery(probe.name))
+
+    def probe(self) -> sa.TableClause:
+        """Stands for the typed rows where only what is used of them counts."""
+        columns = {c.name: c for c in self._columns(None)[0]}
+        return sa.table(
+            f"typed_{self.source.name}", *(sa.column(n, c.type) for n, c in columns.items())
+        )
 
     def _columns(self, used: set[str] | None) -> tuple[list[Any], sa.FromClause]:
         origin: sa.FromClause = self.raw
@@ -228,6 +233,23 @@ def staged_keys(target: Target, rows: TypedRows) -> sa.Select[Any]:
         return sa.select(*keyed, *highest, sa.func.count().label("n")).group_by(*keyed)
 
     return rows.using(build)
+
+
+def of_keys(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any] | None:
+    """The staged rows made of their keys alone; None where more goes into them."""
+    probe = rows.probe()
+    by_key = [(target.columns[name](probe), keys.c[name]) for name in target.key]
+
+    def key_of(element: Any, **kw: Any) -> Any:
+        return next((key for made, key in by_key if element.compare(made)), None)
+
+    found = [
+        visitors.replacement_traverse(make(probe), {}, key_of).label(name)
+        for name, make in target.columns.items()
+    ]
+    parts = (part for column in found for part in visitors.iterate(column))
+    others = any(isinstance(p, sa.ColumnClause) and p.table is not keys for p in parts)
+    return None if others or target.rank else sa.select(*found)
 
 
 def winners(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any]:
