@@ -56,6 +56,39 @@ assert Warehouse(Settings(database_url=url, song_data=songs)).load().event == "l
     assert "alembic" in imported(code)
 
 
+def test_a_command_does_without_pandas(warehouse: Factory, tmp_path: Path) -> None:
+    """DuckDB would import it for the first value that is bound; modules of users still may."""
+    pytest.importorskip("pandas")
+    folders = warehouse()
+    folders.put("songs", "a.json", line(song()))
+    settings = folders.warehouse.settings
+    (tmp_path / "mine.py").write_text("import pandas\ndef extend(given): return given\n")
+
+    def run(*more: str) -> bool:
+        words = ["load", "--quiet", "--database-url", settings.database_url]
+        words += ["--song-data", settings.song_data, *more]
+        code = f"""
+import sys
+from sparkify_dwh.cli import main
+sys.path.insert(0, {str(tmp_path)!r})
+try:
+    main({words!r})
+except SystemExit as end:
+    assert end.code == 0, end.code
+print("pandas.core" in sys.modules, "pandas" in sys.modules)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", code], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+        loaded, named = done.stdout.split()
+        assert loaded == named, "it is hidden no longer than the command"
+        return loaded == "True"
+
+    assert not run()
+    assert run("--extension", "mine")
+
+
 def test_the_names_of_redshift_are_those_of_its_dialect() -> None:
     assert RedshiftNames.construct_arguments == RedshiftDialect.construct_arguments
     for url in ("redshift://h:5439/d", "redshift+redshift_connector://h:5439/d"):

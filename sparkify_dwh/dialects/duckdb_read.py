@@ -27,7 +27,7 @@ from ..quarantine import Quarantine
 from ..sql import HasBit
 from .base import Reading
 from .compacted import Packed
-from .incoming import create, in_any_order, number_rows, tell_lines, way_back
+from .incoming import create, number_rows, tell_lines, way_back
 from .intake import Intake, records_of
 from .spool import Piece, pick_lines
 from .survey import line_by_line
@@ -36,8 +36,6 @@ from .suspects import suspects
 _READ, _LOOK = "read", "second look"
 #: Bytes of lines that are held while they are looked at, and records of one line.
 _HELD, _MANY = 32 * 1024 * 1024, 10_000
-#: Bytes of a file that one thread reads alone and in order: it asks for 64 MiB at once.
-ONE_THREAD = 48 * 1024 * 1024
 
 
 class Reader:
@@ -127,11 +125,6 @@ class Reader:
 
     def _read_lines(self, pieces: list[Piece]) -> None:
         """Reads pieces of a record a line; takes back those that turn out to be no such thing."""
-        large = [p for p in pieces if not _is_read_by_one(p)]
-        if 0 < len(large) < len(pieces):
-            self._read_lines([p for p in pieces if p not in large])
-            self._read_lines(large)
-            return
         try:
             rows = self._insert(pieces)
         except sa.exc.DBAPIError as error:
@@ -173,20 +166,9 @@ class Reader:
         pieces = list(pieces)
         names = [*(c.name for c in self.source.columns), "_object", "_line", "_file", "_row"]
         statement = self.insert(names, injected or self.spool.injected)
-        values = {"files": [piece.path for piece in pieces]}
-        step: dict[str, Any] = {"step": _READ, "target": self.source.name}
-        found = None
-        if pieces and all(map(_is_read_by_one, pieces)):
-            with in_any_order(self.ex.connection):
-                self.ex.change(statement, values, **step)
-            found = number_rows(self.ex, self.source, self.raw, self._rows)
-            if found is None:
-                mixed = sa.delete(self.raw).where(self.raw.c._row >= self._rows)
-                self.ex.change(mixed, **step)
-        if found is None:
-            self.ex.change(statement, values, **step)
-            found = number_rows(self.ex, self.source, self.raw, self._rows)
-        assert found is not None
+        paths = [piece.path for piece in pieces]
+        self.ex.change(statement, {"files": paths}, step=_READ, target=self.source.name)
+        found = number_rows(self.ex, self.source, self.raw, self._rows)
         self.pieces |= {piece.path: piece for piece in pieces}
         self.first |= {path: first for path, (first, _) in found.items()}
         self._rows += sum(count for _, count in found.values())
@@ -331,8 +313,3 @@ class Reader:
                         rule = first_rule(self.source, row.mask)
                         add = self.quarantine.add
                         add(self.source.name, rule.name, rule.reason, key, line, raw)
-
-
-def _is_read_by_one(piece: Piece) -> bool:
-    """Whether one thread reads the whole file, so that its rows need no keeping in order."""
-    return Path(piece.path).stat().st_size <= ONE_THREAD

@@ -8,8 +8,6 @@ a rollback like everything else.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import sqlalchemy as sa
@@ -92,37 +90,15 @@ def _is_old_format(ex: Executor, step: dict[str, Any]) -> bool:
     return any(str(version).strip("[]'").startswith(_OLD_FORMATS) for (version,) in found)
 
 
-@contextmanager
-def in_any_order(connection: sa.Connection) -> Iterator[None]:
-    """Lets DuckDB write rows as its threads have them.
-
-    Measured: to keep the order of all rows it writes those of smaller files twice, which takes a
-    third of the time of reading. It is a setting of the whole database, so it is given back.
-    """
-
-    def set_to(kept: object) -> None:
-        connection.exec_driver_sql(f"SET preserve_insertion_order = {bool(kept)}")
-        connection.commit()
-
-    kept = connection.scalar(sa.select(sa.func.current_setting("preserve_insertion_order")))
-    set_to(False)
-    try:
-        yield
-    finally:
-        connection.rollback()
-        set_to(kept)
-
-
 def number_rows(
     ex: Executor, source: Source, raw: sa.Table, before: int
-) -> dict[str, tuple[int, int]] | None:
+) -> dict[str, tuple[int, int]]:
     """Numbers the rows that were read last; returns first number and rows of each file.
 
-    DuckDB's own row numbers are in the order of the lines of a file, but a checkpoint that finds
-    deleted rows may change them: from here on rows are told by numbers of ours.
+    DuckDB's own row numbers are in the order of the lines, but a checkpoint that finds deleted
+    rows may change them: from here on rows are told by numbers of ours.
 
     :param before: how many rows were numbered before.
-    :returns: None where rows of files mix.
     """
     step: dict[str, Any] = {"step": "read", "target": source.name}
     row, new = raw.c._row, raw.alias("new")
@@ -132,12 +108,9 @@ def number_rows(
     number = sa.literal_column("rowid", sa.BigInteger) - first.scalar_subquery() + start
     numbered = sa.update(raw).values(_row=number).where(row < 0)
     ex.change(numbered, {"before": before}, **step)
-    lowest, highest = sa.func.min(row), sa.func.max(row)
-    files = sa.select(raw.c._file, lowest, highest, sa.func.count()).group_by(raw.c._file)
+    files = sa.select(raw.c._file, sa.func.min(row), sa.func.count()).group_by(raw.c._file)
     found = ex.rows(files.where(row >= start), {"before": before}, **step)
-    if any(count != last - first + 1 for _, first, last, count in found):
-        return None
-    return {path: (first, count) for path, first, _, count in found}
+    return {path: (lowest, count) for path, lowest, count in found}
 
 
 def way_back(source: Source) -> sa.Table:
