@@ -192,7 +192,13 @@ def test_names_of_files_are_kept_as_they_are_and_shown_inert(
         assert held >= expected
         assert {row[2] for row in folders.refused(run)} == expected
         assert folders.query("SELECT count(*) FROM sparkify.songplays") == [(len(NAMES) + 1,)]
-        for command in (["runs", run.run_id], ["rejects"], ["load", "-v"], ["plan"]):
+        for command in (
+            *(["runs", run.run_id], ["rejects"], ["load", "-v"], ["plan"], ["check", "--source"]),
+            *(
+                ["profile", "events"],
+                ["compact", "events", "--into", str(folders.root / "into"), "--dry-run"],
+            ),
+        ):
             code, out, err = cli(folders, monkeypatch, *command)
             assert code == 0, err
             assert OBEYED.findall(out + err) == [], command
@@ -285,6 +291,10 @@ def test_a_hostile_setting_is_an_error_that_names_it(
     assert "Traceback" not in done.output
     assert "defect" not in done.output
     assert OBEYED.findall(done.output) == []
+    for form in ((), ("--json",)):
+        shown = CliRunner().invoke(app, ["config", *form, *given])
+        assert shown.exit_code in (0, 2), shown.output
+        assert OBEYED.findall(shown.output) == []
 
 
 def test_settings_are_quoted_in_statements_of_redshift() -> None:

@@ -15,7 +15,17 @@ from typing import Any
 import openlineage_model
 import pytest
 from conftest import Factory, Folders
-from loads import event, song
+from loads import (
+    OnRedshift,
+    Source,
+    aws_keys,
+    event,
+    migrated,
+    on_redshift,
+    song,
+    source,
+)
+from redshift.fixtures import s3_server, standin
 from typer.testing import CliRunner, Result
 
 from sparkify_dwh import (
@@ -26,11 +36,13 @@ from sparkify_dwh import (
     Warehouse,
     context,
     openlineage,
+    pipeline,
     webhook,
 )
 from sparkify_dwh.cli import app
 from sparkify_dwh.dialects import dataset_namespace
 
+__all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 NAME, SECRET = "Zacharias", "hush-hush"
 
 
@@ -345,6 +357,65 @@ def test_events_of_a_refused_load(warehouse: Factory, tmp_path: Path) -> None:
     facet = failed["run"]["facets"]["errorMessage"]
     assert facet["message"].startswith("events: 12 of 12") and facet["programmingLanguage"]
     assert NAME not in path.read_text()
+
+
+def test_events_of_a_load_that_is_interrupted(
+    warehouse: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "lineage.ndjson"
+    folders = warehouse(openlineage=str(path))
+    folders.put("events", "a.json", event().encode())
+
+    def interrupted(*args: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "discover", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        folders.load()
+    start, aborted = lineage_events(path)
+    assert aborted["eventType"] == "ABORT" and aborted["run"]["runId"] == start["run"]["runId"]
+    assert aborted["run"]["facets"]["errorMessage"]["message"] == "interrupted"
+
+
+def test_others_are_told_of_loads_into_redshift(
+    on_redshift: OnRedshift,
+    source: Source,
+    hook: Hook,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """One that loads and one that fails: events, the message, what a monitor and a pager read."""
+    path = tmp_path / "lineage.ndjson"
+    on_redshift.use(webhook_url=hook.url, openlineage=str(path))
+    source.put("events", "a.json", event())
+    source.put("songs", "s.json", song())
+    run = on_redshift.load()
+    start, done = lineage_events(path)
+    assert (start["eventType"], done["eventType"], hook.seen) == ("START", "COMPLETE", [])
+    (name,) = {each["namespace"] for each in done["outputs"]}
+    assert name.startswith("redshift://") and {i["namespace"] for i in done["inputs"]} == {
+        f"s3://{source.bucket.name}"
+    }
+    source.put("events", "b.json", event(itemInSession=1))
+    on_redshift.database.faults.fail("^INSERT INTO sparkify.songplays", "disk full", "53100")
+    for key, value in on_redshift.warehouse.settings.model_dump(exclude_unset=True).items():
+        monkeypatch.setenv(f"SPARKIFY_{key.upper()}", str(value))
+    monkeypatch.setenv("SPARKIFY_WEBHOOK_URL", hook.url)
+    failed = CliRunner().invoke(app, ["load"])
+    assert failed.exit_code == 5, failed.output
+    (line,) = [each for each in failed.stderr.splitlines() if each.startswith("error: ")]
+    assert "disk full" in line
+    ((_, message),) = hook.seen
+    assert (message["status"], message["error"], message["exit_code"]) == (
+        *("failed", "DatabaseError"),
+        5,
+    )
+    assert "disk full" in message["message"] and message["step"]
+    assert [each["eventType"] for each in lineage_events(path)[2:]] == ["START", "FAIL"]
+    shown = CliRunner().invoke(app, ["runs", "--json"])
+    newest, before = json.loads(shown.stdout)
+    assert (newest["run_id"], newest["exit_code"]) == (message["run_id"], 5)
+    assert (before["run_id"], before["exit_code"], before["files"]) == (run.run_id, 0, 2)
 
 
 def test_a_file_that_cannot_be_written_fails_no_load(warehouse: Factory, tmp_path: Path) -> None:
