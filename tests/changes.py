@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import hazards
 import sqlalchemy as sa
 from a_person import NAME, fill, lines, other, person
@@ -121,12 +122,12 @@ class Scene:
 
     def contents(self) -> Contents:
         """All rows of all tables, without what differs between two changes of the same."""
-        found = {}
+        asked = {}
         for table in _TABLES:
             left_out, columns = DIFFERENT.get(table, set()), Base.metadata.tables[table].columns
             names = ", ".join(f'"{c.name}"' for c in columns if c.name not in left_out)
-            found[table] = sorted(self.house.query(f"SELECT {names} FROM {table}"), key=repr)
-        return found
+            asked[table] = f"SELECT {names} FROM {table}"
+        return {table: sorted(rows, key=repr) for table, rows in self.answers(asked).items()}
 
     def _load_all(self) -> Contents:
         assert self.house.load(all=True).event == "loaded"
@@ -176,11 +177,11 @@ class Scene:
         else:
             assert found == after, (what, _differ(found, after))
         if name == "erase":
-            assert not self.holding_the_person(), what
+            assert not holding_the_person(found), what
         if load:
             star = self._load_all()
             if name == "erase":
-                assert not self.holding_the_person(), what
+                assert not holding_the_person(self.contents()), what
             if name not in self._loaded:
                 self.restore()
                 observed(name, self.house.warehouse, self.into)
@@ -188,13 +189,11 @@ class Scene:
             assert star == self._loaded[name], what
         return made
 
-    def holding_the_person(self) -> list[str]:
-        """Tables with something of the person."""
-        named = [table for table, rows in self.contents().items() if NAME in repr(rows)]
-        users = f"SELECT 1 FROM sparkify.songplays WHERE user_id = {PERSON}"
-        return named + ["sparkify.songplays"] * bool(self.house.query(users))
-
     # By engine ----------------------------------------------------------------------------------
+
+    def answers(self, asked: dict[str, str]) -> Contents:
+        """The rows of some queries."""
+        return {name: self.house.query(sql) for name, sql in asked.items()}
 
     def keep(self) -> None:
         """Keeps the warehouse as it is now."""
@@ -214,6 +213,15 @@ class Scene:
 
     def back_to_normal(self) -> None:
         """Nothing is struck any more."""
+
+
+def holding_the_person(contents: Contents) -> list[str]:
+    """Tables with something of the person."""
+    named = [table for table, rows in contents.items() if NAME in repr(rows)]
+    names = [c.name for c in Base.metadata.tables["sparkify.songplays"].columns]
+    user = names.index("user_id")
+    plays = any(row[user] == PERSON for row in contents["sparkify.songplays"])
+    return named + ["sparkify.songplays"] * plays
 
 
 def _by_object(contents: Contents) -> dict[str, list[tuple[Any, ...]]]:
@@ -240,6 +248,10 @@ class OnFolders(Scene):
         self.kept, self.into = root / "kept.duckdb", str(root / "into")
         self.values = self.house.warehouse.settings.model_dump(exclude_unset=True)
         self.prepare()
+
+    def answers(self, asked: dict[str, str]) -> Contents:
+        with duckdb.connect(str(self.house.database), read_only=True) as connection:
+            return {name: connection.execute(sql).fetchall() for name, sql in asked.items()}
 
     def keep(self) -> None:
         shutil.copyfile(self.house.database, self.kept)

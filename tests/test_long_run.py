@@ -77,6 +77,15 @@ def objects() -> int:
     return sum(kinds[name] for name in OURS)
 
 
+def looked_at(house: House) -> float:
+    """CPU seconds of showing all runs, one of them, and the refused rows."""
+    began = time.process_time()
+    newest = house.warehouse.runs().rows[0][0]
+    house.warehouse.runs(newest)
+    house.warehouse.rejects()
+    return time.process_time() - began
+
+
 def statements(house: House, load: Callable[[], Any]) -> tuple[Any, int]:
     """What a load returns, and how many statements and commits it took."""
     if isinstance(house, Folders):
@@ -95,6 +104,7 @@ def test_small_loads_in_a_row(house: Houses) -> None:
     counts: Counter[int] = Counter()
     seconds: list[float] = []
     marks: list[tuple[int, Counter[str], int]] = []
+    looks: list[float] = []
     for number in range(total):
         plays, late = arrive(warehouse, number)
         began = time.process_time()
@@ -108,6 +118,8 @@ def test_small_loads_in_a_row(house: Houses) -> None:
             counts[sent] += 1
         if number in (WARM, total // 2, total - 1):
             marks.append((objects(), handles(), resident()))
+        if number in (WARM, total - 1):
+            looks.append(looked_at(warehouse))
     assert warehouse.star() == whole(star)
     assert warehouse.query("SELECT count(*) FROM audit.load_file") == [(2 * total,)]
     assert warehouse.warehouse.check().passed
@@ -120,6 +132,7 @@ def test_small_loads_in_a_row(house: Houses) -> None:
     counts[statements(warehouse, warehouse.load)[1]] += 1
     star.load(events=[plays], songs=[late])
     assert warehouse.star() == whole(star)
+    looks.append(looked_at(warehouse))
     # The same statements for each, whatever is in the warehouse by then.
     assert len(counts) == 1, counts
     (before, opened, small), (middle, _, _), (after, left, large) = marks
@@ -141,4 +154,5 @@ def test_small_loads_in_a_row(house: Houses) -> None:
         resident_kib_last=large,
         handles=sum(left.values()),
         objects_kept_by_a_load=round(kept, 1),
+        cpu_ms_of_looking_at_runs=" then ".join(str(round(1000 * each)) for each in looks),
     )

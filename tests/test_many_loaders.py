@@ -13,7 +13,7 @@ import hazards
 import pytest
 from conftest import SOURCES, Folders
 from engines import House, OnRedshift, Source
-from figures import figure
+from figures import STANDIN, figure
 from hazards import SOAK
 from loads import aws_keys, migrated, migrated_serializable
 from redshift.fixtures import s3_server, standin
@@ -154,6 +154,7 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
             assert found[name] == deliveries.star.star_rows(name), (what, name)
         twice = "SELECT source, key, version FROM audit.load_file GROUP BY 1, 2, 3"
         assert house.query(f"{twice} HAVING count(*) > 1") == [], what
+    isolation = request.node.callspec.params["house"]
     ends = house.query("SELECT run_id FROM audit.load_run GROUP BY run_id HAVING count(*) <> 2")
     assert ends == []
     assert house.query("SELECT count(DISTINCT run_id) FROM audit.load_run") == [(8 * ROUNDS,)]
@@ -161,7 +162,7 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
     assert events["loaded"] >= ROUNDS and looks > ROUNDS
     figure(
         "loaders at once",
-        engine=request.node.callspec.params["house"],
+        engine="duckdb" if isolation == "duckdb" else f"{STANDIN}, {isolation}",
         loaders=LOADERS,
         rounds=ROUNDS,
         seed=hazards.SEED,

@@ -78,7 +78,7 @@ def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
         "statements struck",
         engine="redshift stand-in",
         of=total * len(KINDS),
-        tried=len(chosen),
+        tried=len({*chosen}),
         seed=hazards.SEED,
         **states,
     )
@@ -101,7 +101,7 @@ def test_the_connection_is_dropped_at_each_message(scene: RedshiftScene) -> None
         "messages dropped",
         engine="redshift stand-in",
         of=total,
-        tried=len(chosen),
+        tried=len({*chosen}),
         seed=hazards.SEED,
         **states,
     )
@@ -144,7 +144,7 @@ def test_a_killed_process(scene: RedshiftScene) -> None:
         "kill -9",
         engine="redshift stand-in",
         of=2 * total,
-        tried=len(chosen),
+        tried=len({*chosen}),
         seed=hazards.SEED,
         **states,
     )
