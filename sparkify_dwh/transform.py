@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
@@ -88,7 +89,7 @@ class TypedRows:
 
         :param build: makes the select from typed rows; called twice.
         """
-        probe = self.probe()
+        probe = self.probe
         used = {
             part.name
             for part in visitors.iterate(build(probe))
@@ -97,6 +98,7 @@ class TypedRows:
         needed, origin = self._columns(used)
         return build(sa.select(*needed).select_from(origin).subquery(probe.name))
 
+    @cached_property
     def probe(self) -> sa.TableClause:
         """Stands for the typed rows where only what is used of them counts."""
         columns = {c.name: c for c in self._columns(None)[0]}
@@ -237,7 +239,7 @@ def staged_keys(target: Target, rows: TypedRows) -> sa.Select[Any]:
 
 def of_keys(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any] | None:
     """The staged rows made of their keys alone; None where more goes into them."""
-    probe = rows.probe()
+    probe = rows.probe
     by_key = [(target.columns[name](probe), keys.c[name]) for name in target.key]
 
     def key_of(element: Any, **kw: Any) -> Any:

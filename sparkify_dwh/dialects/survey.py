@@ -16,6 +16,8 @@ from .. import records
 
 _BLANKS = b" \t\r\n"
 _CHUNK = 1024 * 1024
+#: What is read of a file to see how it starts.
+_START = 32 * 1024
 #: Bytes that tell nothing of how a text is built.
 _TEXT = bytes(set(range(256)) - set(b"{}]\n\x0b\x0c"))
 _TRAILING_COMMA = re.compile(rb",\s*[}\]]")
@@ -68,7 +70,7 @@ def survey(path: str, ended: Callable[[], bool] = lambda: False) -> Survey:
 def starts_plain(path: str) -> bool:
     """Whether the first lines of a file look as those of a plain one must; cheap."""
     with Path(path).open("rb") as file:
-        whole = next(_blocks(file), None)
+        whole = next(_blocks(file, _START), None)
     return whole is not None and _plain(whole, first=True)
 
 
@@ -97,9 +99,9 @@ class _Block:
         return frame == b"{}\n" * len(self.lines)
 
 
-def _blocks(file: BinaryIO) -> Iterator[_Block]:
+def _blocks(file: BinaryIO, size: int = 0) -> Iterator[_Block]:
     """The whole lines of a file, about 1 MiB at a time; one that is too long is cut short."""
-    while text := file.read(_CHUNK):
+    while text := file.read(size or _CHUNK):
         if text[-1:] != b"\n":
             text += file.readline(records.MAX_RECORD + 1)
         yield _Block(text)
