@@ -112,7 +112,7 @@ class RedshiftWriter(RedshiftConnection):
                 if wanted:
                     self._maintain(ex, table, "VACUUM DELETE ONLY", failed)
         return [
-            f"{verb} of {', '.join(tables)} failed; the load is done: {why}"
+            f"{verb} of {', '.join(tables)} failed; what was committed stays: {why}"
             for (verb, why), tables in failed.items()
         ]
 
