@@ -64,7 +64,7 @@ PARTS = (
     Part(
         "faults", "A fault at every step", 12,
         ("test_faults*.py", "test_change_faults.py", "test_redshift_faults*.py",
-         "test_redshift_points.py", "test_s3_*.py"),
+         "test_redshift_points*.py", "test_s3_*.py"),
     ),
     Part(
         "concurrency", "Eight loaders at once", 6, ("test_*concurrency*.py", "test_many_loaders.py")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 from collections import Counter
@@ -21,6 +22,13 @@ pytest_plugins = ["redshift.plugin"]
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 SOURCES = {"events": "log_data", "songs": "song_data"}
+#: Files of tests that take longest, as measured, the longest first.
+LONG = (
+    *("test_redshift_points_wire.py", "test_many_loaders.py", "test_long_run.py"),
+    *("test_redshift_points.py", "test_s3_faults.py", "test_bench.py", "test_faults_kill.py"),
+    *("test_faults.py", "test_star_properties.py", "test_compact_s3.py", "test_change_faults.py"),
+    *("test_input_forms.py", "test_erasing.py", "test_secrets_places.py", "test_wheel.py"),
+)
 NO_LIMIT = {"max_reject_ratio": 1.0}
 
 _slow_is_fine = {
@@ -41,11 +49,21 @@ def examples(usual: int, soak: int) -> int:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    # Each worker takes one file after the other, so that what is long must not come last.
+    tests = Counter(item.path.name for item in items)
+    rank = {name: number for number, name in enumerate(LONG, -len(LONG))}
+    items.sort(key=lambda item: (rank.get(item.path.name, 0), -tests[item.path.name]))
     if DATA.is_dir():
         return
     for item in items:
         if "realdata" in item.keywords:
             item.add_marker(pytest.mark.skip(reason=f"the real logs are not at {DATA}"))
+
+
+def pytest_collection_finish() -> None:
+    # Modules and tests stay to the end: the garbage collector need not look at them again.
+    gc.collect()
+    gc.freeze()
 
 
 _REALDATA: Counter[str] = Counter()

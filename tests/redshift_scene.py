@@ -9,12 +9,17 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
+from collections.abc import Iterator
 from typing import Any
 
 import hazards
+import pytest
 from hazards import OF_ALL_RUNS, VOLATILE, Report
 from loads import _TABLES, OnRedshift, Source, event, song
+from redshift.buckets import S3Server
 from redshift.faults import DropConnection, Statement, When
+
+from sparkify_dwh import loading, s3
 
 #: Error by which a statement fails; no conflict, and the connection lives on.
 INJECTED = "injected"
@@ -200,3 +205,18 @@ class RedshiftScene(Struck):
         assert self.house.star() == self.star, what
         assert Counter(name for names in self.ends().values() for name in names)["loaded"] == 2
         return state
+
+
+@pytest.fixture(scope="module")
+def scene(migrated: OnRedshift, s3_server: S3Server) -> RedshiftScene:
+    return RedshiftScene(migrated, Source(s3_server))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, scene: RedshiftScene) -> Iterator[None]:
+    """Attempts follow each other at once, with one client of S3 for all."""
+    monkeypatch.setattr(loading, "_pause", lambda _: 0.0)
+    client = s3.client(scene.house.warehouse.settings, "s3")
+    monkeypatch.setattr(s3, "client", lambda *_: client)
+    yield
+    scene.back_to_normal()

@@ -1,41 +1,21 @@
-"""Each statement, commit and message of a load on Redshift is struck: never half a load is left."""
+"""Each statement and commit of a load on Redshift is struck: never half a load is left."""
 
 from __future__ import annotations
 
 import random
 import signal
 from collections import Counter
-from collections.abc import Iterator
 
 import hazards
 import pytest
 from figures import figure
 from hazards import SOAK, ended, points, start
-from loads import OnRedshift, Source, aws_keys, migrated
-from redshift.buckets import S3Server
+from loads import aws_keys, migrated
 from redshift.fixtures import s3_server, standin
-from redshift_scene import INJECTED, RedshiftScene
+from redshift_scene import INJECTED, RedshiftScene, quick, scene
 
-from sparkify_dwh import loading, s3
-
-__all__ = ["aws_keys", "migrated", "s3_server", "standin"]
-FLUSH = b"H"
+__all__ = ["aws_keys", "migrated", "quick", "s3_server", "scene", "standin"]
 KINDS = ("fails", "dropped before", "dropped after", "gone before", "gone after")
-
-
-@pytest.fixture(scope="module")
-def scene(migrated: OnRedshift, s3_server: S3Server) -> RedshiftScene:
-    return RedshiftScene(migrated, Source(s3_server))
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, scene: RedshiftScene) -> Iterator[None]:
-    """Attempts follow each other at once, with one client of S3 for all."""
-    monkeypatch.setattr(loading, "_pause", lambda _: 0.0)
-    client = s3.client(scene.house.warehouse.settings, "s3")
-    monkeypatch.setattr(s3, "client", lambda *_: client)
-    yield
-    scene.back_to_normal()
 
 
 @pytest.mark.parametrize("table", ["sparkify.users", "staging.events", "audit.load_file"])
@@ -78,29 +58,6 @@ def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
         "statements struck",
         engine="redshift stand-in",
         of=total * len(KINDS),
-        tried=len({*chosen}),
-        seed=hazards.SEED,
-        **states,
-    )
-
-
-def test_the_connection_is_dropped_at_each_message(scene: RedshiftScene) -> None:
-    """Of the wire protocol; a sample leaves out Flush, which does nothing and has no answer."""
-    each = [n for n, kind in enumerate(scene.messages, 1) if SOAK or kind != FLUSH]
-    total = len(each)
-    assert total > 4 * len(scene.statements)
-    chosen = [each[n - 1] for n in points(total, "messages on Redshift")]
-    states: Counter[str] = Counter()
-    for number in chosen:
-        scene.restore()
-        scene.at_message(number)
-        report = scene.observed()
-        states[scene.survived(report, f"seed {hazards.SEED}, message {number}")] += 1
-    assert states["after"]
-    figure(
-        "messages dropped",
-        engine="redshift stand-in",
-        of=total,
         tried=len({*chosen}),
         seed=hazards.SEED,
         **states,
