@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import shutil
+import signal
 from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -30,6 +31,10 @@ LONG = (
     *("test_input_forms.py", "test_erasing.py", "test_secrets_places.py", "test_wheel.py"),
 )
 NO_LIMIT = {"max_reject_ratio": 1.0}
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell lets what it starts in the background ignore it, and so would what tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _slow_is_fine = {
     "deadline": None,
