@@ -5,17 +5,19 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 import hazards
 import pytest
 import sqlalchemy as sa
-from changes import CHANGES, OnFolders, OnStandin, Scene
+from changes import CHANGES, OnFolders, OnStandin, Scene, observed
 from figures import figure
 from hazards import EVERY, SOAK, points
 from loads import OnRedshift, Source, aws_keys, migrated
 from redshift.buckets import S3Server
 from redshift.fixtures import s3_server, standin
 
+from sparkify_dwh import turn
 from sparkify_dwh.models import Base
 
 __all__ = ["aws_keys", "migrated", "s3_server", "standin"]
@@ -69,11 +71,11 @@ def test_each_statement_and_commit_is_struck(scene: Scene, name: str) -> None:
     chosen += [(commits[-1], kind) for kind in (kinds[0], kinds[-1])]
     unanswered = (commits[-1], kinds[-1])
     made: Counter[int] = Counter()
-    for turn, (number, kind) in enumerate(dict.fromkeys(chosen)):
+    for nth, (number, kind) in enumerate(dict.fromkeys(chosen)):
         what = f"seed {hazards.SEED}, {name} {kind} at {number}: {statements[number - 1][:80]}"
         scene.restore()
         report = scene.struck(name, number, kind)
-        load = ((number, kind) == unanswered and name == "erase") or (SOAK and turn % EVERY == 0)
+        load = ((number, kind) == unanswered and name == "erase") or (SOAK and nth % EVERY == 0)
         made[scene.survived(name, report, what, load=load)] += 1
     assert min(made) < max(made)
     figure(
@@ -83,3 +85,20 @@ def test_each_statement_and_commit_is_struck(scene: Scene, name: str) -> None:
         tried=sum(made.values()),
         seed=hazards.SEED,
     )
+
+
+@pytest.mark.parametrize(("times", "made"), [(2, 1), (-1, 0)])
+def test_another_session_in_the_way_of_an_erasure(
+    bucket: OnStandin, times: int, made: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It starts again some times; all of it is done or nothing."""
+    monkeypatch.setattr(turn, "time", SimpleNamespace(sleep=lambda seconds: None))
+    bucket.restore()
+    bucket.house.database.faults.fail(
+        "^DELETE FROM sparkify.users", "1023", detail="violation on table - 1", times=times
+    )
+    report = observed("erase", bucket.house.warehouse, None)
+    again = [text for text in report.told if "starting again" in text]
+    assert len(again) == (2 if made else turn.RETRIES - 1)
+    assert report.error == (None if made else "DatabaseError")
+    assert bucket.survived("erase", report, "a conflict", load=False) == made
