@@ -11,7 +11,7 @@ from typing import Any
 
 import hazards
 import pytest
-from conftest import SOURCES, Folders
+from conftest import SOURCES, Factory, Folders
 from engines import House, OnRedshift, Source
 from figures import STANDIN, figure
 from hazards import SOAK
@@ -133,11 +133,7 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
         barrier = threading.Barrier(LOADERS)
 
         def work(place: str, barrier: threading.Barrier = barrier) -> Run:
-            given = {name: f"{getattr(settings, name).rstrip('/')}/{place}" for name in _settings()}
-            for path in given.values():
-                if isinstance(house, Folders):
-                    Path(path).mkdir(parents=True, exist_ok=True)
-            loader = Warehouse(Settings(**{**settings.model_dump(), **given}))
+            loader = Warehouse(Settings(**{**settings.model_dump(), **places(house, place)}))
             barrier.wait(hazards.STUCK)
             return loader.load()
 
@@ -149,16 +145,9 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
         events.update(run.event for run in runs)
         assert set(events) <= {"loaded", "nothing new"}, what
         assert all(book.balanced for run in runs for book in (*run.sources, *run.targets)), what
-        found = house.star()
-        for name in COLUMNS:
-            assert found[name] == deliveries.star.star_rows(name), (what, name)
-        twice = "SELECT source, key, version FROM audit.load_file GROUP BY 1, 2, 3"
-        assert house.query(f"{twice} HAVING count(*) > 1") == [], what
+        nothing_lost(deliveries, what)
     isolation = request.node.callspec.params["house"]
-    ends = house.query("SELECT run_id FROM audit.load_run GROUP BY run_id HAVING count(*) <> 2")
-    assert ends == []
-    assert house.query("SELECT count(DISTINCT run_id) FROM audit.load_run") == [(8 * ROUNDS,)]
-    assert house.warehouse.check().passed
+    each_ended(house, LOADERS * ROUNDS)
     assert events["loaded"] >= ROUNDS and looks > ROUNDS
     figure(
         "loaders at once",
@@ -173,8 +162,65 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
     )
 
 
-def _settings() -> list[str]:
-    return list(SOURCES.values())
+def places(house: House, place: str) -> dict[str, str]:
+    """The settings of a loader that has one of the places."""
+    settings = house.warehouse.settings
+    given = {name: f"{getattr(settings, name).rstrip('/')}/{place}" for name in SOURCES.values()}
+    if isinstance(house, Folders):
+        for path in given.values():
+            Path(path).mkdir(parents=True, exist_ok=True)
+    return given
+
+
+def nothing_lost(deliveries: Deliveries, what: str) -> None:
+    """The star is the oracle's, and no object version is in the ledger twice."""
+    found = deliveries.house.star()
+    for name in COLUMNS:
+        assert found[name] == deliveries.star.star_rows(name), (what, name)
+    twice = "SELECT source, key, version FROM audit.load_file GROUP BY 1, 2, 3"
+    assert deliveries.house.query(f"{twice} HAVING count(*) > 1") == [], what
+
+
+def each_ended(house: House, loads: int) -> None:
+    """Each load has one start and one end on record."""
+    ends = house.query("SELECT run_id FROM audit.load_run GROUP BY run_id HAVING count(*) <> 2")
+    assert ends == []
+    assert house.query("SELECT count(DISTINCT run_id) FROM audit.load_run") == [(loads,)]
+    assert house.warehouse.check().passed
+
+
+def test_processes_of_overlapping_places(warehouse: Factory, tmp_path: Path) -> None:
+    """On DuckDB they wait for the file, one after the other."""
+    house = warehouse(lock_timeout=PATIENCE)
+    draw, deliveries = random.Random(hazards.SEED), Deliveries(house)
+    events: Counter[str | None] = Counter()
+    rounds = ROUNDS if SOAK else 1
+    for number in range(rounds):
+        deliveries.arrive(draw)
+        draw.shuffle(PLACES)
+        own = house.warehouse.settings.model_dump(exclude_unset=True)
+        reports = [tmp_path / f"{n}.json" for n in range(LOADERS)]
+        loaders = [
+            hazards.start(hazards._call, None, {**own, **places(house, place)}, str(path))
+            for place, path in zip(PLACES, reports, strict=True)
+        ]
+        assert [hazards.ended(each) for each in loaders] == [0] * LOADERS
+        what = f"seed {hazards.SEED}, round {number}"
+        for report in map(hazards.report_of, reports):
+            assert report.event in ("loaded", "nothing new"), (what, report)
+            events[report.event] += 1
+        nothing_lost(deliveries, what)
+    each_ended(house, LOADERS * rounds)
+    assert events["loaded"] >= rounds
+    figure(
+        "loader processes at once",
+        engine="duckdb",
+        loaders=LOADERS,
+        rounds=rounds,
+        seed=hazards.SEED,
+        loads=events["loaded"],
+        nothing_new=events["nothing new"],
+    )
 
 
 def test_a_half_loaded_star_would_be_noticed() -> None:
