@@ -194,28 +194,28 @@ def test_processes_of_overlapping_places(warehouse: Factory, tmp_path: Path) -> 
     house = warehouse(lock_timeout=PATIENCE)
     draw, deliveries = random.Random(hazards.SEED), Deliveries(house)
     events: Counter[str | None] = Counter()
-    rounds = ROUNDS if SOAK else 1
+    rounds, many = (ROUNDS, LOADERS) if SOAK else (1, LOADERS // 2)
     for number in range(rounds):
         deliveries.arrive(draw)
         draw.shuffle(PLACES)
         own = house.warehouse.settings.model_dump(exclude_unset=True)
-        reports = [tmp_path / f"{n}.json" for n in range(LOADERS)]
+        reports = [tmp_path / f"{n}.json" for n in range(many)]
         loaders = [
             hazards.start(hazards._call, None, {**own, **places(house, place)}, str(path))
-            for place, path in zip(PLACES, reports, strict=True)
+            for place, path in zip(PLACES, reports, strict=False)
         ]
-        assert [hazards.ended(each) for each in loaders] == [0] * LOADERS
+        assert [hazards.ended(each) for each in loaders] == [0] * many
         what = f"seed {hazards.SEED}, round {number}"
         for report in map(hazards.report_of, reports):
             assert report.event in ("loaded", "nothing new"), (what, report)
             events[report.event] += 1
         nothing_lost(deliveries, what)
-    each_ended(house, LOADERS * rounds)
+    each_ended(house, many * rounds)
     assert events["loaded"] >= rounds
     figure(
         "loader processes at once",
         engine="duckdb",
-        loaders=LOADERS,
+        loaders=many,
         rounds=rounds,
         seed=hazards.SEED,
         loads=events["loaded"],
