@@ -67,7 +67,8 @@ PARTS = (
          "test_redshift_points*.py", "test_s3_*.py"),
     ),
     Part(
-        "concurrency", "Eight loaders at once", 6, ("test_*concurrency*.py", "test_many_loaders.py")
+        "concurrency", "Eight loaders at once", 10,
+        ("test_*concurrency*.py", "test_many_loaders.py"),
     ),
     Part("longrun", "A thousand loads in a row", 10, ("test_long_run*.py",), jobs=1),
     Part(
