@@ -244,6 +244,7 @@ class Scene:
             Warehouse(Settings(**self.values(self.after))).load()
         self.moments = list(moments)
         self.digests = {"before": digest(self.before), "after": digest(self.after)}
+        self.star = star(self.after)
 
     def values(self, database: Path, **more: Any) -> dict[str, Any]:
         """Settings of a load that brings the second delivery."""

@@ -49,7 +49,7 @@ def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
             assert left[0] == ("rolled back", report.what), what
         following = hazards.observed(values)
         assert following.event == "loaded" and not following.warnings, what
-        assert hazards.star(database) == hazards.star(scene.after), what
+        assert hazards.star(database) == scene.star, what
     figure("statements that fail", engine="duckdb", of=total, tried=len(moments), seed=hazards.SEED)
 
 
@@ -203,7 +203,7 @@ def test_a_signal_ends_a_statement_and_rolls_back(
     # Recorded on the load's own connection, so that nobody came between.
     assert not [text for text in report.told if "waiting" in text]
     assert hazards.observed(values).event == "loaded"
-    assert hazards.star(database) == hazards.star(scene.after)
+    assert hazards.star(database) == scene.star
 
 
 # The errors ---------------------------------------------------------------------------------------
