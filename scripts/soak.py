@@ -167,7 +167,7 @@ def run(part: Part, seed: int, jobs: int) -> dict[str, Any]:
         number = min(jobs, part.jobs)
         spread = ["-n", str(number), "--dist", "load"] if number > 1 else ["-n", "0"]
         if not part.soak:
-            spread = ["-n", str(number), "--dist", "loadfile"]
+            spread = ["-n", str(number), "--dist", "loadfile", "--no-loadscope-reorder"]
         done = subprocess.run(
             [
                 *(python, "-m", "pytest", "-q", *spread, f"--junitxml={report}"),
