@@ -78,10 +78,12 @@ def at_moments(
             number = len(seen)
             if before is not None:
                 before(number, target)
-            result = original(self, target, *rest, **named)
-            if after is not None:
-                after(number, target)
-            return result
+            try:
+                return original(self, target, *rest, **named)
+            finally:
+                # Also where it failed: a new database is asked for what it cannot have yet.
+                if after is not None:
+                    after(number, target)
 
         return call
 
