@@ -62,7 +62,7 @@ class Part:
 
 PARTS = (
     Part(
-        "faults", "A fault at every step", 12,
+        "faults", "A fault at every step", 40,
         ("test_faults*.py", "test_change_faults.py", "test_redshift_faults*.py",
          "test_redshift_points*.py", "test_s3_*.py"),
     ),
@@ -70,7 +70,7 @@ PARTS = (
         "concurrency", "Eight loaders at once", 10,
         ("test_*concurrency*.py", "test_many_loaders.py"),
     ),
-    Part("longrun", "A thousand loads in a row", 10, ("test_long_run*.py",), jobs=1),
+    Part("longrun", "A thousand loads in a row", 25, ("test_long_run*.py",), jobs=1),
     Part(
         "fuzz", "Fuzzing, against an oracle in plain Python", 15,
         ("test_fuzz_*.py", "test_input_forms.py", "test_star_properties.py", "test_parity.py",
