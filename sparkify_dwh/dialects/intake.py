@@ -78,10 +78,7 @@ class Intake:
             self.packed.add(each.key)
             body = plain
         self.plain[each.key] = each.path
-        if self.spool.add_line(each, body):
-            self.reading.read[each.key] = 1
-        else:
-            self._spool(each, body[:4], io.BytesIO(body))
+        self._spool(each, body[:4], io.BytesIO(body))
         return False
 
     def _large(self, each: Object, path: str) -> bool:

@@ -84,7 +84,7 @@ class RawSpool(Spool):
         if lines:
             _, file = self._current(True)
             file.writelines(lines)
-            self._wrote(True, each, len(lines), sum(map(len, lines)))
+            self._wrote(True, each, len(lines))
 
     def close(self) -> None:
         """Closes what is still open, where reading ended early."""

@@ -36,7 +36,6 @@ class Piece:
 
     :param key: the object's key; None for a spool file.
     :param starts: first row of each spooled object.
-    :param size: bytes that were spooled.
     """
 
     path: str
@@ -44,7 +43,6 @@ class Piece:
     starts: array[int] = field(default_factory=lambda: array("q"))
     keys: list[str] = field(default_factory=list)
     rows: int = 0
-    size: int = 0
 
     def owner(self, number: int) -> str:
         """Key of the object that row ``number`` of this piece stands in."""
@@ -150,8 +148,8 @@ class Spool:
         lines is cut into records.
         """
         _, file = self._current(False)
-        count, others, size = 0, 0, 0
-        start = self._start(each)
+        count, others = 0, 0
+        start = b'{"%s":%s%s' % (self._keys[0], json.dumps(each.key).encode(), self._mark)
         lines = _Lines(body)
         while lines.next:
             fresh, line = lines.fresh, lines.take()
@@ -163,27 +161,14 @@ class Spool:
             if whole and _is_record(record) and not lenient(line):
                 blank = lines.take_blank()
                 if lines.parted:
-                    size += file.write(b"%s%d,%s\n" % (start, number, record[1:]))
+                    file.write(b"%s%d,%s\n" % (start, number, record[1:]))
                     count += 1
                     continue
                 line += blank
             others += self.add_parts(each, records.split(lines.stretch(line), self._names, number))
             self.parted.add(each.key)
-        self._wrote(False, each, count, size)
+        self._wrote(False, each, count)
         return count + others
-
-    def add_line(self, each: Object, body: bytes) -> bool:
-        """Spools an object that is one line and one record; whether it is."""
-        record = body.strip(_BLANKS)
-        if not _is_record(record) or b"\n" in record or body[:1] != b"{" or lenient(body):
-            return False
-        _, file = self._current(False)
-        size = file.write(b"%s1,%s\n" % (self._start(each), record[1:]))
-        self._wrote(False, each, 1, size)
-        return True
-
-    def _start(self, each: Object) -> bytes:
-        return b'{"%s":%s%s' % (self._keys[0], json.dumps(each.key).encode(), self._mark)
 
     def restored(self, line: bytes) -> tuple[int, bytes]:
         """Line of its object, from 1, and bytes of a line that was spooled as it is."""
@@ -223,7 +208,7 @@ class Spool:
         if lines:
             _, file = self._current(True)
             file.writelines(lines)
-            self._wrote(True, each, len(lines), sum(map(len, lines)))
+            self._wrote(True, each, len(lines))
 
     def take(self, cut: bool) -> list[Piece]:
         """Closes the spool files written so far and hands them over."""
@@ -238,15 +223,14 @@ class Spool:
             self._open[cut] = Piece(str(path)), path.open("wb")
         return self._open[cut]
 
-    def _wrote(self, cut: bool, each: Object, rows: int, size: int) -> None:
+    def _wrote(self, cut: bool, each: Object, rows: int) -> None:
         if not rows:
             return
-        piece, _ = self._open[cut]
+        piece, file = self._open[cut]
         piece.starts.append(piece.rows)
         piece.keys.append(each.key)
         piece.rows += rows
-        piece.size += size  # to ask the file costs as much as all else about a small object
-        if piece.size > PIECE_BYTES:
+        if file.tell() > PIECE_BYTES:
             self._close(cut)
 
     def _close(self, cut: bool) -> None:
