@@ -94,25 +94,16 @@ class Events:
         found = []
         for name in names:
             source = self.declarations.source(name)
-            fields = [
-                {"name": key, "type": "VARCHAR", "ordinal_position": number}
-                for number, key in enumerate(source.keys, 1)
-            ]
-            facet = _facet("SchemaDatasetFacet", fields=fields)
-            found.append({**self.places[name], "facets": {"schema": facet}})
+            schema = _schema({"name": key, "type": "VARCHAR"} for key in source.keys)
+            found.append({**self.places[name], "facets": {"schema": schema}})
         return found
 
     def _output(self, table: sa.Table, statistics: dict[str, Any]) -> dict[str, Any]:
-        fields = [
-            {
-                "name": c.name,
-                "type": str(c.type),
-                "description": c.comment or "",
-                "ordinal_position": number,
-            }
-            for number, c in enumerate(table.columns, 1)
-        ]
-        facets = {"schema": _facet("SchemaDatasetFacet", fields=fields)}
+        schema = _schema(
+            {"name": c.name, "type": str(c.type), "description": c.comment or ""}
+            for c in table.columns
+        )
+        facets = {"schema": schema}
         if columns := self._columns(table):
             facets["columnLineage"] = _facet("ColumnLineageDatasetFacet", fields=columns)
         found: dict[str, Any] = {**self._dataset(table), "facets": facets}
@@ -200,6 +191,11 @@ def _facet(name: str, /, **values: Any) -> dict[str, Any]:
         "_schemaURL": f"{_SPEC}/{_FACETS[name]}/{name}.json#/$defs/{name}",
         **values,
     }
+
+
+def _schema(fields: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    numbered = [{**each, "ordinal_position": number} for number, each in enumerate(fields, 1)]
+    return _facet("SchemaDatasetFacet", fields=numbered)
 
 
 __all__ = ["Events", "append_line", "dataset_of", "run_uuid"]

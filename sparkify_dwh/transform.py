@@ -239,6 +239,8 @@ def staged_keys(target: Target, rows: TypedRows) -> sa.Select[Any]:
 
 def of_keys(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any] | None:
     """The staged rows made of their keys alone; None where more goes into them."""
+    if target.rank:
+        return None
     probe = rows.probe
     by_key = [(target.columns[name](probe), keys.c[name]) for name in target.key]
 
@@ -251,7 +253,7 @@ def of_keys(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any] |
     ]
     parts = (part for column in found for part in visitors.iterate(column))
     others = any(isinstance(p, sa.ColumnClause) and p.table is not keys for p in parts)
-    return None if others or target.rank else sa.select(*found)
+    return None if others else sa.select(*found)
 
 
 def winners(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any]:

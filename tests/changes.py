@@ -6,7 +6,6 @@ The warehouse of a scene is put back before each strike, so that each begins at 
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 import signal
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ import hazards
 import sqlalchemy as sa
 from a_person import NAME, fill, lines, other, person
 from conftest import Folders
+from figures import STANDIN
 from hazards import Report
 from loads import _TABLES, OnRedshift, Source, song
 from redshift_scene import Struck
@@ -67,13 +67,7 @@ def observed(name: str, warehouse: Warehouse, into: str | None) -> Report:
 
 def kill(name: str, moment: int, when: str, values: dict[str, Any], into: str | None) -> None:
     """Makes a change in this process, which is killed at a moment."""
-
-    def die(number: int, target: Any) -> None:
-        if number == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    hooks = {"before": (die, None), "after": (None, die)}[when]
-    with hazards.at_moments(*hooks):
+    with hazards.killed_at(moment, when):
         observed(name, Warehouse(Settings(**values)), into)
 
 
@@ -277,7 +271,7 @@ class OnFolders(Scene):
 class OnStandin(Struck, Scene):
     """On the Redshift stand-in."""
 
-    engine = "redshift stand-in"
+    engine = STANDIN
 
     kinds = ("fails", "dropped before", "dropped after", "gone before", "gone after")
 

@@ -113,6 +113,17 @@ def fail_at(moment: int, *, ever_since: bool = False) -> Any:
     return at_moments(before)
 
 
+def killed_at(moment: int, when: str, dialect: Any = DuckDBDialect) -> Any:
+    """This process is killed ``before`` or ``after`` a moment."""
+
+    def die(number: int, target: Any) -> None:
+        if number == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    hooks = {"before": (die, None), "after": (None, die)}[when]
+    return at_moments(*hooks, dialect=dialect)
+
+
 # Children ----------------------------------------------------------------------------------------
 
 
@@ -147,12 +158,7 @@ def observed(values: dict[str, Any], **options: Any) -> Report:
 
 
 def _kill(moment: int, when: str, values: dict[str, Any], path: str) -> None:
-    def die(number: int, target: Any) -> None:
-        if number == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    hooks = {"before": (die, None), "after": (None, die)}[when]
-    with at_moments(*hooks) as moments:
+    with killed_at(moment, when) as moments:
         report = observed(values)
     report.moments = moments
     Path(path).write_text(json.dumps(vars(report)))
@@ -164,13 +170,7 @@ def _kill_on_redshift(
     from sparkify_dwh.dialects.redshift import RedshiftDialect
 
     os.environ.update(environment)
-
-    def die(number: int, target: Any) -> None:
-        if number == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    hooks = {"before": (die, None), "after": (None, die)}[when]
-    with at_moments(*hooks, dialect=RedshiftDialect):
+    with killed_at(moment, when, RedshiftDialect):
         observed(values)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, same_books, whole
-from figures import figure
+from figures import STANDIN, figure
 from fuzzing import fuzzed
 from hazards import SOAK
 from hypothesis import given
@@ -194,11 +194,11 @@ def test_mutated_lines_end_as_the_oracle_says(seed: int, bucket: OnRedshift) -> 
     _, books = load_and_compare(bucket, Reference(parse_copied), files)
     assert min(books.sources["events"].staged, len(books.refusals)) > 300
     read = sum(book.read for book in books.sources.values())
-    figure("mutated lines", engine="redshift stand-in", seed=seed, records=read)
+    figure("mutated lines", engine=STANDIN, seed=seed, records=read)
 
 
 def test_forms_mixed_into_files_end_as_the_oracle_says(bucket: OnRedshift) -> None:
-    @fuzzed("loads of odd records in files", 3, 150, engine="redshift stand-in")
+    @fuzzed("loads of odd records in files", 3, 150, engine=STANDIN)
     @given(_files())
     def check(loads: list[Files]) -> None:
         bucket.empty()

@@ -8,7 +8,7 @@ from collections import Counter
 
 import hazards
 import pytest
-from figures import figure
+from figures import STANDIN, figure
 from hazards import SOAK, ended, points, start
 from loads import aws_keys, migrated
 from redshift.fixtures import s3_server, standin
@@ -56,7 +56,7 @@ def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
     assert set(states) == {"before", "after"}
     figure(
         "statements struck",
-        engine="redshift stand-in",
+        engine=STANDIN,
         of=total * len(KINDS),
         tried=len({*chosen}),
         seed=hazards.SEED,
@@ -99,7 +99,7 @@ def test_a_killed_process(scene: RedshiftScene) -> None:
     assert states["after"]
     figure(
         "kill -9",
-        engine="redshift stand-in",
+        engine=STANDIN,
         of=2 * total,
         tried=len({*chosen}),
         seed=hazards.SEED,

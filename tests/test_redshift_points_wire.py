@@ -6,7 +6,7 @@ from collections import Counter
 
 import hazards
 import pytest
-from figures import figure
+from figures import STANDIN, figure
 from hazards import SOAK, points
 from loads import aws_keys, migrated
 from redshift.fixtures import s3_server, standin
@@ -91,7 +91,7 @@ def test_the_connection_is_dropped_at_each_message(
     assert set(states) == {"before", "after"} and sum(states.values()) == len(chosen)
     figure(
         "messages dropped",
-        engine="redshift stand-in",
+        engine=STANDIN,
         of=total,
         tried=len({*chosen}),
         seed=hazards.SEED,

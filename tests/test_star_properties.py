@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from conftest import NO_LIMIT, Folders, same_books, same_refusals, whole
 from engines import House, OnRedshift, Source, aws_keys, migrated, s3_server, standin
+from figures import STANDIN
 from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
@@ -63,7 +64,7 @@ def some(fresh: Fresh, what: str, usual: int, soak: int) -> Any:
     """Examples: on Redshift, where a load costs ten times as much, a tenth of them."""
     if fresh.__name__ == "folders":
         return fuzzed(what, usual, soak, engine="duckdb")
-    return fuzzed(what, 2, soak // 10, engine="redshift stand-in")
+    return fuzzed(what, 2, soak // 10, engine=STANDIN)
 
 
 def test_the_star_is_the_oracles_after_every_load(fresh: Fresh) -> None:

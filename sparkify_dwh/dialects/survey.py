@@ -58,7 +58,7 @@ def survey(path: str, ended: Callable[[], bool] = lambda: False) -> Survey:
     size, lines = 0, 0
     odd: list[int] = []
     with Path(path).open("rb") as file:
-        for whole in _blocks(file):
+        for whole in _blocks(file, _CHUNK):
             if ended() or not _plain(whole, first=lines == 0):
                 return Survey(os.fstat(file.fileno()).st_size, 0, False)
             odd += [lines + n for n in _odd(whole)]
@@ -99,9 +99,9 @@ class _Block:
         return frame == b"{}\n" * len(self.lines)
 
 
-def _blocks(file: BinaryIO, size: int = 0) -> Iterator[_Block]:
-    """The whole lines of a file, about 1 MiB at a time; one that is too long is cut short."""
-    while text := file.read(size or _CHUNK):
+def _blocks(file: BinaryIO, size: int) -> Iterator[_Block]:
+    """The whole lines of a file, about ``size`` bytes at a time; a too long one is cut short."""
+    while text := file.read(size):
         if text[-1:] != b"\n":
             text += file.readline(records.MAX_RECORD + 1)
         yield _Block(text)
