@@ -98,15 +98,19 @@ def cut(text: str, octets: int = MAX_REASON) -> str:
     return text.encode("utf-8", "backslashreplace")[:octets].decode("utf-8", "ignore")
 
 
-def ledger(ex: Executor, source: Source) -> set[tuple[str, str, int]]:
-    """(key, version, size) of every object of a source that is in the star."""
+def ledger(ex: Executor, source: Source) -> dict[str, tuple[str, int]]:
+    """Version and size, by key, of every object of a source that is in the star.
+
+    It is the version that the newest run loaded, by the moment it started: an object that is put
+    back as it was before counts as changed, or the star would keep what came between.
+    """
     columns = (FILE.c.key, FILE.c.version, FILE.c.size)
     found = ex.rows(
-        sa.select(*columns).where(FILE.c.source == source.name),
+        sa.select(*columns).where(FILE.c.source == source.name).order_by(FILE.c.run_id),
         step="discover",
         target=source.name,
     )
-    return {(key, version, size) for key, version, size in found}
+    return {key: (version, size) for key, version, size in found}
 
 
 @dataclass(frozen=True)

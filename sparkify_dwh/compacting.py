@@ -7,7 +7,7 @@ index after it, and the ledger knows it last; what a killed run leaves complete 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
@@ -110,15 +110,15 @@ class Compacting:
 
     # What there is to do ------------------------------------------------------------------
 
-    def _ledger(self) -> tuple[list[Pack], set[tuple[str, str, int]], int]:
+    def _ledger(self) -> tuple[list[Pack], dict[str, tuple[str, int]], int]:
         """Living compacted objects, loaded object versions, and the slices to write for."""
         if self.dry_run and not self.engine.exists():
-            return [], set(), self.slices or 1
+            return [], {}, self.slices or 1
         with self.engine.session(read_only=self.dry_run and self.engine.embedded) as connection:
             self.ready(connection)
             ex = Executor(connection)
             held = packs.held(ex, self.source)
-            loaded = set() if self.reload else audit.ledger(ex, self.source)
+            loaded = {} if self.reload else audit.ledger(ex, self.source)
             connection.rollback()
             slices = self.slices or self.engine.slices(connection)
         there = packs.still_there(self.settings, [pack.object for pack in held])
@@ -155,7 +155,7 @@ class Compacting:
         self,
         objects: Sequence[Object],
         held: Sequence[Pack],
-        loaded: set[tuple[str, str, int]],
+        loaded: Mapping[str, tuple[str, int]],
         done: Compaction,
     ) -> list[Object]:
         compacted = {
@@ -166,7 +166,7 @@ class Compacting:
             identity = (each.key, each.version, each.size)
             if identity in compacted:
                 done.known += 1
-            elif identity in loaded:
+            elif loaded.get(each.key) == (each.version, each.size):
                 done.loaded += 1
             elif _weight(each) >= LARGE:
                 done.large += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from stat import S_ISREG
@@ -158,20 +158,20 @@ def shown_path(path: str) -> str:
 
 def new_objects(
     objects: Iterable[Object],
-    known: Collection[tuple[str, str, int]],
+    known: Mapping[str, tuple[str, int]],
     reload: bool,
     waiting: Collection[str],
 ) -> list[Object]:
     """The objects to load: those that the ledger does not hold in this version.
 
-    :param known: (key, version, size) of loaded objects.
+    :param known: newest loaded version and its size, by key.
     :param reload: take the known ones too.
     :param waiting: keys that changed while an earlier attempt read them.
     """
     return [
         each
         for each in objects
-        if each.key not in waiting and (reload or (each.key, each.version, each.size) not in known)
+        if each.key not in waiting and (reload or known.get(each.key) != (each.version, each.size))
     ]
 
 

@@ -100,13 +100,12 @@ def discover(
             continue
         known = audit.ledger(ex, source)
         objects = new_objects(listing.objects, known, reload, waiting)
-        keys = {key for key, _, _ in known}
         book = SourceBook(
             source.name,
             objects=len(objects),
             skipped=listing.skipped,
             known=len(listing.objects) - len(objects),
-            changed=sum(1 for o in objects if o.key in keys and not reload),
+            changed=sum(1 for o in objects if o.key in known and not reload),
         )
         raw = load.engine.raw_table(source)
         batch = Batch(source, listing, objects, book, raw, bool(objects))

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from . import audit
-from .declare import Declarations, Source
+from .declare import Declarations
 from .dialects.base import Engine
 from .discover import Listing, Object, root_of
 from .executor import Executor
@@ -115,34 +115,26 @@ def check_sources(
         for source in declarations.sources:
             if source.name in places:
                 place, listing = places[source.name], listings[source.name]
-                known = _ledger(ex, source)
+                known = audit.ledger(ex, source)
                 states.append(_state(source.name, place, listing, known, now, max_age))
     return SourceCheck(states, max_age)
-
-
-def _ledger(ex: Executor, source: Source) -> Mapping[str, set[tuple[str, int]]]:
-    """Loaded versions by key."""
-    found: dict[str, set[tuple[str, int]]] = {}
-    for key, version, size in audit.ledger(ex, source):
-        found.setdefault(key, set()).add((version, size))
-    return found
 
 
 def _state(
     name: str,
     place: str,
     listing: Listing,
-    known: Mapping[str, set[tuple[str, int]]],
+    known: Mapping[str, tuple[str, int]],
     now: datetime,
     max_age: float,
 ) -> SourceState:
-    waiting = [o for o in listing.objects if (o.version, o.size) not in known.get(o.key, ())]
+    waiting = [o for o in listing.objects if known.get(o.key) != (o.version, o.size)]
     differences = [
         Difference(o.key, "changed" if o.key in known else "never loaded", o.size, o.modified)
         for o in waiting
     ]
     gone = sorted(_gone(place, listing.objects, known))
-    differences += [Difference(key, "gone", max(s for _, s in known[key])) for key in gone]
+    differences += [Difference(key, "gone", known[key][1]) for key in gone]
     oldest = min((at for o in waiting if (at := o.modified) is not None), default=None)
     # A clock of another machine may be ahead of ours.
     age = max(0.0, (now - oldest).total_seconds()) if oldest is not None else None

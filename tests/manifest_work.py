@@ -80,7 +80,7 @@ def work(count: int) -> tuple[Cluster, Objects]:
     engine = RedshiftEngine(settings)
     s3 = Objects()
     engine.s3 = engine.work.s3 = s3  # type: ignore[assignment]
-    objects = new_objects(listed(count), set(), False, ())
+    objects = new_objects(listed(count), {}, False, ())
     cluster = Cluster(objects)
     at = datetime(2026, 1, 1)
     with tempfile.TemporaryDirectory() as folder:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import hazards
 import pytest
 import sqlalchemy as sa
-from conftest import NO_LIMIT, whole
+from conftest import NO_LIMIT, Folders, whole
 from engines import House, Houses, OnRedshift, aws_keys, house, migrated, s3_server, standin
 from reference import Reference
 from strategies import HOME, event, line, lines, song
@@ -222,6 +223,29 @@ def test_a_key_with_other_contents_in_a_new_version_of_its_object(house: Houses)
         assert [b.changed for b in run.sources if b.source == "events"] == [int(number > 0)]
     assert warehouse.query("SELECT count(*) FROM audit.load_file") == [(3,)]
     assert warehouse.warehouse.check().passed
+
+
+def test_an_object_that_is_put_back_as_it_was_is_new_again(house: Houses) -> None:
+    """Its version is in the ledger, but the star holds what came between."""
+    warehouse, star = house(), Reference()
+    for number, level in enumerate(["free", "paid", "free", "free"]):
+        body = lines(event(level=level), event(sessionId=9, level=level))
+        place = warehouse.put("events", "a.json", body)
+        if isinstance(warehouse, Folders):  # as backups and rsync put files back
+            os.utime(place, ns=(0, [7, 8, 7, 7][number]))
+        checked = warehouse.warehouse.check_sources()
+        if number == 3:
+            assert checked.passed and warehouse.load().event == "nothing new"
+            continue
+        assert [o.state for s in checked.sources for o in s.objects] == [
+            "changed" if number else "never loaded"
+        ]
+        run = warehouse.load()
+        star.load(events=[(str(place), body)])
+        assert (run.event, warehouse.star()) == ("loaded", whole(star))
+    assert warehouse.query("SELECT count(*), count(DISTINCT version) FROM audit.load_file") == [
+        (3, 2)
+    ]
 
 
 def test_the_wrong_place_is_named(house: Houses, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ FROM audit.erasure) AS erasures;
 
 SELECT audit.load_file.key, audit.load_file.version, audit.load_file.size 
 FROM audit.load_file 
-WHERE audit.load_file.source = :source_1;
+WHERE audit.load_file.source = :source_1 ORDER BY audit.load_file.run_id;
 
 -- if objects are new
 SELECT audit.compacted_object.into_key, audit.compacted_object.into_version, audit.compacted_object.into_size, audit.compacted_object.key, audit.compacted_object.version, audit.compacted_object.size, audit.compacted_object.rows_read, audit.compacted_object.rows_kept 
@@ -19,7 +19,7 @@ WHERE audit.compacted_object.source = :source_1 ORDER BY audit.compacted_object.
 
 SELECT audit.load_file.key, audit.load_file.version, audit.load_file.size 
 FROM audit.load_file 
-WHERE audit.load_file.source = :source_1;
+WHERE audit.load_file.source = :source_1 ORDER BY audit.load_file.run_id;
 
 -- if objects are new
 SELECT audit.compacted_object.into_key, audit.compacted_object.into_version, audit.compacted_object.into_size, audit.compacted_object.key, audit.compacted_object.version, audit.compacted_object.size, audit.compacted_object.rows_read, audit.compacted_object.rows_kept 
