@@ -92,9 +92,10 @@ def parse_keys(source: str) -> list[str]:
 def by_value(text: str | None) -> object:
     """Numbers are equal by value between readers, not by spelling."""
     try:
-        return float(text) if text is not None else None
+        value = float(text) if text is not None else None
     except ValueError:
         return text
+    return text if value != value else value
 
 
 # One form alone, between sound neighbours --------------------------------------------------------
@@ -122,6 +123,23 @@ def test_every_odd_record_ends_as_the_oracle_says(place: str, way: str, warehous
         *("nested_value", "ts_valid", "duration_valid", "too_long"),
     }
     assert run.event == "loaded"
+
+
+def test_a_number_where_text_belongs_is_text_as_it_is_spelled(way: str, warehouse: Factory) -> None:
+    spelled = ["1.50", "0.10", "1E2", "1e-7", "17", "9007199254740993.0", "NaN", "-Infinity"]
+    records = [line(event(itemInSession=n, artist="@")) for n in range(2 * len(spelled))]
+    texts = [*spelled, *map(json.dumps, spelled)]
+    body = b"".join(
+        record.replace(b'"@"', text.encode()) + b"\n"
+        for record, text in zip(records, texts, strict=True)
+    )
+    # Such words are taken for numbers, but they are none in JSON.
+    broken = line(event(artist="@")).replace(b'"@"', b"inf") + b"\n"
+    made = warehouse(**NO_LIMIT)
+    run, _ = load_and_compare(made, Reference(), {("events", "a.json"): body + broken})
+    assert run.refused == {"malformed_json": 1}
+    found = made.query("SELECT artist_name FROM sparkify.songplays ORDER BY item_in_session")
+    assert [artist for (artist,) in found] == spelled * 2
 
 
 LOADS = {
