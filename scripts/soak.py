@@ -62,9 +62,12 @@ class Part:
 
 PARTS = (
     Part(
-        "faults", "A fault at every step", 40,
-        ("test_faults*.py", "test_change_faults.py", "test_redshift_faults*.py",
-         "test_redshift_points*.py", "test_s3_*.py"),
+        "faults", "A fault at every step of a load and of what else changes a warehouse", 15,
+        ("test_faults*.py", "test_change_faults.py"),
+    ),
+    Part(
+        "wire", "A fault at every step on Redshift, at every message and every request", 15,
+        ("test_redshift_faults*.py", "test_redshift_points*.py", "test_s3_*.py"),
     ),
     Part(
         "concurrency", "Eight loaders at once", 10,
@@ -72,9 +75,12 @@ PARTS = (
     ),
     Part("longrun", "A thousand loads in a row", 25, ("test_long_run*.py",), jobs=1),
     Part(
-        "fuzz", "Fuzzing, against an oracle in plain Python", 15,
-        ("test_fuzz_*.py", "test_input_forms.py", "test_star_properties.py", "test_parity.py",
-         "test_redshift_forms.py", "test_generate_dirty.py", "test_compact*.py"),
+        "fuzz", "Fuzzing the star, against an oracle in plain Python", 10,
+        ("test_fuzz_*.py", "test_star_properties.py", "test_parity.py", "test_generate_dirty.py"),
+    ),
+    Part(
+        "forms", "Fuzzing the forms of input, and compaction", 15,
+        ("test_input_forms.py", "test_redshift_forms.py", "test_compact*.py"),
     ),
     Part("hostile", "Hostile input and secrets", 6, ("test_hostile_*.py", "test_secrets*.py")),
     Part("other", "Other long tests", 5, (OTHERS,)),
@@ -165,7 +171,7 @@ def run(part: Part, seed: int, jobs: int) -> dict[str, Any]:
             **({"SPARKIFY_SOAK": "1", "HYPOTHESIS_PROFILE": "soak"} if part.soak else {}),
         }
         number = min(jobs, part.jobs)
-        spread = ["-n", str(number), "--dist", "load"] if number > 1 else ["-n", "0"]
+        spread = ["-n", str(number), "--dist", "worksteal"] if number > 1 else ["-n", "0"]
         if not part.soak:
             spread = ["-n", str(number), "--dist", "loadfile", "--no-loadscope-reorder"]
         done = subprocess.run(
