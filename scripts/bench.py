@@ -12,7 +12,6 @@ The rows ``history`` and ``scale`` take ``times`` the events: 15 million by defa
 from __future__ import annotations
 
 import argparse
-import compileall
 import json
 import os
 import platform
@@ -28,7 +27,6 @@ from time import perf_counter
 
 import bench_scale
 
-import sparkify_dwh
 from sparkify_dwh.generate import generate
 
 HERE = Path(__file__).parent
@@ -246,8 +244,6 @@ def main() -> None:
     parser.add_argument("--rows", nargs="*", default=[])
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    # As pip does when it installs: what is edited in place has no bytecode where Python keeps none.
-    compileall.compile_dir(Path(sparkify_dwh.__file__).parent, quiet=1)
     with tempfile.TemporaryDirectory(prefix="sparkify-bench-") as folder:
         more = not given.rows or {"history", "scale"} & set(given.rows)
         needed = given.events * BYTES_PER_EVENT * (4 + (given.times if more else 0))

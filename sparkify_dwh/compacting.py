@@ -20,7 +20,7 @@ from .config import Settings
 from .declare import Declarations, Source
 from .depot import Depot, depot
 from .dialects.base import Engine
-from .discover import Object
+from .discover import Object, is_loaded
 from .errors import SettingsError, SourceError
 from .executor import Executor
 from .listing import list_sources, locations
@@ -166,7 +166,7 @@ class Compacting:
             identity = (each.key, each.version, each.size)
             if identity in compacted:
                 done.known += 1
-            elif loaded.get(each.key) == (each.version, each.size):
+            elif is_loaded(each, loaded):
                 done.loaded += 1
             elif _weight(each) >= LARGE:
                 done.large += 1

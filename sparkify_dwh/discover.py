@@ -156,22 +156,30 @@ def shown_path(path: str) -> str:
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
+def is_loaded(each: Object, known: Mapping[str, tuple[str, int]]) -> bool:
+    """Whether the star holds an object in this version.
+
+    :param known: newest loaded version and its size, by key.
+    """
+    return known.get(each.key) == (each.version, each.size)
+
+
 def new_objects(
     objects: Iterable[Object],
     known: Mapping[str, tuple[str, int]],
     reload: bool,
     waiting: Collection[str],
 ) -> list[Object]:
-    """The objects to load: those that the ledger does not hold in this version.
+    """The objects to load: those that the star does not hold in this version.
 
-    :param known: newest loaded version and its size, by key.
+    :param known: see ``is_loaded``.
     :param reload: take the known ones too.
     :param waiting: keys that changed while an earlier attempt read them.
     """
     return [
         each
         for each in objects
-        if each.key not in waiting and (reload or known.get(each.key) != (each.version, each.size))
+        if each.key not in waiting and (reload or not is_loaded(each, known))
     ]
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from . import audit
 from .declare import Declarations
 from .dialects.base import Engine
-from .discover import Listing, Object, root_of
+from .discover import Listing, Object, is_loaded, root_of
 from .executor import Executor
 from .listing import list_sources, locations
 from .results import html_table
@@ -128,7 +128,7 @@ def _state(
     now: datetime,
     max_age: float,
 ) -> SourceState:
-    waiting = [o for o in listing.objects if known.get(o.key) != (o.version, o.size)]
+    waiting = [o for o in listing.objects if not is_loaded(o, known)]
     differences = [
         Difference(o.key, "changed" if o.key in known else "never loaded", o.size, o.modified)
         for o in waiting
