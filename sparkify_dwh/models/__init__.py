@@ -6,7 +6,7 @@ from .analytics import CHARTS
 from .base import Base, key_column, staged, table_of
 from .sources import SOURCES
 from .staging import StagedRow
-from .star import TARGETS
+from .targets import TARGETS
 
 #: The warehouse that the library ships.
 SPARKIFY = Declarations(sources=SOURCES, targets=TARGETS, charts=CHARTS)

@@ -10,7 +10,7 @@ from ..declare import Field, Rows, Rule, Source
 from ..transform import FIRST_MS, LAST_MS
 from .base import AGENT_WIDTH, GENDER_WIDTH, ID_WIDTH, LEVEL_WIDTH, NAME_WIDTH, table_of
 from .staging import StagedEvent, StagedSong
-from .star import is_logged_in, is_play
+from .targets import is_logged_in, is_play
 
 
 def _known_user(rows: Rows) -> sa.ColumnElement[bool]:
