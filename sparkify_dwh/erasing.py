@@ -13,7 +13,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import audit, persons, pipeline
+from . import audit, closing, persons
 from .audit import ERASURE, ERASURE_COUNT, REJECTED, RUN, Loader
 from .declare import Declarations, Field, Source, Target
 from .dialects.base import Engine
@@ -222,7 +222,7 @@ class Erasing:
         for target in self.targets:
             points = {key.column.table for key in target.table.foreign_keys}
             if target.name not in self.columns and points & gone:
-                measures = pipeline.check_target(ex, target, None)
+                measures = closing.check_target(ex, target, None)
                 failed += [f"{target.name}.{m.rule}" for m in measures if not m.passed]
         if failed:
             raise CheckError(

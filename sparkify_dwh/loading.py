@@ -19,17 +19,17 @@ from .audit import Loader
 from .config import Settings
 from .declare import Declarations
 from .dialects.base import Engine
-from .discover import Listing
+from .discover import Listing, ObjectsChanged
 from .errors import DatabaseError, LockError, SourceError, SparkifyError
 from .executor import Executor
 from .listing import list_sources, locations, look
 from .models.audit import LOADED, NOTHING_NEW
 from .observe import SILENT, Observer
-from .pipeline import LedgerMoved, Load, ObjectsChanged
 from .quarantine import Quarantine
 from .results import Run
 from .runlog import ACTIVE, RunLog, reason
 from .scratch import no_room
+from .state import LedgerMoved, Load
 
 log = logging.getLogger("sparkify_dwh.load")
 #: An object that changes while it is read is left for the next load; a source that never rests

@@ -3,87 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import sqlalchemy as sa
 
-from . import audit, packs, persons, quality
-from .audit import Loader, SourceBook
-from .config import Settings
-from .declare import Declarations, Source, Target
-from .dialects.base import Engine
-from .discover import Listing, Object, ObjectsChanged, look_again, new_objects
-from .errors import BooksError, CheckError
+from . import audit, closing, packs, persons, quality
+from .audit import SourceBook
+from .declare import Source, Target
+from .discover import Listing, Object, ObjectsChanged, new_objects
 from .executor import Executor
 from .merge import Account, Work, merge, merge_derived, prepare
-from .models.audit import LOADED
-from .quality import Measure
-from .quarantine import Quarantine
 from .resolve import Lookups
 from .sql import HasBit
+from .state import Batch, Load
 from .transform import TypedRows, in_scope, mend, repair, repair_table, suspects
-
-NO_PAST = audit.Past(0, 0)
-
-
-class LedgerMoved(Exception):
-    """Another load or an erasure was committed between listing and locking."""
-
-
-@dataclass
-class Batch:
-    """What one source brings into a load.
-
-    :param pending: whether it has objects to load; ``objects`` stays empty in a plan.
-    :param packs: compacted objects that are read instead of those they serve.
-    """
-
-    source: Source
-    listing: Listing
-    objects: list[Object]
-    book: SourceBook
-    raw: sa.Table
-    pending: bool
-    packs: list[packs.Pack] = field(default_factory=list)
-    rows: TypedRows | None = None
-    counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
-
-
-@dataclass
-class Load:
-    """The state of one attempt: what was read, judged and merged so far."""
-
-    engine: Engine
-    declarations: Declarations
-    settings: Settings
-    loader: Loader
-    quarantine: Quarantine
-    past: audit.Past = NO_PAST
-    batches: list[Batch] = field(default_factory=list)
-    works: dict[str, Work] = field(default_factory=dict)
-    touched: dict[str, Account] = field(default_factory=dict)
-    measures: list[Measure] = field(default_factory=list)
-    refusing: list[quality.Refusing] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    repaired: set[str] = field(default_factory=set)
-    emptied: dict[sa.Table, int] = field(default_factory=dict)
-
-    @property
-    def deleted(self) -> dict[sa.Table, int]:
-        """Rows that the load deleted, of each table that it wrote."""
-        found = dict(self.emptied)
-        for account in self.accounts:
-            target = next(t for t in self.declarations.targets if t.name == account.target)
-            found[target.table] = account.replaced + account.resolved_again
-        return found
-
-    @property
-    def accounts(self) -> list[Account]:
-        """Of the targets in their order: those that were fed, and those only resolved again."""
-        fed = {name: work.account for name, work in self.works.items()}
-        found = {**self.touched, **fed}
-        return [found[t.name] for t in self.declarations.targets if t.name in found]
 
 
 def discover(
@@ -262,9 +195,9 @@ def write(ex: Executor, load: Load) -> None:
     for batch in load.batches:
         if batch.rows is not None:
             load.engine.stage(ex, batch.source)
-    _check(ex, load)
-    _balance(load)
-    _record(ex, load)
+    closing.check(ex, load)
+    closing.balance(load)
+    closing.record(ex, load)
 
 
 def _merge_target(ex: Executor, load: Load, target: Target, lookups: Mapping[str, Lookups]) -> None:
@@ -310,78 +243,6 @@ def _is_followed(load: Load, target: Target) -> bool:
     )
 
 
-def _check(ex: Executor, load: Load) -> None:
-    """Keys unique, foreign keys resolve, checks hold, for the rows that this load touched."""
-    failed = []
-    for name, work in load.works.items():
-        found = check_target(ex, work.target, work.keys)
-        load.measures += found
-        failed += [f"{name}: {m.rule} broken by {m.value:,.0f} rows" for m in found if not m.passed]
-    if failed:
-        raise CheckError("; ".join(failed), "the load was rolled back; sparkify check looks deeper")
-
-
-def check_target(ex: Executor, target: Target, keys: sa.Table | None) -> list[Measure]:
-    """Measures the checks of a target: of the rows whose keys are given, or of all."""
-    check = quality.star_check(target, keys)
-    step: dict[str, Any] = {"step": "check", "target": target.name}
-    counts = {"key_unique": 0}
-    if check.broken is not None:
-        counts |= ex.numbers(check.broken, **step)
-    with ex.when("a key has more than one row", keys is None or counts["surplus"]) as wanted:
-        if wanted:
-            counts |= ex.numbers(check.duplicates, **step)
-    return [
-        Measure(name, target.name, "fail", float(counts[name]), 0.0, counts[name] == 0)
-        for name in ("key_unique", *check.names)
-    ]
-
-
-def _balance(load: Load) -> None:
-    """:raises BooksError: when a source or target does not balance."""
-    wrong = [
-        f"{b.book.source}: read {b.book.read:,} is not staged {b.book.staged:,}"
-        f" + refused by the parser {b.book.refused_by_parser:,}"
-        for b in load.batches
-        if not b.book.balanced
-    ]
-    wrong += [
-        f"{a.target}: staged {a.staged:,} is not erased {a.erased:,} + refused {a.refused:,}"
-        f" + out of scope {a.out_of_scope:,} + duplicate {a.duplicate:,} + stale {a.stale:,}"
-        f" + merged {a.merged:,}"
-        for a in load.accounts
-        if not a.balanced
-    ]
-    if wrong:
-        raise BooksError(
-            "the books do not balance: " + "; ".join(wrong),
-            "the load was rolled back; please report this with the output of sparkify load -v",
-        )
-
-
-def _record(ex: Executor, load: Load) -> None:
-    """The ledger, counts, values of all rules; the other audit tables come last."""
-    engine, run_id = load.engine, load.loader.run_id
-    with ex.when("rows were refused", load.quarantine.count) as wanted:
-        if wanted:
-            engine.fill(ex, audit.REJECTED, load.quarantine.ready(), step="record")
-    for batch in load.batches:
-        if batch.pending:
-            counts = {"read": {}, "staged": {}, "refused": {}, **batch.counts}
-            rows = audit.file_rows(run_id, batch.source, batch.objects, counts)
-            engine.fill(ex, audit.FILE, rows, step="record", target=batch.source.name)
-    books = [batch.book for batch in load.batches]
-    engine.fill(
-        ex, audit.BOOK, audit.book_rows(run_id, books, load.accounts), step="record", bounded=True
-    )
-    engine.fill(
-        ex, audit.RESULT, audit.measure_rows(run_id, load.measures), step="record", bounded=True
-    )
-    steps = audit.step_rows(run_id, list(ex.steps.values()))
-    engine.fill(ex, audit.STEP, steps, step="record", bounded=True)
-    ex.change(load.loader.event(LOADED, exit_code=0), step="record")
-
-
 def unchanged(load: Load, look: Callable[[Source, list[Object]], set[str]]) -> None:
     """:raises ObjectsChanged: when an object that was read has another version now, or is gone."""
     gone: set[str] = set()
@@ -389,15 +250,3 @@ def unchanged(load: Load, look: Callable[[Source, list[Object]], set[str]]) -> N
         gone |= look(batch.source, batch.objects)
     if gone:
         raise ObjectsChanged(gone)
-
-
-__all__ = [
-    "Batch",
-    "LedgerMoved",
-    "Load",
-    "ObjectsChanged",
-    "discover",
-    "look_again",
-    "read",
-    "write",
-]

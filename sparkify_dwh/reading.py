@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from . import audit, loading, packs, pipeline, schema
+from . import audit, closing, loading, packs, pipeline, schema
 from .audit import BOOK, FILE, RESULT, RUN, STEP, Loader
 from .config import Settings
 from .declare import Declarations
@@ -18,9 +18,9 @@ from .errors import UsageError
 from .executor import Executor, Planner
 from .history import run_log
 from .models.audit import STARTED
-from .pipeline import Load
 from .quarantine import Quarantine
 from .results import CheckResult, Plan, Table
+from .state import Load
 
 
 def plan(settings: Settings, declarations: Declarations, name: str | None, *, reload: bool) -> Plan:
@@ -160,6 +160,6 @@ def check(engine: Engine, declarations: Declarations) -> CheckResult:
         measures = [
             measure
             for target in declarations.targets
-            for measure in pipeline.check_target(ex, target, None)
+            for measure in closing.check_target(ex, target, None)
         ]
     return CheckResult(measures)

@@ -17,7 +17,7 @@ from .dialects.base import Engine
 from .errors import DatabaseError, QualityError, RejectLimitError, SparkifyError
 from .executor import Executor
 from .models.audit import LOADED, NOTHING_NEW, REFUSED, ROLLED_BACK, STARTED
-from .pipeline import Load
+from .state import Load
 
 log = logging.getLogger("sparkify_dwh.load")
 #: Runs of this process that are at work, so that a thread is not taken for a dead loader.

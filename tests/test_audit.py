@@ -14,12 +14,13 @@ import sqlalchemy as sa
 from conftest import Factory, Folders
 from hazards import Scene
 
-from sparkify_dwh import BooksError, Settings, SourceError, Warehouse, pipeline
+from sparkify_dwh import BooksError, Settings, SourceError, Warehouse, closing
 from sparkify_dwh.audit import RUN, OpenRun, cut
 from sparkify_dwh.cli.ends import Interrupted
 from sparkify_dwh.dialects.duckdb import DuckDBEngine
 from sparkify_dwh.executor import Executor
 from sparkify_dwh.runlog import reason
+from sparkify_dwh.state import Load
 
 
 @pytest.fixture(scope="module")
@@ -172,14 +173,14 @@ def test_a_target_that_does_not_balance_fails_the_load(
     target: str,
     account: str,
 ) -> None:
-    original = pipeline._balance
+    original = closing.balance
 
-    def miscounted(load: pipeline.Load) -> None:
+    def miscounted(load: Load) -> None:
         found = load.works[target].account
         setattr(found, account, getattr(found, account) + 1)
         original(load)
 
-    monkeypatch.setattr(pipeline, "_balance", miscounted)
+    monkeypatch.setattr(closing, "balance", miscounted)
     unbalanced(folders_of(scene, warehouse), scene, f"{target}: staged")
 
 
@@ -253,13 +254,13 @@ def test_a_dry_run_fails_as_the_load_does(
     database = scene.database(tmp_path)
     values = scene.values(database)
     log = log_rows(database)
-    original = pipeline._balance
+    original = closing.balance
 
-    def miscounted(load: pipeline.Load) -> None:
+    def miscounted(load: Load) -> None:
         load.works["users"].account.merged += 1
         original(load)
 
-    monkeypatch.setattr(pipeline, "_balance", miscounted)
+    monkeypatch.setattr(closing, "balance", miscounted)
     found = [hazards.observed(values, dry_run=dry) for dry in (True, False)]
     assert found[0].error == found[1].error == "BooksError"
     assert (found[0].what, found[0].exit_code) == (found[1].what, found[1].exit_code)

@@ -15,9 +15,10 @@ from engines import House, Houses, OnRedshift, aws_keys, house, migrated, s3_ser
 from reference import Reference
 from strategies import HOME, event, line, lines, song
 
-from sparkify_dwh import BooksError, Settings, SparkifyError, Warehouse, pipeline
+from sparkify_dwh import BooksError, Settings, SparkifyError, Warehouse, closing
 from sparkify_dwh.executor import Executor
 from sparkify_dwh.models.base import Base
+from sparkify_dwh.state import Load
 
 __all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 TABLES = sorted(Base.metadata.tables)
@@ -120,15 +121,15 @@ def test_books_that_do_not_balance_fail_the_load(
         into = statement.table.fullname if isinstance(statement, sa.Insert) else ""
         return count - 1 if into == "sparkify.users" else count
 
-    def miscounted(load: pipeline.Load) -> None:
+    def miscounted(load: Load) -> None:
         load.works["users"].account.duplicate += 1
         balance(load)
 
-    balance = pipeline._balance
+    balance = closing.balance
     if account == "merged":
         monkeypatch.setattr(Executor, "change", lossy)
     else:
-        monkeypatch.setattr(pipeline, "_balance", miscounted)
+        monkeypatch.setattr(closing, "balance", miscounted)
     with pytest.raises(BooksError, match="users: staged") as caught:
         warehouse.load()
     assert caught.value.exit_code == 1

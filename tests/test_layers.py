@@ -13,11 +13,11 @@ ENGINES = re.compile(r"duckdb|redshift|postgres", re.IGNORECASE)
 SONGS = re.compile(r"song|artist|play|user_id|listen", re.IGNORECASE)
 #: The core: every module but what declares the warehouse, makes data, shows or deploys.
 CORE = [
-    "audit", "config", "declare", "discover", "executor", "inert", "lineage", "loading", "merge",
-    "pipeline", "quality", "quarantine", "reading", "records", "resolve", "schema", "sql",
-    "transform", "warehouse", "report/__init__", "report/charts", "report/erd", "report/facts",
-    "report/flow", "report/gathering", "report/lines", "report/markup", "report/page",
-    "report/writing",
+    "audit", "closing", "config", "declare", "discover", "executor", "inert", "lineage", "loading",
+    "merge", "pipeline", "quality", "quarantine", "reading", "records", "resolve", "schema", "sql",
+    "state", "transform", "warehouse", "report/__init__", "report/charts", "report/erd",
+    "report/facts", "report/flow", "report/gathering", "report/lines", "report/markup",
+    "report/page", "report/writing",
 ]  # fmt: skip
 
 

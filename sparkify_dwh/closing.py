@@ -1,0 +1,87 @@
+"""The end of a load before its commit: the star checked, the books balanced, the run recorded."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from . import audit, quality
+from .declare import Target
+from .errors import BooksError, CheckError
+from .executor import Executor
+from .models.audit import LOADED
+from .quality import Measure
+from .state import Load
+
+
+def check(ex: Executor, load: Load) -> None:
+    """Keys unique, foreign keys resolve, checks hold, for the rows that this load touched."""
+    failed = []
+    for name, work in load.works.items():
+        found = check_target(ex, work.target, work.keys)
+        load.measures += found
+        failed += [f"{name}: {m.rule} broken by {m.value:,.0f} rows" for m in found if not m.passed]
+    if failed:
+        raise CheckError("; ".join(failed), "the load was rolled back; sparkify check looks deeper")
+
+
+def check_target(ex: Executor, target: Target, keys: sa.Table | None) -> list[Measure]:
+    """Measures the checks of a target: of the rows whose keys are given, or of all."""
+    check = quality.star_check(target, keys)
+    step: dict[str, Any] = {"step": "check", "target": target.name}
+    counts = {"key_unique": 0}
+    if check.broken is not None:
+        counts |= ex.numbers(check.broken, **step)
+    with ex.when("a key has more than one row", keys is None or counts["surplus"]) as wanted:
+        if wanted:
+            counts |= ex.numbers(check.duplicates, **step)
+    return [
+        Measure(name, target.name, "fail", float(counts[name]), 0.0, counts[name] == 0)
+        for name in ("key_unique", *check.names)
+    ]
+
+
+def balance(load: Load) -> None:
+    """:raises BooksError: when a source or target does not balance."""
+    wrong = [
+        f"{b.book.source}: read {b.book.read:,} is not staged {b.book.staged:,}"
+        f" + refused by the parser {b.book.refused_by_parser:,}"
+        for b in load.batches
+        if not b.book.balanced
+    ]
+    wrong += [
+        f"{a.target}: staged {a.staged:,} is not erased {a.erased:,} + refused {a.refused:,}"
+        f" + out of scope {a.out_of_scope:,} + duplicate {a.duplicate:,} + stale {a.stale:,}"
+        f" + merged {a.merged:,}"
+        for a in load.accounts
+        if not a.balanced
+    ]
+    if wrong:
+        raise BooksError(
+            "the books do not balance: " + "; ".join(wrong),
+            "the load was rolled back; please report this with the output of sparkify load -v",
+        )
+
+
+def record(ex: Executor, load: Load) -> None:
+    """The ledger, counts, values of all rules; the other audit tables come last."""
+    engine, run_id = load.engine, load.loader.run_id
+    with ex.when("rows were refused", load.quarantine.count) as wanted:
+        if wanted:
+            engine.fill(ex, audit.REJECTED, load.quarantine.ready(), step="record")
+    for batch in load.batches:
+        if batch.pending:
+            counts = {"read": {}, "staged": {}, "refused": {}, **batch.counts}
+            rows = audit.file_rows(run_id, batch.source, batch.objects, counts)
+            engine.fill(ex, audit.FILE, rows, step="record", target=batch.source.name)
+    books = [batch.book for batch in load.batches]
+    engine.fill(
+        ex, audit.BOOK, audit.book_rows(run_id, books, load.accounts), step="record", bounded=True
+    )
+    engine.fill(
+        ex, audit.RESULT, audit.measure_rows(run_id, load.measures), step="record", bounded=True
+    )
+    steps = audit.step_rows(run_id, list(ex.steps.values()))
+    engine.fill(ex, audit.STEP, steps, step="record", bounded=True)
+    ex.change(load.loader.event(LOADED, exit_code=0), step="record")
