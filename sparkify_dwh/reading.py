@@ -115,7 +115,8 @@ def query(engine: Engine, sql: str, limit: int | None) -> Table:
             rows = result.fetchall() if limit is None else result.fetchmany(limit)
             return Table(tuple(result.keys()), [tuple(row) for row in rows])
         except (sa.exc.ProgrammingError, sa.exc.NotSupportedError, sa.exc.DataError) as error:
-            raise UsageError(f"the query failed: {engine.said(error)}") from error
+            said = f"the query failed: {engine.said(error)}"
+            raise UsageError(said, engine.advice(error)) from error
         finally:
             connection.rollback()
 

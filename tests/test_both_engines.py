@@ -15,7 +15,7 @@ from engines import House, Houses, OnRedshift, aws_keys, house, migrated, s3_ser
 from reference import Reference
 from strategies import HOME, event, line, lines, song
 
-from sparkify_dwh import BooksError, Settings, SparkifyError, Warehouse, closing
+from sparkify_dwh import BooksError, Settings, SparkifyError, UsageError, Warehouse, closing
 from sparkify_dwh.executor import Executor
 from sparkify_dwh.models.base import Base
 from sparkify_dwh.state import Load
@@ -257,3 +257,18 @@ def test_the_wrong_place_is_named(house: Houses, tmp_path: Path) -> None:
         Warehouse(Settings(**values)).load()
     assert caught.value.exit_code == 3 and wrong.split("/")[2] in caught.value.what
     assert caught.value.hint
+
+
+# Queries ------------------------------------------------------------------------------------------
+
+
+def test_a_wrong_query_is_told_with_what_the_engine_proposes(house: Houses) -> None:
+    warehouse = filled(house(**NO_LIMIT))
+    warehouse.load()
+    with pytest.raises(UsageError, match=r"^the query failed: ") as told:
+        warehouse.warehouse.query("SELECT user_idd FROM sparkify.users")
+    assert "user_idd" in told.value.what and "user_id" in told.value.hint
+    assert "user_idd" not in told.value.hint and "LINE" not in str(told.value)
+    with pytest.raises(UsageError, match=r"^the query failed: .*syntax error") as told:
+        warehouse.warehouse.query("SELECT FROM WHERE")
+    assert told.value.hint == ""

@@ -98,6 +98,10 @@ class Engine(ABC):
         return lines[0] if lines else type(error).__name__
 
     @abstractmethod
+    def advice(self, error: BaseException) -> str:
+        """What the database proposes for a statement that failed; empty where it has no idea."""
+
+    @abstractmethod
     def is_conflict(self, error: BaseException) -> bool:
         """Whether another loader got in the way and the transaction may be tried again."""
 

@@ -197,6 +197,9 @@ class RedshiftConnection(Engine):
     def said(self, error: BaseException) -> str:
         return fields(error).get("M") or super().said(error)
 
+    def advice(self, error: BaseException) -> str:
+        return fields(error).get("H", "")
+
     def explain(self, error: BaseException) -> Exception:
         return explain(error, self.endpoint)
 
