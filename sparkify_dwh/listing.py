@@ -11,7 +11,7 @@ from .declare import Declarations, Source
 from .discover import Listing, Object, list_folder, look_again
 from .errors import SettingsError
 from .observe import SILENT, Observer, unknown
-from .s3 import SCHEME, Bucketeer
+from .s3 import PAGE, SCHEME, Bucketeer
 
 
 def locations(settings: Settings, declarations: Declarations) -> dict[str, str]:
@@ -49,10 +49,22 @@ def list_sources(
     return listings
 
 
-def look(settings: Settings, source: Source, objects: list[Object]) -> set[str]:
-    """Keys of objects that are no longer what was listed."""
+def look(settings: Settings, source: Source, objects: list[Object], listed: int) -> set[str]:
+    """Keys of objects that are no longer what was listed.
+
+    :param listed: how many names the source held: where listing them all takes S3 more answers
+        than there are objects, it is asked for each of these instead.
+    """
     place = settings.location(source.name, source.setting) or ""
     if not place.startswith(SCHEME):
         return look_again(objects, os.stat)
-    now = {(o.key, o.version, o.size) for o in Bucketeer(settings).list_prefix(place).objects}
+    if not objects:
+        return set()
+    bucketeer, pages = Bucketeer(settings), -(-listed // PAGE)
+    found = (
+        bucketeer.list_each(objects)
+        if len(objects) <= pages
+        else bucketeer.list_prefix(place).objects
+    )
+    now = {(o.key, o.version, o.size) for o in found}
     return {o.key for o in objects if (o.key, o.version, o.size) not in now}

@@ -243,10 +243,11 @@ def _is_followed(load: Load, target: Target) -> bool:
     )
 
 
-def unchanged(load: Load, look: Callable[[Source, list[Object]], set[str]]) -> None:
+def unchanged(load: Load, look: Callable[[Source, list[Object], int], set[str]]) -> None:
     """:raises ObjectsChanged: when an object that was read has another version now, or is gone."""
     gone: set[str] = set()
     for batch in load.batches:
-        gone |= look(batch.source, batch.objects)
+        names = len(batch.listing.objects) + batch.listing.skipped
+        gone |= look(batch.source, batch.objects, names)
     if gone:
         raise ObjectsChanged(gone)

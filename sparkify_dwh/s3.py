@@ -15,11 +15,14 @@ from typing import Any
 from .aws import client
 from .config import Settings
 from .discover import SUFFIXES, Listing, Object
-from .errors import SourceError, SparkifyError
+from .errors import SourceError
+from .s3_errors import broke_off, code_of, explain
 
 SCHEME = "s3://"
 #: Objects fetched at once: small ones wait for the network, not for this machine.
 WORKERS = 32
+#: Keys of one answer to a listing.
+PAGE = 1000
 #: A transfer that breaks off, or whose bytes are not those of the etag, is tried so often. Refused
 #: and throttled requests are retried by boto3 itself.
 ATTEMPTS = 4
@@ -91,11 +94,35 @@ class Bucketeer:
                     self._add(listing, place.bucket, prefix, item, single)
                 found(len(listing.objects) - before)
         except Exception as error:
-            raise self.explain(error, address) from error
+            raise explain(error, address) from error
         if single and not listing.objects:
             raise SourceError(f"{address} does not exist", "name an object or a prefix with a /")
         listing.objects.sort(key=lambda found: found.key)
         return listing
+
+    def list_each(self, objects: Iterable[Object]) -> list[Object]:
+        """Objects as they are now, without those that are gone; one request for each.
+
+        Listed, not asked for their heads: that takes no other right than their listing took.
+
+        :raises SourceError: when the bucket is missing or may not be listed.
+        """
+        found: list[Object] = []
+        for each in objects:
+            place = location(each.key)
+            try:
+                # Keys come in order, and what only begins like this one is longer.
+                answer = self.client.list_objects_v2(
+                    Bucket=place.bucket, Prefix=place.key, MaxKeys=1
+                )
+            except Exception as error:
+                raise explain(error, each.key) from error
+            found += [
+                Object(each.key, item["ETag"].strip('"'), item["Size"])
+                for item in answer.get("Contents", ())
+                if item["Key"] == place.key
+            ]
+        return found
 
     @staticmethod
     def _add(listing: Listing, bucket: str, prefix: str, item: Any, single: bool) -> None:
@@ -128,7 +155,7 @@ class Bucketeer:
             for page in pages:
                 found |= {str(Location(place.bucket, i["Key"])) for i in page.get("Contents", ())}
         except Exception as error:
-            raise self.explain(error, address) from error
+            raise explain(error, address) from error
         return found
 
     def fetch(self, objects: Iterable[Object], folder: Path) -> Iterator[Object | str]:
@@ -164,10 +191,10 @@ class Bucketeer:
                 if self._download(each, path):
                     return replace(each, path=str(path))
             except Exception as error:
-                if _code(error) in _GONE:
+                if code_of(error) in _GONE:
                     return each.key
-                if attempt == ATTEMPTS or not _broke_off(error):
-                    raise self.explain(error, each.key) from error
+                if attempt == ATTEMPTS or not broke_off(error):
+                    raise explain(error, each.key) from error
             time.sleep(_PAUSE * 2**attempt)
         raise SourceError(
             f"{each.key}: {ATTEMPTS} transfers gave other bytes than its size and etag tell",
@@ -201,7 +228,7 @@ class Bucketeer:
         try:
             return bytes(self.client.get_object(Bucket=place.bucket, Key=place.key)["Body"].read())
         except Exception as error:
-            raise self.explain(error, address) from error
+            raise explain(error, address) from error
 
     def stat(self, address: str) -> Object:
         """An object in the version that is there now.
@@ -212,7 +239,7 @@ class Bucketeer:
         try:
             found = self.client.head_object(Bucket=place.bucket, Key=place.key)
         except Exception as error:
-            raise self.explain(error, address) from error
+            raise explain(error, address) from error
         return Object(address, found["ETag"].strip('"'), found["ContentLength"])
 
     def write(self, address: str, data: bytes | Path) -> None:
@@ -229,7 +256,7 @@ class Bucketeer:
             else:
                 self.client.put_object(Bucket=place.bucket, Key=place.key, Body=data)
         except Exception as error:
-            raise self.explain(error, address) from error
+            raise explain(error, address) from error
 
     def remove(self, addresses: Iterable[str]) -> None:
         """Removes objects of one bucket; those that are gone already are no trouble.
@@ -245,63 +272,9 @@ class Bucketeer:
                     Bucket=places[0].bucket, Delete={"Objects": names, "Quiet": True}
                 )
             except Exception as error:
-                raise self.explain(error, str(places[0])) from error
+                raise explain(error, str(places[0])) from error
             for failed in answer.get("Errors", ()):
                 raise SourceError(
                     f"{Location(places[0].bucket, failed['Key'])}: {failed['Code']}",
                     "this user must be allowed s3:DeleteObject there",
                 )
-
-    def explain(self, error: Exception, address: str) -> Exception:
-        """A boto3 error as one of ours; others stay what they are."""
-        if isinstance(error, SparkifyError):  # boto3 itself may be missing
-            return error
-        from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
-
-        if not isinstance(error, BotoCoreError | ClientError):
-            return error
-        if isinstance(error, NoCredentialsError):
-            return SourceError(
-                f"no AWS credentials to read {address}", "log in: aws configure, or aws sso login"
-            )
-        code = _code(error)
-        told = _told(error).get("Message")
-        text = f"{code}: {told}" if code and told else str(error)
-        hint = _HINTS.get(code, "check the network, aws_region and aws_endpoint_url")
-        return SourceError(f"{address}: {text}", hint)
-
-
-def _broke_off(error: Exception) -> bool:
-    from botocore.exceptions import (
-        FlexibleChecksumError,
-        HTTPClientError,
-        IncompleteReadError,
-        ResponseStreamingError,
-    )
-
-    broken = (FlexibleChecksumError, HTTPClientError, IncompleteReadError, ResponseStreamingError)
-    return isinstance(error, broken) or (
-        isinstance(error, ConnectionError | TimeoutError) and error.filename is None
-    )
-
-
-_HINTS = {
-    "NoSuchBucket": "name an existing bucket",
-    "NoSuchKey": "name an existing object",
-    "AccessDenied": "this user must be allowed s3:ListBucket and s3:GetObject there",
-    "403": "this user must be allowed s3:ListBucket and s3:GetObject there",
-    "PermanentRedirect": "set aws_region to the bucket's region",
-    "AuthorizationHeaderMalformed": "set aws_region to the bucket's region",
-    "SlowDown": "S3 throttles: load again later; compact makes few objects of many",
-    "ExpiredToken": "log in to AWS again",
-}
-
-
-def _code(error: Exception) -> str:
-    return str(_told(error).get("Code", ""))
-
-
-def _told(error: Exception) -> dict[str, Any]:
-    # An error of the transfer has an answer too: None.
-    answer = getattr(error, "response", None) or {}
-    return dict(answer.get("Error", {}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import hazards
 import pytest
@@ -18,7 +19,7 @@ from reference import Reference
 from s3_faults import WAYS, Requests, watched
 from strategies import event, line, lines, song
 
-from sparkify_dwh import Settings, SourceError
+from sparkify_dwh import Settings, SourceError, listing, pipeline
 from sparkify_dwh.s3 import Bucketeer
 
 __all__ = ["aws_keys", "migrated", "s3_server", "source", "standin"]
@@ -206,3 +207,46 @@ def test_a_listing_that_changes_between_its_pages(
     star.load(events=sorted(now.items()))
     assert house.star() == whole(star)
     assert house.load().event == "nothing new"
+
+
+@pytest.mark.parametrize("change", [None, "deleted", "overwritten"])
+def test_few_new_objects_are_looked_at_again_one_by_one(
+    houses: Houses, s3_server: S3Server, change: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source is not listed again for them, nor for none; what only begins alike is another."""
+    monkeypatch.setattr(listing, "PAGE", 2)
+    house, source = houses()
+    for name in ("s", "t", "u"):
+        source.put("songs", f"{name}.json", line(song(song_id=f"SO{name}")))
+    for number in range(3):
+        source.put("events", f"{number}.json", line(event(itemInSession=number)))
+    assert house.load().event == "loaded"
+    source.put("events", "new.json", line(event(itemInSession=10)))
+    source.put("events", "new.json.json", line(event(itemInSession=11)))
+    before = pipeline.unchanged
+
+    def unchanged(*given: Any) -> None:
+        if change == "deleted":
+            source.delete("events", "new.json")
+        if change == "overwritten":
+            source.put("events", "new.json", line(event(itemInSession=12)))
+        return before(*given)
+
+    monkeypatch.setattr(pipeline, "unchanged", unchanged)
+    with watched(s3_server.client, s3_server.endpoint_url) as requests:
+        run = house.load()
+    asked = [unquote(each.partition("prefix=")[2].split("&")[0]) for each in requests.seen]
+    asked = [prefix for prefix in asked if prefix]
+    looks = ["log_data/new.json", "log_data/new.json.json"]
+    held = {row[1] for row in house.star()["songplays"]}
+    if change is None:
+        assert asked == ["song_data/", "log_data/", *looks]
+        assert held == {0, 1, 2, 10, 11}
+        return
+    assert "new.json changed while it was read" in run.warnings[0]
+    assert held == {0, 1, 2, 11}
+    # The second attempt lists nothing anew, and looks again at what it read.
+    assert [each for each in asked if each.startswith("song_data/")] == ["song_data/"]
+    assert looks[0] in asked and asked[-1] == looks[1]
+    monkeypatch.setattr(pipeline, "unchanged", before)
+    assert house.load().event == ("loaded" if change == "overwritten" else "nothing new")
