@@ -62,24 +62,24 @@ class Part:
 
 PARTS = (
     Part(
-        "faults", "A fault at every step of a load and of what else changes a warehouse", 15,
+        "faults", "A fault at every step of a load and of what else changes a warehouse", 20,
         ("test_faults*.py", "test_change_faults.py"),
     ),
     Part(
-        "wire", "A fault at every step on Redshift, at every message and every request", 15,
+        "wire", "A fault at every step on Redshift, at every message and every request", 50,
         ("test_redshift_faults*.py", "test_redshift_points*.py", "test_s3_*.py"),
     ),
     Part(
-        "concurrency", "Eight loaders at once", 10,
+        "concurrency", "Eight loaders at once", 15,
         ("test_*concurrency*.py", "test_many_loaders.py"),
     ),
-    Part("longrun", "A thousand loads in a row", 25, ("test_long_run*.py",), jobs=1),
+    Part("longrun", "A thousand loads in a row", 40, ("test_long_run*.py",), jobs=1),
     Part(
-        "fuzz", "Fuzzing the star, against an oracle in plain Python", 10,
+        "fuzz", "Fuzzing the star, against an oracle in plain Python", 25,
         ("test_fuzz_*.py", "test_star_properties.py", "test_parity.py", "test_generate_dirty.py"),
     ),
     Part(
-        "forms", "Fuzzing the forms of input, and compaction", 15,
+        "forms", "Fuzzing the forms of input, and compaction", 30,
         ("test_input_forms.py", "test_redshift_forms.py", "test_compact*.py"),
     ),
     Part("hostile", "Hostile input and secrets", 6, ("test_hostile_*.py", "test_secrets*.py")),
