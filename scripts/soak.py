@@ -168,6 +168,7 @@ def run(part: Part, seed: int, jobs: int) -> dict[str, Any]:
             **os.environ,
             "SPARKIFY_SOAK_FIGURES": str(figures),
             "SPARKIFY_SOAK_SEED": str(seed),
+            "SPARKIFY_SOAK_VERSIONS": part.versions,
             **({"SPARKIFY_SOAK": "1", "HYPOTHESIS_PROFILE": "soak"} if part.soak else {}),
         }
         number = min(jobs, part.jobs)

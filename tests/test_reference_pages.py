@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -66,6 +67,9 @@ def test_every_command_that_the_pages_name_exists() -> None:
 
 def test_generated_parts_are_up_to_date() -> None:
     pages = sorted(str(path.relative_to(ROOT)) for path in DOCS.glob("*.md"))
+    if os.environ.get("SPARKIFY_SOAK_VERSIONS") == "lowest":
+        # Older versions tell the same licences in other words.
+        pages.remove("docs/licences.md")
     done = subprocess.run(
         [sys.executable, "-m", "cogapp", "--check", "--diff", "-P", "-I", "docs", *pages],
         cwd=ROOT,

