@@ -107,7 +107,7 @@ class Bucketeer:
 
         :raises SourceError: when the bucket is missing or may not be listed.
         """
-        found: list[Object] = []
+        found = Listing()
         for each in objects:
             place = location(each.key)
             try:
@@ -117,12 +117,9 @@ class Bucketeer:
                 )
             except Exception as error:
                 raise explain(error, each.key) from error
-            found += [
-                Object(each.key, item["ETag"].strip('"'), item["Size"])
-                for item in answer.get("Contents", ())
-                if item["Key"] == place.key
-            ]
-        return found
+            for item in answer.get("Contents", ()):
+                self._add(found, place.bucket, place.key, item, single=True)
+        return found.objects
 
     @staticmethod
     def _add(listing: Listing, bucket: str, prefix: str, item: Any, single: bool) -> None:

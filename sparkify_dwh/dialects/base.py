@@ -94,8 +94,12 @@ class Engine(ABC):
 
     def said(self, error: BaseException) -> str:
         """The database's own words for an error, one line."""
-        lines = str(getattr(error, "orig", error)).strip().splitlines()
+        lines = self._words(error)
         return lines[0] if lines else type(error).__name__
+
+    @staticmethod
+    def _words(error: BaseException) -> list[str]:
+        return str(getattr(error, "orig", error)).strip().splitlines()
 
     @abstractmethod
     def advice(self, error: BaseException) -> str:

@@ -211,7 +211,7 @@ class DuckDBConnection(Engine):
 
     def advice(self, error: BaseException) -> str:
         # The second line, such as 'Did you mean "sparkify.users"?'; without one, the place follows.
-        lines = str(getattr(error, "orig", error)).strip().splitlines()[1:2]
+        lines = self._words(error)[1:2]
         return "" if not lines or lines[0].startswith("LINE ") else lines[0]
 
     def is_conflict(self, error: BaseException) -> bool:

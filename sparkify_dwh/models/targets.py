@@ -46,20 +46,20 @@ SONGS = Target(
 )
 
 
+def _names(rows: Any) -> sa.Select[Any]:
+    """Names that artists are credited by; in place 1 the shortest of each."""
+    name = rows.c.artist_name
+    place = sa.func.row_number().over(
+        partition_by=rows.c.artist_id, order_by=(sa.func.length(name), name)
+    )
+    return sa.select(rows.c.artist_id, name.label("name"), place.label("place"))
+
+
 def _artists(given: Derived) -> sa.Select[Any]:
     """Name from all songs; place and point from this load where it has them, else as stored."""
     song, artist, rows = table_of(Song), given.target, given.rows
     credited = (
-        sa.select(
-            song.c.artist_id,
-            song.c.artist_name.label("name"),
-            sa.func.row_number()
-            .over(
-                partition_by=song.c.artist_id,
-                order_by=(sa.func.length(song.c.artist_name), song.c.artist_name),
-            )
-            .label("place"),
-        )
+        _names(song)
         .where(song.c.artist_id.in_(sa.select(given.keys.c.artist_id)))
         .subquery("credited")
     )
@@ -84,18 +84,7 @@ def _artists(given: Derived) -> sa.Select[Any]:
         .subquery("pointed")
     )
     # Its own rows name an artist whose only song lost against another row of that song.
-    staged = (
-        sa.select(
-            rows.c.artist_id,
-            rows.c.artist_name.label("name"),
-            sa.func.row_number()
-            .over(
-                partition_by=rows.c.artist_id,
-                order_by=(sa.func.length(rows.c.artist_name), rows.c.artist_name),
-            )
-            .label("place"),
-        )
-    ).subquery("staged")
+    staged = _names(rows).subquery("staged")
     new = pointed.c.latitude.is_not(None)
     key = given.keys.c.artist_id
     return (
