@@ -124,8 +124,11 @@ class Bench:
         shutil.copyfile(template, self.folder / name)
 
     def copy(self, name: str, to: str) -> None:
-        """A database once more."""
-        shutil.copyfile(self.folder / name, self.folder / to)
+        """A database once more, on the disk: else a load's first fsync writes all of the copy."""
+        with (self.folder / name).open("rb") as source, (self.folder / to).open("wb") as target:
+            shutil.copyfileobj(source, target)
+            target.flush()
+            os.fsync(target.fileno())
 
     def pairs(
         self,

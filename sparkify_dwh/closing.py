@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import sqlalchemy as sa
@@ -19,20 +20,27 @@ def check(ex: Executor, load: Load) -> None:
     """Keys unique, foreign keys resolve, checks hold, for the rows that this load touched."""
     failed = []
     for name, work in load.works.items():
-        found = check_target(ex, work.target, work.keys)
+        found = check_target(ex, work.target, work.keys, work.stored)
         load.measures += found
         failed += [f"{name}: {m.rule} broken by {m.value:,.0f} rows" for m in found if not m.passed]
     if failed:
         raise CheckError("; ".join(failed), "the load was rolled back; sparkify check looks deeper")
 
 
-def check_target(ex: Executor, target: Target, keys: sa.Table | None) -> list[Measure]:
-    """Measures the checks of a target: of the rows whose keys are given, or of all."""
+def check_target(
+    ex: Executor, target: Target, keys: sa.Table | None, stored: int | None = None
+) -> list[Measure]:
+    """Measures the checks of a target: of the rows whose keys are given, or of all.
+
+    :param stored: rows that stood in it before the load; None: nobody has counted.
+    """
     check = quality.star_check(target, keys)
     step: dict[str, Any] = {"step": "check", "target": target.name}
     counts = {"key_unique": 0}
-    if check.broken is not None:
+    if check.broken is not None and stored is None:
         counts |= ex.numbers(check.broken, **step)
+    elif check.broken is not None:
+        counts |= _by_history(ex, target, keys, stored, step)
     with ex.when("a key has more than one row", keys is None or counts["surplus"]) as wanted:
         if wanted:
             counts |= ex.numbers(check.duplicates, **step)
@@ -40,6 +48,22 @@ def check_target(ex: Executor, target: Target, keys: sa.Table | None) -> list[Me
         Measure(name, target.name, "fail", float(counts[name]), 0.0, counts[name] == 0)
         for name in ("key_unique", *check.names)
     ]
+
+
+def _by_history(
+    ex: Executor, target: Target, keys: sa.Table | None, stored: int | None, step: dict[str, Any]
+) -> Mapping[str, int]:
+    """The broken rows of a target: found by key only where there are others too."""
+    found: Mapping[str, int] = {}
+    for condition, holds, alone in (
+        ("no facts were stored before", not stored, True),
+        ("facts were stored before", stored, False),
+    ):
+        check = quality.star_check(target, keys, alone=alone)
+        with ex.when(condition, holds) as wanted:
+            if wanted and check.broken is not None:
+                found = ex.numbers(check.broken, **step)
+    return found
 
 
 def balance(load: Load) -> None:

@@ -101,7 +101,8 @@ class Settings(BaseSettings):
         None, gt=0, description="Seconds one statement may take (Redshift)."
     )
     memory_limit: str | None = Field(
-        None, description="DuckDB's memory limit, such as `2GiB`; also bounds the spooling."
+        None,
+        description="Memory that DuckDB may take, such as `2GiB`; also bounds the spooling.",
     )
     webhook_url: SecretStr | None = Field(
         None, description="Gets one JSON message for a failed or refused load."

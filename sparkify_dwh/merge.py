@@ -61,13 +61,17 @@ class Account:
 
 @dataclass
 class Work:
-    """The temporary tables of one target in one load."""
+    """The temporary tables of one target in one load.
+
+    :param stored: rows that stood in the target before; None: nobody has counted.
+    """
 
     target: Target
     rows: TypedRows
     keys: sa.Table
     stage: sa.Table | None = None
     replaced: sa.Table | None = None
+    stored: int | None = None
     account: Account = field(init=False)
 
     def __post_init__(self) -> None:

@@ -209,6 +209,7 @@ def _merge_target(ex: Executor, load: Load, target: Target, lookups: Mapping[str
         stored = found.stored(ex)
         found.fill(ex, work.rows if work else None, changed)
     if work is not None:
+        work.stored = stored if found is not None else None
         if target.derivation is not None:
             follows = next(
                 w for w in load.works.values() if w.target.table is target.derivation.follows

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from engines import House, Houses, aws_keys, house, migrated, s3_server, standin
 
 from sparkify_dwh import CheckError, RejectLimitError, Rule, Settings, Warehouse
+from sparkify_dwh.closing import check_target
+from sparkify_dwh.executor import Executor
 from sparkify_dwh.models.base import Base
 from sparkify_dwh.quality import reject_measures
+from sparkify_dwh.transform import keys_table
 
 __all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 #: What a refused load leaves its mark in, beside nothing.
@@ -235,3 +241,71 @@ def test_a_check_of_the_star_that_fails_refuses_the_load(house: Houses) -> None:
     rules = folders.warehouse.runs(run["run_id"])["rules"].records()
     assert [(r["value"], r["passed"]) for r in rules if r["rule"] == "few_items"] == [(2.0, False)]
     assert len(folders.warehouse.rejects(run=run["run_id"])) == 1
+
+
+PLAYS = Base.metadata.tables["sparkify.songplays"]
+#: What each foreign key of a play knows; every play below refers to one of these, or to nothing.
+KNOWN: dict[str, Any] = {
+    "artist_id": "A1",
+    "song_id": "S1",
+    "start_time": datetime(2018, 11, 1),
+    "user_id": 1,
+}
+
+
+def plays() -> list[dict[str, Any]]:
+    """Plays that break every check of theirs, in many combinations; some keys twice."""
+    return [
+        {
+            "session_id": n // 8,
+            "item_in_session": n % 8 if n % 11 else 0,
+            "start_time": KNOWN["start_time"] + timedelta(seconds=n % 5 == 0),
+            "user_id": 1 + (n % 7 == 0),
+            "level": "gold" if n % 13 == 0 else "free",
+            "song_id": (None, "S1", "S2")[n % 3],
+            "artist_id": (None, "A1", "A1", "A2")[n % 4],
+            "song_title": "T",
+            "artist_name": "A",
+            "duration": 200.5 if n % 6 else -1.0,
+        }
+        for n in range(96)
+    ]
+
+
+@pytest.mark.parametrize("form", ["all", "by key", "alone"])
+def test_a_check_counts_what_is_broken(house: Houses, form: str) -> None:
+    """However its rows are found: all, by some of the keys, or all those of a first load."""
+    warehouse = house().warehouse
+    target = next(t for t in warehouse.declarations.targets if t.table is PLAYS)
+    rows = plays()
+    staged = {(r["session_id"], r["item_in_session"]) for r in rows}
+    if form == "by key":
+        staged = {key for key in staged if key[0] % 3}
+    checked = [r for r in rows if (r["session_id"], r["item_in_session"]) in staged]
+    keys = keys_table(target)
+    with warehouse.engine.connect() as connection:
+        for fk in PLAYS.foreign_keys:
+            parent, name = fk.column.table, fk.parent.name
+            filled = {c.name: _filler(c) for c in parent.columns if not c.nullable}
+            connection.execute(sa.insert(parent).values(filled | {name: KNOWN[name]}))
+        connection.execute(sa.insert(PLAYS), rows)
+        connection.execute(sa.schema.CreateTable(keys))
+        values = [{"session_id": s, "item_in_session": i, "n": 1} for s, i in sorted(staged)]
+        connection.execute(sa.insert(keys), values)
+        given = {"all": (None, None), "by key": (keys, 1), "alone": (keys, 0)}[form]
+        measures = check_target(Executor(connection), target, *given)  # type: ignore[arg-type]
+        connection.rollback()
+    times = Counter((r["session_id"], r["item_in_session"]) for r in checked)
+    expected = {
+        f"{name}_resolves": sum(r[name] not in (None, known) for r in checked)
+        for name, known in KNOWN.items()
+    }
+    expected["key_unique"] = sum(count > 1 for count in times.values())
+    expected["duration_positive"] = sum(r["duration"] <= 0 for r in checked)
+    expected["level_known"] = sum(r["level"] == "gold" for r in checked)
+    assert {m.rule: m.value for m in measures} == expected
+    assert all(expected.values()) and not any(m.passed for m in measures)
+
+
+def _filler(column: sa.Column[Any]) -> Any:
+    return {str: "x", datetime: datetime(2018, 1, 1), bool: False}.get(column.type.python_type, 1)

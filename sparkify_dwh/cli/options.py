@@ -187,7 +187,7 @@ SETTINGS = (
         "memory_limit",
         str,
         None,
-        "DuckDB's memory limit, such as `2GiB`; also bounds the spooling.",
+        "Memory that DuckDB may take, such as `2GiB`; also bounds the spooling.",
         "SIZE",
         "2GiB",
     ),
