@@ -20,7 +20,8 @@ def check(ex: Executor, load: Load) -> None:
     """Keys unique, foreign keys resolve, checks hold, for the rows that this load touched."""
     failed = []
     for name, work in load.works.items():
-        found = check_target(ex, work.target, work.keys, work.stored)
+        stored = work.stored if load.engine.checks_apart else None
+        found = check_target(ex, work.target, work.keys, stored)
         load.measures += found
         failed += [f"{name}: {m.rule} broken by {m.value:,.0f} rows" for m in found if not m.passed]
     if failed:
@@ -32,7 +33,7 @@ def check_target(
 ) -> list[Measure]:
     """Measures the checks of a target: of the rows whose keys are given, or of all.
 
-    :param stored: rows that stood in it before the load; None: nobody has counted.
+    :param stored: rows that stood in it before the load, where the way to check depends on that.
     """
     check = quality.star_check(target, keys)
     step: dict[str, Any] = {"step": "check", "target": target.name}
@@ -53,13 +54,13 @@ def check_target(
 def _by_history(
     ex: Executor, target: Target, keys: sa.Table | None, stored: int | None, step: dict[str, Any]
 ) -> Mapping[str, int]:
-    """The broken rows of a target: found by key only where there are others too."""
+    """The broken rows of a target: what they refer to is looked for near them, or in one pass."""
     found: Mapping[str, int] = {}
-    for condition, holds, alone in (
-        ("no facts were stored before", not stored, True),
-        ("facts were stored before", stored, False),
+    for condition, holds, apart in (
+        ("no facts were stored before", not stored, False),
+        ("facts were stored before", stored, True),
     ):
-        check = quality.star_check(target, keys, alone=alone)
+        check = quality.star_check(target, keys, apart=apart)
         with ex.when(condition, holds) as wanted:
             if wanted and check.broken is not None:
                 found = ex.numbers(check.broken, **step)

@@ -272,14 +272,14 @@ def plays() -> list[dict[str, Any]]:
     ]
 
 
-@pytest.mark.parametrize("form", ["all", "by key", "alone"])
+@pytest.mark.parametrize("form", ["all", "by key", "first load", "apart"])
 def test_a_check_counts_what_is_broken(house: Houses, form: str) -> None:
-    """However its rows are found: all, by some of the keys, or all those of a first load."""
+    """However its rows are found: all, by their keys in one pass, or each foreign key apart."""
     warehouse = house().warehouse
     target = next(t for t in warehouse.declarations.targets if t.table is PLAYS)
     rows = plays()
     staged = {(r["session_id"], r["item_in_session"]) for r in rows}
-    if form == "by key":
+    if form in ("by key", "apart"):
         staged = {key for key in staged if key[0] % 3}
     checked = [r for r in rows if (r["session_id"], r["item_in_session"]) in staged]
     keys = keys_table(target)
@@ -292,8 +292,9 @@ def test_a_check_counts_what_is_broken(house: Houses, form: str) -> None:
         connection.execute(sa.schema.CreateTable(keys))
         values = [{"session_id": s, "item_in_session": i, "n": 1} for s, i in sorted(staged)]
         connection.execute(sa.insert(keys), values)
-        given = {"all": (None, None), "by key": (keys, 1), "alone": (keys, 0)}[form]
-        measures = check_target(Executor(connection), target, *given)  # type: ignore[arg-type]
+        stored = {"first load": 0, "apart": 1}.get(form)
+        given = None if form == "all" else keys
+        measures = check_target(Executor(connection), target, given, stored)
         connection.rollback()
     times = Counter((r["session_id"], r["item_in_session"]) for r in checked)
     expected = {

@@ -46,6 +46,8 @@ class Engine(ABC):
     reads_first: bool
     #: Whether a missing database is created and migrated by a load.
     embedded: bool
+    #: Whether a foreign key that is checked by itself is looked for near the load's rows only.
+    checks_apart: bool
     #: Dialect whose names of binds a plan shows.
     plan_dialect: sa.Dialect
 

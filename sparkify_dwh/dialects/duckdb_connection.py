@@ -42,6 +42,9 @@ class DuckDBConnection(Engine):
     name = "duckdb"
     reads_first = True
     embedded = True
+    # Measured: an outer join builds a hash table of all of `time`, 0.4 s with 15 million rows of it
+    # for a load of a day; NOT EXISTS reads what is near the day, in 0.03 s.
+    checks_apart = True
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)

@@ -667,14 +667,9 @@ WHERE sparkify.songplays.song_id != "new".song_id OR sparkify.songplays.song_id 
 -- if facts were stored before
 UPDATE sparkify.songplays SET song_id=again_songplays.song_id, artist_id=again_songplays.artist_id FROM again_songplays WHERE sparkify.songplays.session_id = again_songplays.session_id AND sparkify.songplays.item_in_session = again_songplays.item_in_session;
 
-SELECT (SELECT count(*) AS count_1 
-FROM keys_songs LEFT OUTER JOIN sparkify.songs ON sparkify.songs.song_id = keys_songs.song_id) - (SELECT count(*) AS count_2 
-FROM keys_songs) AS surplus, (SELECT count(*) AS count_3 
-FROM sparkify.songs JOIN keys_songs ON sparkify.songs.song_id = keys_songs.song_id 
-WHERE sparkify.songs.artist_id IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.artists AS artist_id_of 
-WHERE artist_id_of.artist_id = sparkify.songs.artist_id))) AS artist_id_resolves, sum(CASE WHEN (sparkify.songs.duration > :duration_1) THEN :param_1 ELSE :param_2 END) AS duration_positive, sum(CASE WHEN (sparkify.songs.year IS NULL OR sparkify.songs.year BETWEEN :year_1 AND :year_2) THEN :param_3 ELSE :param_4 END) AS year_in_range 
-FROM sparkify.songs JOIN keys_songs ON sparkify.songs.song_id = keys_songs.song_id;
+SELECT count(*) - (SELECT count(*) AS count_1 
+FROM keys_songs AS given) AS surplus, sum(CASE WHEN (sparkify.songs.artist_id IS NOT NULL AND artist_id_of.artist_id IS NULL) THEN :param_1 ELSE :param_2 END) AS artist_id_resolves, sum(CASE WHEN (sparkify.songs.song_id IS NULL OR sparkify.songs.duration > :duration_1) THEN :param_3 ELSE :param_4 END) AS duration_positive, sum(CASE WHEN (sparkify.songs.song_id IS NULL OR sparkify.songs.year IS NULL OR sparkify.songs.year BETWEEN :year_1 AND :year_2) THEN :param_5 ELSE :param_6 END) AS year_in_range 
+FROM keys_songs LEFT OUTER JOIN sparkify.songs ON sparkify.songs.song_id = keys_songs.song_id LEFT OUTER JOIN sparkify.artists AS artist_id_of ON artist_id_of.artist_id = sparkify.songs.artist_id;
 
 -- if a key has more than one row
 SELECT count(*) AS key_unique 
@@ -682,10 +677,9 @@ FROM (SELECT sparkify.songs.song_id AS song_id
 FROM sparkify.songs JOIN keys_songs ON sparkify.songs.song_id = keys_songs.song_id GROUP BY sparkify.songs.song_id 
 HAVING count(*) > :count_1) AS repeated;
 
-SELECT (SELECT count(*) AS count_1 
-FROM keys_artists LEFT OUTER JOIN sparkify.artists ON sparkify.artists.artist_id = keys_artists.artist_id) - (SELECT count(*) AS count_2 
-FROM keys_artists) AS surplus, sum(CASE WHEN (sparkify.artists.latitude IS NULL OR sparkify.artists.latitude BETWEEN :latitude_1 AND :latitude_2) THEN :param_1 ELSE :param_2 END) AS latitude_in_range, sum(CASE WHEN (sparkify.artists.longitude IS NULL OR sparkify.artists.longitude BETWEEN :longitude_1 AND :longitude_2) THEN :param_3 ELSE :param_4 END) AS longitude_in_range 
-FROM sparkify.artists JOIN keys_artists ON sparkify.artists.artist_id = keys_artists.artist_id;
+SELECT count(*) - (SELECT count(*) AS count_1 
+FROM keys_artists AS given) AS surplus, sum(CASE WHEN (sparkify.artists.artist_id IS NULL OR sparkify.artists.latitude IS NULL OR sparkify.artists.latitude BETWEEN :latitude_1 AND :latitude_2) THEN :param_1 ELSE :param_2 END) AS latitude_in_range, sum(CASE WHEN (sparkify.artists.artist_id IS NULL OR sparkify.artists.longitude IS NULL OR sparkify.artists.longitude BETWEEN :longitude_1 AND :longitude_2) THEN :param_3 ELSE :param_4 END) AS longitude_in_range 
+FROM keys_artists LEFT OUTER JOIN sparkify.artists ON sparkify.artists.artist_id = keys_artists.artist_id;
 
 -- if a key has more than one row
 SELECT count(*) AS key_unique 
@@ -693,10 +687,9 @@ FROM (SELECT sparkify.artists.artist_id AS artist_id
 FROM sparkify.artists JOIN keys_artists ON sparkify.artists.artist_id = keys_artists.artist_id GROUP BY sparkify.artists.artist_id 
 HAVING count(*) > :count_1) AS repeated;
 
-SELECT (SELECT count(*) AS count_1 
-FROM keys_users LEFT OUTER JOIN sparkify.users ON sparkify.users.user_id = keys_users.user_id) - (SELECT count(*) AS count_2 
-FROM keys_users) AS surplus, sum(CASE WHEN (sparkify.users.level IN (:level_1_1, :level_1_2)) THEN :param_1 ELSE :param_2 END) AS level_known 
-FROM sparkify.users JOIN keys_users ON sparkify.users.user_id = keys_users.user_id;
+SELECT count(*) - (SELECT count(*) AS count_1 
+FROM keys_users AS given) AS surplus, sum(CASE WHEN (sparkify.users.user_id IS NULL OR sparkify.users.level IN (:level_1_1, :level_1_2)) THEN :param_1 ELSE :param_2 END) AS level_known 
+FROM keys_users LEFT OUTER JOIN sparkify.users ON sparkify.users.user_id = keys_users.user_id;
 
 -- if a key has more than one row
 SELECT count(*) AS key_unique 
@@ -704,9 +697,9 @@ FROM (SELECT sparkify.users.user_id AS user_id
 FROM sparkify.users JOIN keys_users ON sparkify.users.user_id = keys_users.user_id GROUP BY sparkify.users.user_id 
 HAVING count(*) > :count_1) AS repeated;
 
-SELECT (SELECT count(*) AS count_1 
-FROM keys_time LEFT OUTER JOIN sparkify.time ON sparkify.time.start_time = keys_time.start_time) - (SELECT count(*) AS count_2 
-FROM keys_time) AS surplus;
+SELECT count(*) - (SELECT count(*) AS count_1 
+FROM keys_time AS given) AS surplus 
+FROM keys_time LEFT OUTER JOIN sparkify.time ON sparkify.time.start_time = keys_time.start_time;
 
 -- if a key has more than one row
 SELECT count(*) AS key_unique 
@@ -714,49 +707,9 @@ FROM (SELECT sparkify.time.start_time AS start_time
 FROM sparkify.time JOIN keys_time ON sparkify.time.start_time = keys_time.start_time GROUP BY sparkify.time.start_time 
 HAVING count(*) > :count_1) AS repeated;
 
--- if no facts were stored before
-SELECT (SELECT count(*) AS count_1 
-FROM keys_songplays LEFT OUTER JOIN sparkify.songplays ON sparkify.songplays.session_id = keys_songplays.session_id AND sparkify.songplays.item_in_session = keys_songplays.item_in_session) - (SELECT count(*) AS count_2 
-FROM keys_songplays) AS surplus, (SELECT count(*) AS count_3 
-FROM sparkify.songplays 
-WHERE sparkify.songplays.artist_id IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.artists AS artist_id_of 
-WHERE artist_id_of.artist_id = sparkify.songplays.artist_id))) AS artist_id_resolves, (SELECT count(*) AS count_4 
-FROM sparkify.songplays 
-WHERE sparkify.songplays.song_id IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.songs AS song_id_of 
-WHERE song_id_of.song_id = sparkify.songplays.song_id))) AS song_id_resolves, (SELECT count(*) AS count_5 
-FROM sparkify.songplays 
-WHERE sparkify.songplays.start_time IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.time AS start_time_of 
-WHERE start_time_of.start_time = sparkify.songplays.start_time))) AS start_time_resolves, (SELECT count(*) AS count_6 
-FROM sparkify.songplays 
-WHERE sparkify.songplays.user_id IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.users AS user_id_of 
-WHERE user_id_of.user_id = sparkify.songplays.user_id))) AS user_id_resolves, sum(CASE WHEN (sparkify.songplays.duration > :duration_1) THEN :param_1 ELSE :param_2 END) AS duration_positive, sum(CASE WHEN (sparkify.songplays.level IN (:level_1_1, :level_1_2)) THEN :param_3 ELSE :param_4 END) AS level_known 
-FROM sparkify.songplays;
-
--- if facts were stored before
-SELECT (SELECT count(*) AS count_1 
-FROM keys_songplays LEFT OUTER JOIN sparkify.songplays ON sparkify.songplays.session_id = keys_songplays.session_id AND sparkify.songplays.item_in_session = keys_songplays.item_in_session) - (SELECT count(*) AS count_2 
-FROM keys_songplays) AS surplus, (SELECT count(*) AS count_3 
-FROM sparkify.songplays JOIN keys_songplays ON sparkify.songplays.session_id = keys_songplays.session_id AND sparkify.songplays.item_in_session = keys_songplays.item_in_session 
-WHERE sparkify.songplays.artist_id IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.artists AS artist_id_of 
-WHERE artist_id_of.artist_id = sparkify.songplays.artist_id))) AS artist_id_resolves, (SELECT count(*) AS count_4 
-FROM sparkify.songplays JOIN keys_songplays ON sparkify.songplays.session_id = keys_songplays.session_id AND sparkify.songplays.item_in_session = keys_songplays.item_in_session 
-WHERE sparkify.songplays.song_id IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.songs AS song_id_of 
-WHERE song_id_of.song_id = sparkify.songplays.song_id))) AS song_id_resolves, (SELECT count(*) AS count_5 
-FROM sparkify.songplays JOIN keys_songplays ON sparkify.songplays.session_id = keys_songplays.session_id AND sparkify.songplays.item_in_session = keys_songplays.item_in_session 
-WHERE sparkify.songplays.start_time IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.time AS start_time_of 
-WHERE start_time_of.start_time = sparkify.songplays.start_time))) AS start_time_resolves, (SELECT count(*) AS count_6 
-FROM sparkify.songplays JOIN keys_songplays ON sparkify.songplays.session_id = keys_songplays.session_id AND sparkify.songplays.item_in_session = keys_songplays.item_in_session 
-WHERE sparkify.songplays.user_id IS NOT NULL AND NOT (EXISTS (SELECT * 
-FROM sparkify.users AS user_id_of 
-WHERE user_id_of.user_id = sparkify.songplays.user_id))) AS user_id_resolves, sum(CASE WHEN (sparkify.songplays.duration > :duration_1) THEN :param_1 ELSE :param_2 END) AS duration_positive, sum(CASE WHEN (sparkify.songplays.level IN (:level_1_1, :level_1_2)) THEN :param_3 ELSE :param_4 END) AS level_known 
-FROM sparkify.songplays JOIN keys_songplays ON sparkify.songplays.session_id = keys_songplays.session_id AND sparkify.songplays.item_in_session = keys_songplays.item_in_session;
+SELECT count(*) - (SELECT count(*) AS count_1 
+FROM keys_songplays AS given) AS surplus, sum(CASE WHEN (sparkify.songplays.artist_id IS NOT NULL AND artist_id_of.artist_id IS NULL) THEN :param_1 ELSE :param_2 END) AS artist_id_resolves, sum(CASE WHEN (sparkify.songplays.song_id IS NOT NULL AND song_id_of.song_id IS NULL) THEN :param_3 ELSE :param_4 END) AS song_id_resolves, sum(CASE WHEN (sparkify.songplays.start_time IS NOT NULL AND start_time_of.start_time IS NULL) THEN :param_5 ELSE :param_6 END) AS start_time_resolves, sum(CASE WHEN (sparkify.songplays.user_id IS NOT NULL AND user_id_of.user_id IS NULL) THEN :param_7 ELSE :param_8 END) AS user_id_resolves, sum(CASE WHEN (sparkify.songplays.session_id IS NULL OR sparkify.songplays.duration > :duration_1) THEN :param_9 ELSE :param_10 END) AS duration_positive, sum(CASE WHEN (sparkify.songplays.session_id IS NULL OR sparkify.songplays.level IN (:level_1_1, :level_1_2)) THEN :param_11 ELSE :param_12 END) AS level_known 
+FROM keys_songplays LEFT OUTER JOIN sparkify.songplays ON sparkify.songplays.session_id = keys_songplays.session_id AND sparkify.songplays.item_in_session = keys_songplays.item_in_session LEFT OUTER JOIN sparkify.artists AS artist_id_of ON artist_id_of.artist_id = sparkify.songplays.artist_id LEFT OUTER JOIN sparkify.songs AS song_id_of ON song_id_of.song_id = sparkify.songplays.song_id LEFT OUTER JOIN sparkify.time AS start_time_of ON start_time_of.start_time = sparkify.songplays.start_time LEFT OUTER JOIN sparkify.users AS user_id_of ON user_id_of.user_id = sparkify.songplays.user_id;
 
 -- if a key has more than one row
 SELECT count(*) AS key_unique 
