@@ -10,8 +10,10 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.sql.dml import Delete
 
+from sparkify_dwh import Settings, Warehouse
 from sparkify_dwh.dialects.duckdb import DuckDBDialect
 from sparkify_dwh.dialects.redshift import RedshiftDialect
+from sparkify_dwh.errors import DatabaseError
 from sparkify_dwh.sql import (
     BLANK_CHARACTERS,
     BLANKS,
@@ -205,3 +207,22 @@ def test_an_unknown_engine_is_refused_loudly() -> None:
         Clean(sa.column("x"), BLANKS).compile(
             dialect=importlib.import_module("sqlalchemy.dialects.sqlite").dialect()
         )
+
+
+@pytest.mark.parametrize(("limit", "counted"), [("800MiB", "700.0 MiB"), ("8GiB", "7.0 GiB")])
+def test_duckdb_counts_to_seven_eighths_of_the_memory_limit(
+    tmp_path: Path, limit: str, counted: str
+) -> None:
+    """It takes more than it counts."""
+    settings = Settings(database_url=f"duckdb:///{tmp_path / 'x.duckdb'}", memory_limit=limit)
+    with Warehouse(settings).engine.connect() as connection:
+        shown = connection.execute(sa.select(sa.func.current_setting("memory_limit"))).scalar_one()
+    assert shown == counted
+
+
+@pytest.mark.parametrize("limit", ["much", "2", "80%", "1GiB'", "-1GiB", "1e999GiB"])
+def test_a_memory_limit_that_is_none_is_refused(tmp_path: Path, limit: str) -> None:
+    settings = Settings(database_url=f"duckdb:///{tmp_path / 'x.duckdb'}", memory_limit=limit)
+    with pytest.raises(DatabaseError, match="does not take the memory limit") as caught:
+        Warehouse(settings).migrate()
+    assert caught.value.hint == "write it like 2GiB"

@@ -47,7 +47,11 @@ _MEANINGS = (
         "needs more memory or temporary space",
         "allow more memory: --memory-limit, or free some space beside the file",
     ),
-    (("memory_limit", "memory limit"), "does not take the memory limit", "write it like 2GiB"),
+    (
+        ("memory limit", "unit for memory", "memory must", "memory cannot", "memory value"),
+        "does not take the memory limit",
+        "write it like 2GiB",
+    ),
     (
         ("database has been invalidated",),
         "was closed after an error",
