@@ -12,7 +12,7 @@ from .declare import Target
 from .errors import BooksError, CheckError
 from .executor import Executor
 from .models.audit import LOADED
-from .quality import Measure
+from .quality import Measure, StarCheck
 from .state import Load
 
 
@@ -38,10 +38,11 @@ def check_target(
     check = quality.star_check(target, keys)
     step: dict[str, Any] = {"step": "check", "target": target.name}
     counts = {"key_unique": 0}
-    if check.broken is not None and stored is None:
-        counts |= ex.numbers(check.broken, **step)
+    if stored is not None:
+        apart = quality.star_check(target, keys, apart=True)
+        counts |= _by_history(ex, check, apart, stored, step)
     elif check.broken is not None:
-        counts |= _by_history(ex, target, keys, stored, step)
+        counts |= ex.numbers(check.broken, **step)
     with ex.when("a key has more than one row", keys is None or counts["surplus"]) as wanted:
         if wanted:
             counts |= ex.numbers(check.duplicates, **step)
@@ -52,18 +53,17 @@ def check_target(
 
 
 def _by_history(
-    ex: Executor, target: Target, keys: sa.Table | None, stored: int | None, step: dict[str, Any]
+    ex: Executor, check: StarCheck, apart: StarCheck, stored: int, step: dict[str, Any]
 ) -> Mapping[str, int]:
-    """The broken rows of a target: what they refer to is looked for near them, or in one pass."""
+    """What breaks a check: foreign keys in one pass, or apart where rows stood there before."""
     found: Mapping[str, int] = {}
-    for condition, holds, apart in (
-        ("no facts were stored before", not stored, False),
-        ("facts were stored before", stored, True),
+    for condition, holds, way in (
+        ("no facts were stored before", not stored, check),
+        ("facts were stored before", stored, apart),
     ):
-        check = quality.star_check(target, keys, apart=apart)
         with ex.when(condition, holds) as wanted:
-            if wanted and check.broken is not None:
-                found = ex.numbers(check.broken, **step)
+            if wanted and way.broken is not None:
+                found = ex.numbers(way.broken, **step)
     return found
 
 

@@ -204,12 +204,12 @@ def _merge_target(ex: Executor, load: Load, target: Target, lookups: Mapping[str
     work = load.works.get(target.name)
     found = lookups.get(target.name)
     changed = found is not None and _reference_work(load, found) is not None
-    stored = 0
+    stored = None
     if found is not None and (work is not None or changed):
         stored = found.stored(ex)
         found.fill(ex, work.rows if work else None, changed)
     if work is not None:
-        work.stored = stored if found is not None else None
+        work.stored = stored
         if target.derivation is not None:
             follows = next(
                 w for w in load.works.values() if w.target.table is target.derivation.follows

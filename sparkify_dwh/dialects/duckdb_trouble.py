@@ -48,7 +48,14 @@ _MEANINGS = (
         "allow more memory: --memory-limit, or free some space beside the file",
     ),
     (
-        ("memory limit", "unit for memory", "memory must", "memory cannot", "memory value"),
+        (
+            "memory_limit",
+            "memory limit",
+            "unit for memory",
+            "memory must",
+            "memory cannot",
+            "memory value",
+        ),
         "does not take the memory limit",
         "write it like 2GiB",
     ),
