@@ -15,11 +15,12 @@ from sparkify_dwh import SPARKIFY, Settings, SparkifyError
 from sparkify_dwh.cli import app
 from sparkify_dwh.cli.loads import SOMETHING_TO_LOAD
 from sparkify_dwh.cli.options import SETTINGS
-from sparkify_dwh.config import ENV_PREFIX
-from sparkify_dwh.lineage import fields as all_fields
-from sparkify_dwh.lineage import lineage
-from sparkify_dwh.models import Base
-from sparkify_dwh.quality import PARSER_RULES, star_reasons
+from sparkify_dwh.core.settings import ENV_PREFIX
+from sparkify_dwh.models.base import Base
+from sparkify_dwh.models.lineage import fields as all_fields
+from sparkify_dwh.models.lineage import lineage
+from sparkify_dwh.steps.quarantine import PARSER_RULES
+from sparkify_dwh.steps.star_checks import star_reasons
 
 WIDTH = 80
 
@@ -328,7 +329,7 @@ def load_summary() -> str:
 
     from sparkify_dwh import Warehouse
     from sparkify_dwh.cli.summary import summary
-    from sparkify_dwh.generate import generate
+    from sparkify_dwh.sample.generate import generate
 
     with tempfile.TemporaryDirectory() as folder:
         generate(folder, events=20_000, songs=300, days=8, dirty=0.001)

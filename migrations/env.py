@@ -11,12 +11,12 @@ from alembic import context
 from sqlalchemy.engine import make_url
 
 import sparkify_dwh.dialects  # noqa: F401  (registers the dialects before an engine is made)
-from sparkify_dwh.config import Settings
+from sparkify_dwh.core.settings import Settings
 from sparkify_dwh.dialects import load_engine
-from sparkify_dwh.dialects.incoming import is_incoming
-from sparkify_dwh.executor import Executor
-from sparkify_dwh.models import Base
-from sparkify_dwh.schema import has_lock
+from sparkify_dwh.dialects.duckdb.incoming_table import is_incoming
+from sparkify_dwh.jobs.migrate import has_lock
+from sparkify_dwh.models.base import Base
+from sparkify_dwh.steps.executor import Executor
 
 config = context.config
 settings: Settings = config.attributes.get("settings") or Settings(

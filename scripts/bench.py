@@ -27,7 +27,7 @@ from time import perf_counter
 
 import bench_scale
 
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 HERE = Path(__file__).parent
 #: Bytes of logs, spool and database for one event, with room to spare.

@@ -224,10 +224,10 @@ def count_statements() -> None:
     os.environ.update(bench_s3.ENVIRONMENT)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     import boto3
-    from loads import OnRedshift, Source, song
     from moto.server import ThreadedMotoServer
-    from redshift.buckets import S3Server
-    from redshift.server import Standin
+    from standin.buckets import S3Server
+    from standin.server import Standin
+    from support.warehouses import OnRedshift, Source, song
 
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
@@ -253,7 +253,7 @@ def manifest(bench: Bench, make: type[Row]) -> list[Row]:
     """Client work for a manifest: memory, and time to that of a quarter."""
 
     def client(count: int) -> list[str]:
-        return [sys.executable, str(TESTS / "manifest_work.py"), str(count)]
+        return [sys.executable, str(TESTS / "support" / "manifest_work.py"), str(count)]
 
     objects = min(MANIFEST_OBJECTS, 100 * bench.songs)
     many, few, none = ([], [], [])  # type: tuple[list[Measured], list[Measured], list[Measured]]

@@ -11,25 +11,29 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
-from . import loading, schema
-from .config import Settings
-from .declare import Declarations
+from .core.errors import DatabaseError, LockError, SchemaVersionError, UsageError
+from .core.progress import SILENT, Observer
+from .core.settings import Settings
+from .core.table import Table
 from .dialects import load_engine
 from .dialects.base import Engine
-from .errors import DatabaseError, LockError, SchemaVersionError, UsageError
-from .extensions import declared
-from .observe import SILENT, Observer
-from .results import CheckResult, Plan, Run, Table
-from .schema import SchemaStatus
+from .inspection.checks import CheckResult
+from .jobs import migrate
+from .jobs.load import run as loading
+from .jobs.load.plan import Plan
+from .jobs.load.result import Run
+from .jobs.migrate import SchemaStatus
+from .models.declare import Declarations
+from .models.extensions import declared
 
 if TYPE_CHECKING:
-    from .compaction import Compaction
-    from .erasing import Erasure
-    from .going_back import Loss
-    from .profiles import Profile
-    from .pruning import Pruning
-    from .report import Report
-    from .waiting import SourceCheck
+    from .inspection.freshness import SourceCheck
+    from .inspection.profile.results import Profile
+    from .inspection.report.writing import Report
+    from .jobs.compact import Compaction
+    from .jobs.downgrade_losses import Loss
+    from .jobs.erase import Erasure
+    from .jobs.prune import Pruning
 
 log = logging.getLogger("sparkify_dwh")
 
@@ -82,10 +86,10 @@ class Warehouse:
         :raises UsageError: when there is no such revision.
         :raises DatabaseError: when the database cannot be opened or is held by another.
         """
-        config = schema.alembic_config(self.settings, self.declarations)
+        config = migrate.alembic_config(self.settings, self.declarations)
         with self._engine().session() as connection:
-            schema.upgrade(connection, config, to)
-            return schema.status(connection, config)
+            migrate.upgrade(connection, config, to)
+            return migrate.status(connection, config)
 
     def migration_losses(self, to: str) -> list[Loss]:
         """The tables and columns with rows that migrating to a revision would drop.
@@ -93,12 +97,12 @@ class Warehouse:
         :raises UsageError: when there is no such revision.
         :raises DatabaseError: when the database cannot be opened or reached.
         """
-        from .going_back import losses
+        from .jobs.downgrade_losses import losses
 
         engine = self._engine()
         if not engine.exists():
             return []
-        config = schema.alembic_config(self.settings, self.declarations)
+        config = migrate.alembic_config(self.settings, self.declarations)
         with engine.session(read_only=True) as connection:
             return losses(connection, config, to)
 
@@ -107,7 +111,7 @@ class Warehouse:
 
         :raises DatabaseError: when the database cannot be opened or reached.
         """
-        config = schema.alembic_config(self.settings, self.declarations)
+        config = migrate.alembic_config(self.settings, self.declarations)
         engine = self._engine()
         if not engine.exists():
             from alembic.script import ScriptDirectory
@@ -115,15 +119,15 @@ class Warehouse:
             heads = tuple(sorted(ScriptDirectory.from_config(config).get_heads()))
             return SchemaStatus((), heads, "missing")
         with engine.session(read_only=True) as connection:
-            return schema.status(connection, config)
+            return migrate.status(connection, config)
 
     def migration_sql(self, to: str = "heads") -> str:
         """The SQL of migrating an empty database to a revision; connects to none.
 
         :raises UsageError: when there is no such revision.
         """
-        config = schema.alembic_config(self.settings, self.declarations)
-        return schema.migration_sql(config, to)
+        config = migrate.alembic_config(self.settings, self.declarations)
+        return migrate.migration_sql(config, to)
 
     # Loading ------------------------------------------------------------------------------
 
@@ -154,24 +158,24 @@ class Warehouse:
         if not engine.exists():
             return True
         with engine.session(read_only=True) as connection:
-            if schema.is_current(connection, self.declarations):
+            if migrate.is_current(connection, self.declarations):
                 return False
-            config = schema.alembic_config(self.settings, self.declarations)
-            return schema.status(connection, config).state == "missing"
+            config = migrate.alembic_config(self.settings, self.declarations)
+            return migrate.status(connection, config).state == "missing"
 
     def _ready(self, engine: Engine, connection: sa.Connection) -> None:
         """Migrates a new embedded database; refuses any other that is not current."""
-        if schema.is_current(connection, self.declarations):
+        if migrate.is_current(connection, self.declarations):
             return
-        config = schema.alembic_config(self.settings, self.declarations)
-        found = schema.status(connection, config)
+        config = migrate.alembic_config(self.settings, self.declarations)
+        found = migrate.status(connection, config)
         connection.rollback()
         if found.state == "missing" and engine.embedded:
             self._tell("new database: migrating it first")
-            schema.upgrade(connection, config, "heads")
-            found = schema.status(connection, config)
+            migrate.upgrade(connection, config, "heads")
+            found = migrate.status(connection, config)
             connection.rollback()
-        schema.require_current(found)
+        migrate.require_current(found)
 
     def compact(
         self,
@@ -197,7 +201,7 @@ class Warehouse:
         :raises SourceError: when an object cannot be read or written.
         :raises DatabaseError: when the ledger cannot be read or written.
         """
-        from .compacting import Compacting
+        from .jobs.compact import Compacting
 
         engine = self._engine()
         return Compacting(
@@ -219,9 +223,9 @@ class Warehouse:
         :param engine: plan for this engine with an empty ledger, without connecting or listing.
         :raises UsageError: when there is no such engine.
         """
-        from . import reading
+        from .jobs.load import plan
 
-        return reading.plan(self.settings, self.declarations, engine, reload=all)
+        return plan.plan(self.settings, self.declarations, engine, reload=all)
 
     # Looking at files ---------------------------------------------------------------------
 
@@ -236,9 +240,9 @@ class Warehouse:
         :raises SettingsError: when a source has no place.
         :raises SourceError: when one is missing, unreadable or holds no file.
         """
-        from . import profiling
+        from .inspection.profile import profile
 
-        return profiling.profile(
+        return profile.profile(
             self.settings, self.declarations, sources, top=top, observer=self.observer
         )
 
@@ -254,7 +258,7 @@ class Warehouse:
         :raises UsageError: when it is no id.
         :raises DatabaseError: when the database, its lock or its schema stands in the way.
         """
-        from .erasing import Erasing
+        from .jobs.erase import Erasing
 
         return Erasing(
             self._reader(),
@@ -275,7 +279,7 @@ class Warehouse:
         :raises UsageError: when the moment lies in the future.
         :raises DatabaseError: when the database, its lock or its schema stands in the way.
         """
-        from .pruning import cutoff, prune
+        from .jobs.prune import cutoff, prune
 
         return prune(
             self._reader(), cutoff(days, before), ready=self._require_current, dry_run=dry_run
@@ -288,17 +292,17 @@ class Warehouse:
         :raises SourceError: when a source is missing or unreadable.
         :raises DatabaseError: when there is no warehouse, or its schema stands in the way.
         """
-        from .waiting import check_sources
+        from .inspection.freshness import check_sources
 
         return check_sources(
             self._reader(), self.declarations, ready=self._require_current, max_age=max_age
         )
 
     def _require_current(self, connection: sa.Connection) -> None:
-        if schema.is_current(connection, self.declarations):
+        if migrate.is_current(connection, self.declarations):
             return
-        config = schema.alembic_config(self.settings, self.declarations)
-        schema.require_current(schema.status(connection, config))
+        config = migrate.alembic_config(self.settings, self.declarations)
+        migrate.require_current(migrate.status(connection, config))
         connection.rollback()
 
     # Reading ------------------------------------------------------------------------------
@@ -310,9 +314,9 @@ class Warehouse:
         :raises UsageError: when the statement is wrong or would write.
         :raises DatabaseError: when there is no warehouse yet.
         """
-        from . import reading
+        from .inspection import query
 
-        return reading.query(self._reader(), sql, limit)
+        return query.query(self._reader(), sql, limit)
 
     def runs(self, run_id: str | None = None) -> Any:
         """The run log, newest first: a table.
@@ -322,10 +326,10 @@ class Warehouse:
         :raises UsageError: when no run has this id.
         :raises DatabaseError: when there is no warehouse yet.
         """
-        from . import reading
+        from .inspection import runs
 
         with self._reading() as engine:
-            return reading.runs(engine) if run_id is None else reading.run_detail(engine, run_id)
+            return runs.runs(engine) if run_id is None else runs.run_detail(engine, run_id)
 
     def rejects(self, run: str | None = None, *, locate: bool = False) -> Table:
         """Refused rows: of one run, or of the newest run of each object.
@@ -339,20 +343,20 @@ class Warehouse:
         :raises UsageError: when no run has this id.
         :raises DatabaseError: when there is no warehouse yet.
         """
-        from . import rejected
+        from .inspection import rejects
 
         with self._reading() as engine:
-            return rejected.rejects(engine, self.declarations, run, find=locate)
+            return rejects.rejects(engine, self.declarations, run, find=locate)
 
     def check(self) -> CheckResult:
         """Keys, foreign keys and declared checks of the whole star; a failed one raises nothing.
 
         :raises DatabaseError: when there is no warehouse yet.
         """
-        from . import reading
+        from .inspection import checks
 
         with self._reading() as engine:
-            return reading.check(engine, self.declarations)
+            return checks.check(engine, self.declarations)
 
     def report(self, path: str | Path | None = None) -> Report:
         """One self-contained HTML page: runs, books, refused rows, rules, the star, its schema.
@@ -365,12 +369,12 @@ class Warehouse:
             written.
         :raises DatabaseError: when there is no warehouse yet, or its schema version is another.
         """
-        from .report import report, writable
+        from .inspection.report import report
+        from .inspection.report.writing import writable
 
         place = None if path is None else writable(path)
-        config = schema.alembic_config(self.settings, self.declarations)
         with self._reading() as engine:
-            made = report(engine, self.declarations, config)
+            made = report(engine, self.declarations, self._require_current)
         if place is not None:
             made.write(place)
         return made
@@ -382,7 +386,7 @@ class Warehouse:
         tables) or ``looked up``; ``through`` names the columns of other tables it is taken from,
         ``by`` the columns that a look-up compares. Opens no database and raises nothing.
         """
-        from . import lineage
+        from .models import lineage
 
         return Table(lineage.COLUMNS, lineage.lineage_rows(self.declarations))
 
@@ -400,7 +404,7 @@ class Warehouse:
             except DatabaseError:
                 raise error from error.__cause__
             try:
-                schema.require_current(found)
+                migrate.require_current(found)
             except SchemaVersionError as told:
                 raise told from error
             raise

@@ -14,12 +14,12 @@ from typing import Any
 import duckdb
 import pytest
 from hypothesis import HealthCheck, settings
-from reference import COLUMNS, Books, Reference
+from support.reference import COLUMNS, Books, Reference
 
 from sparkify_dwh import Run, Settings, Warehouse
-from sparkify_dwh.quarantine import shown_raw
+from sparkify_dwh.steps.quarantine import shown_raw
 
-pytest_plugins = ["redshift.plugin"]
+pytest_plugins = ["standin.plugin"]
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 SOURCES = {"events": "log_data", "songs": "song_data"}

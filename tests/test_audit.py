@@ -8,19 +8,20 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import hazards
 import pytest
 import sqlalchemy as sa
 from conftest import Factory, Folders
-from hazards import Scene
+from support import kill_and_fail
+from support.kill_and_fail import Scene
 
-from sparkify_dwh import BooksError, Settings, SourceError, Warehouse, closing
-from sparkify_dwh.audit import RUN, OpenRun, cut
+from sparkify_dwh import BooksError, Settings, SourceError, Warehouse
 from sparkify_dwh.cli.ends import Interrupted
-from sparkify_dwh.dialects.duckdb import DuckDBEngine
-from sparkify_dwh.executor import Executor
-from sparkify_dwh.runlog import reason
-from sparkify_dwh.state import Load
+from sparkify_dwh.core.errors import reason
+from sparkify_dwh.dialects.duckdb.engine import DuckDBEngine
+from sparkify_dwh.jobs.load import record
+from sparkify_dwh.jobs.load.state import Load
+from sparkify_dwh.steps.executor import Executor
+from sparkify_dwh.steps.ledger import RUN, OpenRun, cut
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +62,11 @@ def test_the_log_is_only_appended_to(scene: Scene, tmp_path: Path) -> None:
     middle = len(scene.moments) // 2
     for number, step in enumerate(("fails", "refused", "loaded", "nothing new", "again")):
         if step == "fails":
-            with hazards.fail_at(middle):
-                hazards.observed(values)
+            with kill_and_fail.fail_at(middle):
+                kill_and_fail.observed(values)
         else:
             given = {**values, "max_rejects": 0} if step == "refused" else values
-            hazards.observed(given, all=step == "again")
+            kill_and_fail.observed(given, all=step == "again")
         now = log_rows(database)
         assert now[: len(seen)] == seen and len(now) == len(seen) + 2, (number, step)
         seen = now
@@ -102,8 +103,8 @@ def test_outcomes_of_runs_without_an_end(
                     pid=1, db_user="u", engine="duckdb", version="0",
                 )
             )  # fmt: skip
-    monkeypatch.setattr("sparkify_dwh.runlog.ACTIVE", {"1-thread"})
-    monkeypatch.setattr("sparkify_dwh.loading.ACTIVE", {"1-thread"})
+    monkeypatch.setattr("sparkify_dwh.steps.ledger.ACTIVE", {"1-thread"})
+    monkeypatch.setattr("sparkify_dwh.jobs.load.run.ACTIVE", {"1-thread"})
     found = {run["run_id"]: run["event"] for run in warehouse.runs().records()}
     assert (found["1-thread"], found["2-other"]) == ("running", "died")
     # They are older than a run that ended, so an earlier load has named them.
@@ -133,12 +134,12 @@ def test_a_reason_is_cut_between_characters() -> None:
 
 
 def unbalanced(folders: Folders, scene: Scene, wrong: str) -> None:
-    before = hazards.digest(folders.database)
+    before = kill_and_fail.digest(folders.database)
     with pytest.raises(BooksError) as caught:
         folders.load()
     assert caught.value.exit_code == 1
     assert wrong in caught.value.what and "rolled back" in caught.value.hint
-    assert hazards.digest(folders.database) == before
+    assert kill_and_fail.digest(folders.database) == before
     newest = folders.warehouse.runs().records()[0]
     assert (newest["event"], newest["reason"]) == ("rolled back", caught.value.what)
 
@@ -173,14 +174,14 @@ def test_a_target_that_does_not_balance_fails_the_load(
     target: str,
     account: str,
 ) -> None:
-    original = closing.balance
+    original = record.balance
 
     def miscounted(load: Load) -> None:
         found = load.works[target].account
         setattr(found, account, getattr(found, account) + 1)
         original(load)
 
-    monkeypatch.setattr(closing, "balance", miscounted)
+    monkeypatch.setattr(record, "balance", miscounted)
     unbalanced(folders_of(scene, warehouse), scene, f"{target}: staged")
 
 
@@ -254,14 +255,14 @@ def test_a_dry_run_fails_as_the_load_does(
     database = scene.database(tmp_path)
     values = scene.values(database)
     log = log_rows(database)
-    original = closing.balance
+    original = record.balance
 
     def miscounted(load: Load) -> None:
         load.works["users"].account.merged += 1
         original(load)
 
-    monkeypatch.setattr(closing, "balance", miscounted)
-    found = [hazards.observed(values, dry_run=dry) for dry in (True, False)]
+    monkeypatch.setattr(record, "balance", miscounted)
+    found = [kill_and_fail.observed(values, dry_run=dry) for dry in (True, False)]
     assert found[0].error == found[1].error == "BooksError"
     assert (found[0].what, found[0].exit_code) == (found[1].what, found[1].exit_code)
     assert len(log_rows(database)) == len(log) + 2

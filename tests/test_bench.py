@@ -38,7 +38,7 @@ def test_the_baseline_makes_the_same_star(tmp_path: Path) -> None:
     """What is measured against does the same work: it counts the same rows on clean data."""
     import duckdb
 
-    from sparkify_dwh.generate import generate
+    from sparkify_dwh.sample.generate import generate
 
     expected = generate(tmp_path, events=3000, songs=50, days=3)
     subprocess.run(

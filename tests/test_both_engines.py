@@ -7,18 +7,28 @@ import re
 from pathlib import Path
 from typing import Any
 
-import hazards
 import pytest
 import sqlalchemy as sa
 from conftest import NO_LIMIT, Folders, whole
-from engines import House, Houses, OnRedshift, aws_keys, house, migrated, s3_server, standin
-from reference import Reference
-from strategies import HOME, event, line, lines, song
+from support import kill_and_fail
+from support.both_engines import (
+    House,
+    Houses,
+    OnRedshift,
+    aws_keys,
+    house,
+    migrated,
+    s3_server,
+    standin,
+)
+from support.records import HOME, event, line, lines, song
+from support.reference import Reference
 
-from sparkify_dwh import BooksError, Settings, SparkifyError, UsageError, Warehouse, closing
-from sparkify_dwh.executor import Executor
+from sparkify_dwh import BooksError, Settings, SparkifyError, UsageError, Warehouse
+from sparkify_dwh.jobs.load import record
+from sparkify_dwh.jobs.load.state import Load
 from sparkify_dwh.models.base import Base
-from sparkify_dwh.state import Load
+from sparkify_dwh.steps.executor import Executor
 
 __all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 TABLES = sorted(Base.metadata.tables)
@@ -72,7 +82,7 @@ def test_a_load_does_not_read_what_is_known_of_other_runs(house: Houses) -> None
         warehouse.load()
         sent = warehouse.database.sql()
     else:
-        with hazards.at_moments() as moments:
+        with kill_and_fail.at_moments() as moments:
             warehouse.load()
         sent = list(moments)
     of_runs = "load_step|load_book|quality_result|rejected_row"
@@ -125,11 +135,11 @@ def test_books_that_do_not_balance_fail_the_load(
         load.works["users"].account.duplicate += 1
         balance(load)
 
-    balance = closing.balance
+    balance = record.balance
     if account == "merged":
         monkeypatch.setattr(Executor, "change", lossy)
     else:
-        monkeypatch.setattr(closing, "balance", miscounted)
+        monkeypatch.setattr(record, "balance", miscounted)
     with pytest.raises(BooksError, match="users: staged") as caught:
         warehouse.load()
     assert caught.value.exit_code == 1

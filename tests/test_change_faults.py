@@ -7,18 +7,18 @@ from collections import Counter
 from pathlib import Path
 from types import SimpleNamespace
 
-import hazards
 import pytest
 import sqlalchemy as sa
-from changes import CHANGES, OnFolders, OnStandin, Scene, observed
-from figures import figure
-from hazards import EVERY, SOAK, points
-from loads import OnRedshift, Source, aws_keys, migrated
-from redshift.buckets import S3Server
-from redshift.fixtures import s3_server, standin
+from standin.buckets import S3Server
+from standin.fixtures import s3_server, standin
+from support import kill_and_fail
+from support.kill_and_fail import EVERY, SOAK, points
+from support.maintenance_faults import CHANGES, OnFolders, OnStandin, Scene, observed
+from support.soak_figures import figure
+from support.warehouses import OnRedshift, Source, aws_keys, migrated
 
-from sparkify_dwh import turn
-from sparkify_dwh.models import Base
+from sparkify_dwh.jobs import locked_change
+from sparkify_dwh.models.base import Base
 
 __all__ = ["aws_keys", "migrated", "s3_server", "standin"]
 
@@ -60,19 +60,21 @@ def test_each_statement_and_commit_is_struck(scene: Scene, name: str) -> None:
     statements, kinds = scene.statements[name], scene.kinds
     commits = [n for n, sql in enumerate(statements, 1) if sql.upper() == "COMMIT"]
     assert commits and len(statements) > 10
-    offset = random.Random(hazards.SEED).randrange(len(kinds))
+    offset = random.Random(kill_and_fail.SEED).randrange(len(kinds))
     total = len(statements)
     chosen = [
         (number, kind)
-        for turn, number in enumerate(points(total, f"{name} {scene.engine}"), offset)
-        for kind in (kinds if SOAK else (kinds[turn % len(kinds)],))
+        for locked_change, number in enumerate(points(total, f"{name} {scene.engine}"), offset)
+        for kind in (kinds if SOAK else (kinds[locked_change % len(kinds)],))
     ]
     # The commit of the change: refused, and done without anybody left who knows.
     chosen += [(commits[-1], kind) for kind in (kinds[0], kinds[-1])]
     unanswered = (commits[-1], kinds[-1])
     made: Counter[int] = Counter()
     for nth, (number, kind) in enumerate(dict.fromkeys(chosen)):
-        what = f"seed {hazards.SEED}, {name} {kind} at {number}: {statements[number - 1][:80]}"
+        what = (
+            f"seed {kill_and_fail.SEED}, {name} {kind} at {number}: {statements[number - 1][:80]}"
+        )
         scene.restore()
         report = scene.struck(name, number, kind)
         load = ((number, kind) == unanswered and name == "erase") or (SOAK and nth % EVERY == 0)
@@ -83,7 +85,7 @@ def test_each_statement_and_commit_is_struck(scene: Scene, name: str) -> None:
         engine=scene.engine,
         of=total * len(kinds),
         tried=sum(made.values()),
-        seed=hazards.SEED,
+        seed=kill_and_fail.SEED,
     )
 
 
@@ -92,13 +94,13 @@ def test_another_session_in_the_way_of_an_erasure(
     bucket: OnStandin, times: int, made: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It starts again some times; all of it is done or nothing."""
-    monkeypatch.setattr(turn, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(locked_change, "time", SimpleNamespace(sleep=lambda seconds: None))
     bucket.restore()
     bucket.house.database.faults.fail(
         "^DELETE FROM sparkify.users", "1023", detail="violation on table - 1", times=times
     )
     report = observed("erase", bucket.house.warehouse, None)
     again = [text for text in report.told if "starting again" in text]
-    assert len(again) == (2 if made else turn.RETRIES - 1)
+    assert len(again) == (2 if made else locked_change.RETRIES - 1)
     assert report.error == (None if made else "DatabaseError")
     assert bucket.survived("erase", report, "a conflict", load=False) == made

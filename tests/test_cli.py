@@ -14,12 +14,13 @@ import pytest
 from alembic.script import ScriptDirectory
 from typer.testing import CliRunner, Result
 
-from sparkify_dwh import Settings, Warehouse, errors
+from sparkify_dwh import Settings, Warehouse
 from sparkify_dwh.cli import app
 from sparkify_dwh.cli.options import SETTINGS
 from sparkify_dwh.cli.starting import config_text
-from sparkify_dwh.config import ENV_ONLY, ENV_PREFIX
-from sparkify_dwh.generate import generate
+from sparkify_dwh.core import errors
+from sparkify_dwh.core.settings import ENV_ONLY, ENV_PREFIX
+from sparkify_dwh.sample.generate import generate
 
 RUNNER = CliRunner()
 SONG = {

@@ -16,15 +16,15 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, Warehouse
-from sparkify_dwh.audit import SourceBook
 from sparkify_dwh.cli import app, output
 from sparkify_dwh.cli.looking import is_cut
-from sparkify_dwh.cli.output import cell, inert, plain, records, to_json
+from sparkify_dwh.cli.output import cell, plain, records, to_json
 from sparkify_dwh.cli.summary import summary
 from sparkify_dwh.cli.tables import Counted, Place, shortened, table, text_width, wrapped
-from sparkify_dwh.merge import Account
-from sparkify_dwh.quarantine import shown_raw
-from sparkify_dwh.results import Run
+from sparkify_dwh.core.safe_text import inert
+from sparkify_dwh.jobs.load.result import Run
+from sparkify_dwh.steps.books import Account, SourceBook
+from sparkify_dwh.steps.quarantine import shown_raw
 
 NASTY = "\x1b[31mred\x07\x9b1m\u202eevil\u2066\r\n\x00\x7f\u200b"
 

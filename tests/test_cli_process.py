@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from sparkify_dwh import Settings, Warehouse
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 HEAVY = ("sqlalchemy", "duckdb", "alembic", "pydantic", "boto3", "botocore", "redshift_connector")
 COMMAND = (sys.executable, "-m", "sparkify_dwh")
@@ -62,7 +62,7 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
 
 HELD = """
 import sys, time
-import sparkify_dwh.pipeline as pipeline
+import sparkify_dwh.jobs.load.attempt as pipeline
 from sparkify_dwh.cli import main
 
 def held(*arguments):

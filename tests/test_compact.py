@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, Factory, Folders, examples
-from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
-from strategies import EVENTS, SONGS, line, lines, objects, song
+from support.fuzzing import fuzzed
+from support.records import EVENTS, SONGS, line, lines, objects, song
 
-import sparkify_dwh.compacting
+import sparkify_dwh.jobs.compact
 from sparkify_dwh import Run, SettingsError, SourceError, UsageError
-from sparkify_dwh.compaction import Compaction
-from sparkify_dwh.depot import Folder
-from sparkify_dwh.generate import generate
+from sparkify_dwh.jobs.compact import Compaction
+from sparkify_dwh.sample.generate import generate
+from sparkify_dwh.storage.compacted_store import FolderStore
 
 LEDGER = (
     "SELECT source, key, version, size, rows_read, rows_staged, rows_refused FROM audit.load_file"
@@ -275,7 +275,7 @@ def test_sizes_are_even_and_their_number_a_multiple_of_the_slices(
     generate(twins.plain.root / "made", events=9000, songs=1, days=60, seed=2)
     twins.plain.folders["events"].rmdir()
     (twins.plain.root / "made" / "log_data").rename(twins.plain.folders["events"])
-    monkeypatch.setattr(sparkify_dwh.compacting, "AIM", 50_000)
+    monkeypatch.setattr(sparkify_dwh.jobs.compact, "AIM", 50_000)
     done = twins.compact("events", slices=3)
     sizes = [each["size"] for each in done.made]
     assert len(sizes) % 3 == 0 and 3 < len(sizes) < 60
@@ -288,7 +288,7 @@ def test_large_objects_stay_as_they_are(twins: Twins, monkeypatch: pytest.Monkey
     many = b"\n".join([line(song(song_id=f"L{n}")) for n in range(20)])
     twins.plain.put("songs", "large.json", many)
     twins.plain.put("songs", "large.json.gz", gzip.compress(many))
-    monkeypatch.setattr(sparkify_dwh.compacting, "LARGE", 1500)
+    monkeypatch.setattr(sparkify_dwh.jobs.compact, "LARGE", 1500)
     done = twins.compact(slices=1)
     assert (done.large, done.compacted) == (2, 6)
     twins.load()
@@ -340,8 +340,8 @@ def test_interrupted_anywhere_only_whole_objects_stay_and_a_rerun_finishes(
 
         return stopping
 
-    monkeypatch.setattr(Folder, "put", stop(Folder.put))
-    compacting = sparkify_dwh.compacting.Compacting
+    monkeypatch.setattr(FolderStore, "put", stop(FolderStore.put))
+    compacting = sparkify_dwh.jobs.compact.Compacting
     monkeypatch.setattr(compacting, "_record", stop(compacting._record))
     if call < 7:
         with pytest.raises(KeyboardInterrupt):
@@ -391,7 +391,7 @@ def test_an_object_that_changes_meanwhile_is_left(
     twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_songs(twins, 8)
-    real = sparkify_dwh.compacting._local_bytes
+    real = sparkify_dwh.jobs.compact._local_bytes
 
     def changing(each: Any) -> bytes | None:
         if each.key.endswith("0002.json"):
@@ -400,7 +400,7 @@ def test_an_object_that_changes_meanwhile_is_left(
             Path(each.path).unlink(missing_ok=True)
         return real(each)
 
-    monkeypatch.setattr(sparkify_dwh.compacting, "_local_bytes", changing)
+    monkeypatch.setattr(sparkify_dwh.jobs.compact, "_local_bytes", changing)
     done = twins.compact(slices=1)
     assert (done.compacted, done.left) == (6, 2)
     monkeypatch.undo()

@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, examples
-from loads import (
+from standin.fixtures import s3_server, standin
+from support.warehouses import (
     OnDuckDB,
     OnRedshift,
     Source,
@@ -23,10 +24,9 @@ from loads import (
     song,
     source,
 )
-from redshift.fixtures import s3_server, standin
 
 from sparkify_dwh import Run
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 __all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 

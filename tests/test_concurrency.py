@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import hazards
 import pytest
 import sqlalchemy as sa
-from hazards import Scene, ended, report_of, start
+from support import kill_and_fail
+from support.kill_and_fail import Scene, ended, report_of, start
 
 from sparkify_dwh import LockError, Settings, UsageError, Warehouse
-from sparkify_dwh.dialects.duckdb_trouble import holder_of, is_conflict
+from sparkify_dwh.dialects.duckdb.errors import holder_of, is_conflict
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +27,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
 
 
 def until(happened: Callable[[], object]) -> None:
-    deadline = time.monotonic() + hazards.STUCK
+    deadline = time.monotonic() + kill_and_fail.STUCK
     while not happened():
         assert time.monotonic() < deadline, "it never happens"
         time.sleep(0.01)
@@ -41,14 +41,14 @@ class Holder:
         self.release = folder / "release"
         values = scene.values(database)
         arguments = (moment, str(self.marker), str(self.release), values, str(self.path))
-        self.process = start(hazards._hold, *arguments)
+        self.process = start(kill_and_fail._hold, *arguments)
         until(lambda: self.marker.exists() or not self.process.is_alive())
         assert self.process.is_alive()
 
     def go_on(self) -> None:
         self.release.touch()
 
-    def end(self) -> hazards.Report:
+    def end(self) -> kill_and_fail.Report:
         self.go_on()
         assert ended(self.process) == 0
         return report_of(self.path)
@@ -60,7 +60,7 @@ class Holder:
 def test_a_second_loader_gives_up_and_names_the_first(scene: Scene, tmp_path: Path) -> None:
     database = scene.database(tmp_path)
     first = Holder(scene, database, tmp_path, len(scene.moments) // 2)
-    report = hazards.observed(scene.values(database, lock_timeout=0.3))
+    report = kill_and_fail.observed(scene.values(database, lock_timeout=0.3))
     assert (report.error, report.exit_code) == ("LockError", 5)
     assert f"(process {first.process.pid}); waited 0.3 s" in report.what
     assert str(database) in report.what and "--lock-timeout" in report.hint
@@ -77,7 +77,7 @@ def test_the_command_says_so_in_two_lines(scene: Scene, tmp_path: Path) -> None:
     for command in (["load", *options], ["runs", *options], ["migrate", *options]):
         found = subprocess.run(
             [sys.executable, "-m", "sparkify_dwh.cli", *command]
-            if (Path(hazards.__file__).parents[1] / "sparkify_dwh/cli/__main__.py").exists()
+            if (Path(kill_and_fail.__file__).parents[2] / "sparkify_dwh/cli/__main__.py").exists()
             else [sys.executable, "-c", "from sparkify_dwh.cli import main; main()", *command],
             capture_output=True,
             text=True,
@@ -96,7 +96,7 @@ def test_a_second_loader_that_waits_long_enough_loads(scene: Scene, tmp_path: Pa
     database, path = scene.database(tmp_path), tmp_path / "report"
     first = Holder(scene, database, tmp_path, len(scene.moments) // 2)
     told = tmp_path / "told"
-    second = start(hazards._tell_to, str(told), scene.values(database), str(path))
+    second = start(kill_and_fail._tell_to, str(told), scene.values(database), str(path))
     until(told.exists)
     first.go_on()
     assert first.end().event == "loaded"
@@ -104,7 +104,7 @@ def test_a_second_loader_that_waits_long_enough_loads(scene: Scene, tmp_path: Pa
     report = report_of(path)
     assert report.event == "nothing new" and report.warnings == []
     assert scene.state(database) == "after"
-    assert [event for event, _ in hazards.outcomes(scene.values(database))] == [
+    assert [event for event, _ in kill_and_fail.outcomes(scene.values(database))] == [
         *("nothing new", "loaded", "loaded")
     ]
 
@@ -148,7 +148,7 @@ def test_a_loader_waits_for_readers_of_another_process(scene: Scene, tmp_path: P
     assert reader.stdin is not None and reader.stdout is not None
     with reader:
         reader.stdout.readline()
-        assert hazards.observed(scene.values(database, lock_timeout=0)).error == "LockError"
+        assert kill_and_fail.observed(scene.values(database, lock_timeout=0)).error == "LockError"
         # Readers do not keep each other out.
         assert len(Warehouse(Settings(**scene.values(database, lock_timeout=0))).runs()) == 1
         warehouse, told = Warehouse(Settings(**scene.values(database))), []
@@ -166,13 +166,15 @@ def test_a_loader_waits_for_readers_of_another_process(scene: Scene, tmp_path: P
 def test_two_processes_make_one_new_database(scene: Scene, tmp_path: Path) -> None:
     database = tmp_path / "new.duckdb"
     paths = [tmp_path / f"report-{n}" for n in range(3)]
-    loaders = [start(hazards._call, None, scene.values(database), str(path)) for path in paths]
+    loaders = [
+        start(kill_and_fail._call, None, scene.values(database), str(path)) for path in paths
+    ]
     assert [ended(loader) for loader in loaders] == [0, 0, 0]
     events = sorted(str(report_of(path).event) for path in paths)
     assert events == ["loaded", "nothing new", "nothing new"]
     fresh = tmp_path / "alone.duckdb"
-    hazards.observed(scene.values(fresh))
-    assert hazards.star(database) == hazards.star(fresh)
+    kill_and_fail.observed(scene.values(fresh))
+    assert kill_and_fail.star(database) == kill_and_fail.star(fresh)
     assert {p.name for p in tmp_path.iterdir() if "duckdb" in p.name} == {
         *("new.duckdb", "alone.duckdb")
     }
@@ -196,7 +198,7 @@ def together(*bodies: Callable[[], Any]) -> list[Any]:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(hazards.STUCK)
+        thread.join(kill_and_fail.STUCK)
         assert not thread.is_alive()
     return results
 
@@ -224,8 +226,8 @@ def test_threads_that_load_different_files(scene: Scene, tmp_path: Path) -> None
     runs = together(*(warehouse.load for warehouse in warehouses))
     assert [run.event for run in runs] == ["loaded"] * 3, runs
     fresh = tmp_path / "alone.duckdb"
-    hazards.observed(scene.values(fresh))
-    assert hazards.star(database) == hazards.star(fresh)
+    kill_and_fail.observed(scene.values(fresh))
+    assert kill_and_fail.star(database) == kill_and_fail.star(fresh)
 
 
 def test_threads_that_migrate_and_load_one_new_database(scene: Scene, tmp_path: Path) -> None:
@@ -247,8 +249,8 @@ def test_a_thread_gives_up_after_lock_timeout(scene: Scene, tmp_path: Path) -> N
         if number == len(scene.moments) // 2:
             found.extend(together(second.load, second.migrate))
 
-    with hazards.at_moments(meanwhile):
-        assert hazards.observed(scene.values(database)).event == "loaded"
+    with kill_and_fail.at_moments(meanwhile):
+        assert kill_and_fail.observed(scene.values(database)).event == "loaded"
     assert [type(error) for error in found] == [LockError, LockError]
     assert "in use by another thread of this process; waited 0.2 s" in str(found[0])
 
@@ -275,8 +277,8 @@ def test_a_reading_thread_sees_the_whole_load_or_nothing_of_it(
         states.append(results[1][0]["event"])
 
     main = threading.current_thread()
-    with hazards.at_moments(ask):
-        assert hazards.observed(scene.values(database)).event == "loaded"
+    with kill_and_fail.at_moments(ask):
+        assert kill_and_fail.observed(scene.values(database)).event == "loaded"
     assert len(seen) > 5
     after = reader.query(counts).rows
     assert after != before
@@ -305,7 +307,7 @@ def test_a_reader_beside_a_loader_cannot_write(scene: Scene, tmp_path: Path) -> 
 def test_a_loader_waits_for_reading_threads(scene: Scene, tmp_path: Path) -> None:
     database = scene.database(tmp_path)
     reading = duckdb.connect(str(database), read_only=True)
-    impatient = hazards.observed(scene.values(database, lock_timeout=0.1))
+    impatient = kill_and_fail.observed(scene.values(database, lock_timeout=0.1))
     assert (impatient.error, impatient.exit_code) == ("LockError", 5)
     assert "another connection of this process" in impatient.what
     warehouse = Warehouse(Settings(**scene.values(database)))
@@ -321,7 +323,7 @@ def test_a_conflict_with_a_connection_of_ones_own_is_tried_again(
     engine = Warehouse(Settings(**values)).engine
     with engine.connect() as own:
         own.execute(sa.text("DELETE FROM audit.load_lock"))
-        report = hazards.observed({**values, "lock_timeout": 0})
+        report = kill_and_fail.observed({**values, "lock_timeout": 0})
         assert (report.error, report.exit_code) == ("LockError", 5)
         assert "another connection of this process keeps changing" in report.what
         locks: list[int] = []
@@ -332,8 +334,8 @@ def test_a_conflict_with_a_connection_of_ones_own_is_tried_again(
                 if len(locks) == 3:
                     own.rollback()
 
-        with hazards.at_moments(release) as moments:
-            assert hazards.observed(values).event == "loaded"
+        with kill_and_fail.at_moments(release) as moments:
+            assert kill_and_fail.observed(values).event == "loaded"
         assert len(locks) == 3
     assert scene.state(database) == "after"
 

@@ -11,10 +11,10 @@ import sqlalchemy as sa
 from sqlalchemy.sql.dml import Delete
 
 from sparkify_dwh import Settings, Warehouse
-from sparkify_dwh.dialects.duckdb import DuckDBDialect
-from sparkify_dwh.dialects.redshift import RedshiftDialect
-from sparkify_dwh.errors import DatabaseError
-from sparkify_dwh.sql import (
+from sparkify_dwh.core.errors import DatabaseError
+from sparkify_dwh.dialects.duckdb.dialect import DuckDBDialect
+from sparkify_dwh.dialects.redshift.dialect import RedshiftDialect
+from sparkify_dwh.models.expressions import (
     BLANK_CHARACTERS,
     BLANKS,
     Clean,

@@ -14,10 +14,11 @@ import pytest
 import sqlalchemy as sa
 import typer
 
-from sparkify_dwh import SPARKIFY, Rule, Settings, errors
+from sparkify_dwh import SPARKIFY, Rule, Settings
 from sparkify_dwh.cli import app
 from sparkify_dwh.cli.app import command
-from sparkify_dwh.models import Base
+from sparkify_dwh.core import errors
+from sparkify_dwh.models.base import Base
 from sparkify_dwh.models.star import Song, Songplay
 
 ROOT = Path(__file__).parents[1]

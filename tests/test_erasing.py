@@ -14,8 +14,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from a_person import NAME, REFUSED, TAKEN, fill, lines, other, person
-from loads import (
+from standin.fixtures import s3_server, standin
+from support.erasure_data import NAME, REFUSED, TAKEN, fill, lines, other, person
+from support.warehouses import (
     Loaded,
     OnDuckDB,
     OnRedshift,
@@ -26,7 +27,6 @@ from loads import (
     on_redshift,
     source,
 )
-from redshift.fixtures import s3_server, standin
 
 from sparkify_dwh import (
     SPARKIFY,
@@ -38,13 +38,13 @@ from sparkify_dwh import (
     Target,
     UsageError,
     Warehouse,
-    persons,
-    pipeline,
 )
-from sparkify_dwh.erasing import person_columns
-from sparkify_dwh.generate import generate
-from sparkify_dwh.models import Base
+from sparkify_dwh.jobs.erase import person_columns
+from sparkify_dwh.jobs.load import attempt
+from sparkify_dwh.models.base import Base
 from sparkify_dwh.models.sources import EVENTS
+from sparkify_dwh.sample.generate import generate
+from sparkify_dwh.steps import erased_persons
 
 __all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 
@@ -279,7 +279,7 @@ def test_an_erasure_while_a_load_is_at_work(
     """What was read before the lock is read again."""
     fill(source)
     allow(anywhere)
-    discover: Callable[..., bool] = pipeline.discover
+    discover: Callable[..., bool] = attempt.discover
     calls = []
 
     def slow(*args: Any) -> bool:
@@ -290,7 +290,7 @@ def test_an_erasure_while_a_load_is_at_work(
         calls.append(1)
         return found
 
-    monkeypatch.setattr(pipeline, "discover", slow)
+    monkeypatch.setattr(attempt, "discover", slow)
     anywhere.load()
     assert len(calls) == 2
     assert is_gone(anywhere) and len(anywhere.star()["songplays"]) == 4
@@ -380,13 +380,14 @@ def test_the_star_is_that_of_files_without_the_person(
     anywhere.load(all=True)
     erased = anywhere.star()
 
-    spec = persons.id_field(EVENTS)
+    spec = erased_persons.id_field(EVENTS)
     assert spec is not None
     for path in logs:
         kept = [
             line
             for line in path.read_bytes().splitlines(keepends=True)
-            if str(user) not in set(persons.named(line.decode("utf-8", "backslashreplace"), EVENTS))
+            if str(user)
+            not in set(erased_persons.named(line.decode("utf-8", "backslashreplace"), EVENTS))
         ]
         source.put("events", path.name, b"".join(kept))
     empty(anywhere)
@@ -451,7 +452,7 @@ def test_rows_that_would_point_nowhere(on_duckdb: OnDuckDB, source: Source) -> N
 
 @pytest.mark.parametrize("raw", [*REFUSED, '{"userid": 10}', "userId=10", '{\\"userId\\":\\"10\\"'])
 def test_the_person_is_told_in_damaged_text(raw: str) -> None:
-    assert "10" in set(persons.named(raw, EVENTS))
+    assert "10" in set(erased_persons.named(raw, EVENTS))
 
 
 @pytest.mark.parametrize(
@@ -468,11 +469,11 @@ def test_the_person_is_told_in_damaged_text(raw: str) -> None:
     ],
 )
 def test_nobody_else_is_taken_for_the_person(raw: str) -> None:
-    assert "10" not in set(persons.named(raw, EVENTS))
+    assert "10" not in set(erased_persons.named(raw, EVENTS))
 
 
 def test_utf_16_is_read_as_far_as_it_goes() -> None:
-    from sparkify_dwh.quarantine import shown_raw
+    from sparkify_dwh.steps.quarantine import shown_raw
 
     raw = shown_raw('{"userId": "10", "a": 1}'.encode("utf-16"))
-    assert "10" in set(persons.named(raw, EVENTS))
+    assert "10" in set(erased_persons.named(raw, EVENTS))

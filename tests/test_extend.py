@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loads import REGION, Source
-from redshift.buckets import S3Server
-from redshift.fixtures import make_redshift, s3_server, standin
+from standin.buckets import S3Server
+from standin.fixtures import make_redshift, s3_server, standin
+from support.warehouses import REGION, Source
 
 __all__ = ["make_redshift", "s3_server", "standin"]
 ROOT = Path(__file__).parents[1]
@@ -105,7 +105,7 @@ def test_the_same_on_redshift(
 
 
 def test_the_shipped_sources_still_load_beside_it(project: Path) -> None:
-    from sparkify_dwh.generate import generate
+    from sparkify_dwh.sample.generate import generate
 
     expected = generate(project / "made", events=300, songs=20, days=2)
     places = ["--log-data", "made/log_data", "--song-data", "made/song_data"]

@@ -92,7 +92,7 @@ def test_credentials_of_aws_name_the_extra(tmp_path: Path, auth: str) -> None:
         f"""
         from sqlalchemy.engine import make_url
         from sparkify_dwh import MissingExtraError, Settings
-        from sparkify_dwh.dialects.redshift_auth import Login
+        from sparkify_dwh.dialects.redshift.login import Login
         url = "redshift+redshift_connector://h/dev"
         settings = Settings(database_url=url, auth={auth!r}, secret_arn="a",
                             cluster_identifier="c", workgroup="w")

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import hazards
 import pytest
 import sqlalchemy as sa
-from figures import figure
-from hazards import Scene, ended, fail_at, outcomes, points, report_of, start
+from support import kill_and_fail
+from support.kill_and_fail import Scene, ended, fail_at, outcomes, points, report_of, start
+from support.soak_figures import figure
 
 from sparkify_dwh import DatabaseError, Settings, SparkifyError, Warehouse
-from sparkify_dwh.dialects.duckdb import DuckDBDialect
-from sparkify_dwh.executor import Executor
+from sparkify_dwh.dialects.duckdb.dialect import DuckDBDialect
+from sparkify_dwh.steps.executor import Executor
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
         database = scene.database(tmp_path)
         values = scene.values(database)
         with fail_at(moment):
-            report = hazards.observed(values)
+            report = kill_and_fail.observed(values)
         what = f"{moment}: {scene.moments[moment - 1]}"
         left = outcomes(values)
         if report.error is None and "FROM alembic_version" in scene.moments[moment - 1]:
@@ -47,17 +47,23 @@ def test_every_statement_fails_in_turn(scene: Scene, tmp_path: Path) -> None:
         assert scene.state(database) == "before", what
         if len(left) == 2:
             assert left[0] == ("rolled back", report.what), what
-        following = hazards.observed(values)
+        following = kill_and_fail.observed(values)
         assert following.event == "loaded" and not following.warnings, what
-        assert hazards.star(database) == scene.star, what
-    figure("statements that fail", engine="duckdb", of=total, tried=len(moments), seed=hazards.SEED)
+        assert kill_and_fail.star(database) == scene.star, what
+    figure(
+        "statements that fail",
+        engine="duckdb",
+        of=total,
+        tried=len(moments),
+        seed=kill_and_fail.SEED,
+    )
 
 
 def test_the_commit_fails(scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     database = scene.database(tmp_path)
     values = scene.values(database)
     with fail_at(len(scene.moments)) as moments:
-        report = hazards.observed(values)
+        report = kill_and_fail.observed(values)
     assert moments[len(scene.moments) - 1] == "COMMIT"
     assert report.error == "DatabaseError" and "injected" in report.what
     assert scene.state(database) == "before"
@@ -79,7 +85,7 @@ def test_a_commit_that_fails_for_want_of_space_is_no_conflict(
         original(self, connection)
 
     monkeypatch.setattr(DuckDBDialect, "do_commit", commit)
-    report = hazards.observed(scene.values(scene.database(tmp_path)))
+    report = kill_and_fail.observed(scene.values(scene.database(tmp_path)))
     assert report.error == "DatabaseError" and "want of space" in report.what
     assert "free some space" in report.hint
     assert len(commits) < scene.moments.count("COMMIT") + 3
@@ -95,8 +101,8 @@ def test_what_fails_after_the_commit_does_not_undo_it(
         if number == len(scene.moments):
             raise KeyboardInterrupt
 
-    with hazards.at_moments(after=interrupt):
-        report = hazards.observed(values)
+    with kill_and_fail.at_moments(after=interrupt):
+        report = kill_and_fail.observed(values)
     assert report.error == "KeyboardInterrupt"
     assert any("was committed before this" in text for text in report.told)
     assert scene.state(database) == "after"
@@ -110,7 +116,7 @@ def test_a_failure_that_cannot_be_recorded_is_a_warning(
     values = scene.values(database)
     moment = len(scene.moments) - 10
     with fail_at(moment, ever_since=True):
-        report = hazards.observed(values)
+        report = kill_and_fail.observed(values)
     assert report.error == "DatabaseError" and f"injected at {moment}" in report.what
     warned = [r.getMessage() for r in caplog.records if r.levelname == "WARNING"]
     assert len(warned) == 1 and warned[0].startswith("the failed run could not be recorded")
@@ -121,14 +127,14 @@ def test_a_failure_that_cannot_be_recorded_is_a_warning(
 def test_failed_housekeeping_is_a_warning(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from sparkify_dwh.dialects.duckdb import DuckDBEngine
+    from sparkify_dwh.dialects.duckdb.engine import DuckDBEngine
 
     def fails(self: Any, ex: Executor, deleted: Any) -> list[str]:
         ex.rows(sa.text("SELECT nothing"), step="housekeep")
         return []
 
     monkeypatch.setattr(DuckDBEngine, "housekeep", fails)
-    report = hazards.observed(scene.values(scene.database(tmp_path)))
+    report = kill_and_fail.observed(scene.values(scene.database(tmp_path)))
     assert report.event == "loaded"
     (warning,) = report.warnings
     assert warning.startswith("the load is committed, but ")
@@ -142,7 +148,7 @@ def test_nothing_but_the_database_is_left(
     monkeypatch.setattr("tempfile.tempdir", str(temporary))
     for moment in (1, len(scene.moments) // 2, len(scene.moments)):
         with fail_at(moment):
-            assert hazards.observed(scene.values(database)).error == "DatabaseError"
+            assert kill_and_fail.observed(scene.values(database)).error == "DatabaseError"
         assert list(temporary.iterdir()) == []
         assert {p.name for p in tmp_path.iterdir()} == {"tmp", "warehouse.duckdb"}
 
@@ -151,7 +157,7 @@ def test_nothing_new_opens_the_database_once(
     scene: Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     database = scene.database(tmp_path)
-    hazards.observed(scene.values(database))
+    kill_and_fail.observed(scene.values(database))
     opened = []
     original = duckdb.connect
 
@@ -160,8 +166,8 @@ def test_nothing_new_opens_the_database_once(
         return original(*args, **named)
 
     monkeypatch.setattr(duckdb, "connect", connect)
-    with hazards.at_moments() as moments:
-        assert hazards.observed(scene.values(database)).event == "nothing new"
+    with kill_and_fail.at_moments() as moments:
+        assert kill_and_fail.observed(scene.values(database)).event == "nothing new"
     assert len(opened) == 1
     assert not [text for text in moments if "staging" in text or "sparkify." in text]
 
@@ -188,7 +194,7 @@ def test_a_signal_ends_a_statement_and_rolls_back(
         for n in range(int(len(scene.moments) * where), len(scene.moments))
         if scene.moments[n - 1] != "COMMIT"
     )
-    process = start(hazards._wait_for_signal, moment, str(marker), values, str(path))
+    process = start(kill_and_fail._wait_for_signal, moment, str(marker), values, str(path))
     while not marker.exists():
         assert process.exitcode is None
         time.sleep(0.01)
@@ -202,8 +208,8 @@ def test_a_signal_ends_a_statement_and_rolls_back(
     assert outcomes(values)[0] == ("rolled back", reason)
     # Recorded on the load's own connection, so that nobody came between.
     assert not [text for text in report.told if "waiting" in text]
-    assert hazards.observed(values).event == "loaded"
-    assert hazards.star(database) == scene.star
+    assert kill_and_fail.observed(values).event == "loaded"
+    assert kill_and_fail.star(database) == scene.star
 
 
 # The errors ---------------------------------------------------------------------------------------

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import hazards
 import pytest
-from hazards import Report, Scene, ended, report_of, start
+from support import kill_and_fail
+from support.kill_and_fail import Report, Scene, ended, report_of, start
 
 from sparkify_dwh import DatabaseError, SchemaVersionError, Settings, SparkifyError, Warehouse
-from sparkify_dwh.scratch import Scratch
+from sparkify_dwh.storage.scratch import Scratch
 
 
 @pytest.fixture(scope="module")
@@ -131,7 +131,7 @@ def test_a_damaged_block_is_found_when_it_is_read(scene: Scene, tmp_path: Path) 
         database = tmp_path / f"damaged-{part}.duckdb"
         at = len(good) * part // 20
         database.write_bytes(good[:at] + b"\xff" * 64 + good[at + 64 :])
-        report = hazards.observed(scene.values(database))
+        report = kill_and_fail.observed(scene.values(database))
         if report.error is None:
             seen.add("unused")
             continue
@@ -149,8 +149,8 @@ def test_a_new_database(scene: Scene, tmp_path: Path, kind: str) -> None:
         database.symlink_to(target)
         if kind == "link":
             target.touch()
-    assert hazards.observed(scene.values(database)).event == "loaded"
-    assert hazards.star(database) == scene.star
+    assert kill_and_fail.observed(scene.values(database)).event == "loaded"
+    assert kill_and_fail.star(database) == scene.star
     if kind == "empty":
         assert database.stat().st_mode & 0o777 == 0o600
     left = {p.name for p in tmp_path.iterdir()}
@@ -228,7 +228,7 @@ def bound_by_rights() -> None:
 def in_child(setup: Callable[[], None] | None, values: dict[str, Any], folder: Path) -> Report:
     path = folder / "report"
     path.touch()
-    assert ended(start(hazards._call, setup, values, str(path))) == 0
+    assert ended(start(kill_and_fail._call, setup, values, str(path))) == 0
     report = report_of(path)
     path.unlink()
     return report
@@ -317,7 +317,7 @@ def test_a_full_disk_under_the_database(
         folder = small(f"disk-{spare}", size + spare)
         database = scene.database(folder)
         values = scene.values(database)
-        report = hazards.observed(values)
+        report = kill_and_fail.observed(values)
         if report.error is None:
             assert report.event == "loaded" and scene.state(database) == "after"
             continue
@@ -326,7 +326,7 @@ def test_a_full_disk_under_the_database(
         assert "for want of space" in report.what and "free some space" in report.hint
         assert str(database) in report.what and "\n" not in report.what
         assert scene.state(database) == "before"
-        assert hazards.outcomes(values)[0][0] in ("rolled back", "died", "loaded")
+        assert kill_and_fail.outcomes(values)[0][0] in ("rolled back", "died", "loaded")
         assert tree(temporary) == {}
         # With room again, it goes on.
         roomy = folder.parent / f"roomy-{spare}.duckdb"
@@ -334,8 +334,8 @@ def test_a_full_disk_under_the_database(
         wal = Path(f"{database}.wal")
         if wal.exists():
             shutil.copyfile(wal, f"{roomy}.wal")
-        assert hazards.observed(scene.values(roomy)).event == "loaded"
-        assert hazards.star(roomy) == scene.star
+        assert kill_and_fail.observed(scene.values(roomy)).event == "loaded"
+        assert kill_and_fail.star(roomy) == scene.star
     assert len(failed) >= 2
 
 
@@ -344,7 +344,7 @@ def test_no_room_for_a_new_database(
 ) -> None:
     folder = small("disk", 64)
     (folder / "fill").write_bytes(b"\0" * 60 * 1024)
-    report = hazards.observed(scene.values(folder / "new.duckdb"))
+    report = kill_and_fail.observed(scene.values(folder / "new.duckdb"))
     assert (report.error, report.exit_code) == ("DatabaseError", 5), report
     assert "for want of space" in report.what
     assert [path.name for path in folder.iterdir()] == ["fill"]
@@ -362,12 +362,12 @@ def test_a_full_disk_under_the_temporary_files(
         monkeypatch.setattr("tempfile.tempdir", str(folder))
         database = scene.database(tmp_path)
         values = scene.values(database)
-        report = hazards.observed(values)
+        report = kill_and_fail.observed(values)
         assert (report.error, report.exit_code) == ("DatabaseError", 5), report
         assert str(folder) in report.what and "No space left on device" in report.what
         assert "TMPDIR" in report.hint
         assert scene.state(database) == "before"
-        assert hazards.outcomes(values)[0] == ("rolled back", report.what)
+        assert kill_and_fail.outcomes(values)[0] == ("rolled back", report.what)
         assert tree(folder) == {}
 
 
@@ -385,8 +385,8 @@ def test_files_that_may_not_grow(scene: Scene, tmp_path: Path, temporary: Path) 
     report = in_child(limited, scene.values(database), folder)
     assert (report.error, report.exit_code) == ("DatabaseError", 5), report
     assert "File too large" in report.what and "free some space" in report.hint
-    assert hazards.observed(scene.values(database)).event == "loaded"
-    assert hazards.star(database) == scene.star
+    assert kill_and_fail.observed(scene.values(database)).event == "loaded"
+    assert kill_and_fail.star(database) == scene.star
 
 
 def test_no_folder_for_temporary_files(
@@ -398,7 +398,7 @@ def test_no_folder_for_temporary_files(
     database = scene.database(tmp_path)
     monkeypatch.setattr("tempfile.gettempdir", none)
     monkeypatch.setattr("tempfile.mkdtemp", lambda **named: none())
-    report = hazards.observed(scene.values(database))
+    report = kill_and_fail.observed(scene.values(database))
     assert (report.error, report.exit_code) == ("DatabaseError", 5), report
     assert "there is no folder for temporary files" in report.what and "TMPDIR" in report.hint
     assert scene.state(database) == "before"

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from figures import FILE, figure
+from support.soak_figures import FILE, figure
 
 
 def test_figures_are_lines_of_one_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

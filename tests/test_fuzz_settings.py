@@ -12,21 +12,21 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, same_books
-from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
-from loads import OnDuckDB, OnRedshift, Source, aws_keys, migrated, new_bucket
-from redshift.fixtures import s3_server, standin
-from reference import Reference
-from strategies import event, line, lines
+from standin.fixtures import s3_server, standin
+from support.fuzzing import fuzzed
+from support.records import event, line, lines
+from support.reference import Reference
+from support.warehouses import OnDuckDB, OnRedshift, Source, aws_keys, migrated, new_bucket
 from typer.main import get_command
 from typer.testing import CliRunner
 
 from sparkify_dwh import SPARKIFY, Settings, SettingsError, SparkifyError
 from sparkify_dwh.cli import app
-from sparkify_dwh.dialects.redshift_work import check_jsonpaths
-from sparkify_dwh.discover import Listing
-from sparkify_dwh.s3 import Bucketeer, Location, location
+from sparkify_dwh.storage.jsonpaths import check_jsonpaths
+from sparkify_dwh.storage.objects import Listing
+from sparkify_dwh.storage.s3 import Bucketeer, Location, location
 
 __all__ = ["aws_keys", "migrated", "s3_server", "standin"]
 #: The most examples that each takes in a long run.
@@ -334,8 +334,8 @@ def test_objects_with_any_keys_load_on_both_engines(
 
 
 def test_a_manifest_names_each_object_as_it_is(s3_server: Any) -> None:
-    from sparkify_dwh.dialects.redshift_work import WorkFiles
-    from sparkify_dwh.discover import Object
+    from sparkify_dwh.dialects.redshift.work_files import WorkFiles
+    from sparkify_dwh.storage.objects import Object
 
     bucket = new_bucket(s3_server, "work")
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from sparkify_dwh.generate import Expected, generate
+from sparkify_dwh.sample.generate import Expected, generate
 
 EVENT_KEYS = [
     "artist", "auth", "firstName", "gender", "itemInSession", "lastName", "length", "level",
@@ -228,10 +228,10 @@ def test_the_content_exercises_the_rules(made: tuple[Path, Expected]) -> None:
 
 def test_the_bytes_depend_on_the_arguments_alone(tmp_path: Path) -> None:
     script = (
-        "import sys; from sparkify_dwh.generate import generate;"
+        "import sys; from sparkify_dwh.sample.generate import generate;"
         "generate(sys.argv[1], events=700, songs=40, days=3, seed=int(sys.argv[2]), dirty=0.1)"
     )
-    package = Path(sys.modules["sparkify_dwh.generate"].__file__ or "").parents[1]
+    package = Path(sys.modules["sparkify_dwh.sample.generate"].__file__ or "").parents[2]
     trees = []
     for run, (seed, hash_seed, zone) in enumerate((("5", "1", "UTC"), ("5", "2", "Asia/Tokyo"))):
         env = {

@@ -11,15 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from conftest import NO_LIMIT
-from engines import House, Houses, aws_keys, house, migrated, s3_server, standin
-from figures import figure
-from hazards import SOAK
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference import COLUMNS, Reference
+from support.both_engines import House, Houses, aws_keys, house, migrated, s3_server, standin
+from support.kill_and_fail import SOAK
+from support.reference import COLUMNS, Reference
+from support.soak_figures import figure
 
-from sparkify_dwh._generate_dirt import kept_apart
-from sparkify_dwh.generate import Expected, generate
+from sparkify_dwh.sample.dirt import kept_apart
+from sparkify_dwh.sample.generate import Expected, generate
 
 __all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 SEEDS = 3000 if SOAK else 60

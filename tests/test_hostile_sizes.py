@@ -19,22 +19,23 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, Factory, Folders, same_books, same_refusals, whole
-from figures import figure
-from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import Reference
-from reference_parse import parse_object
-from strategies import EVENT, HOME, event, line
+from support.fuzzing import fuzzed
+from support.records import EVENT, HOME, event, line
+from support.reference import Reference
+from support.reference_parse import parse_object
+from support.soak_figures import figure
 
-from sparkify_dwh import SPARKIFY, packed, records
-from sparkify_dwh.dialects import intake, spool, survey
+from sparkify_dwh import SPARKIFY
+from sparkify_dwh.dialects.duckdb import line_survey, object_sorter, spool
+from sparkify_dwh.storage import gzip_files, json_records
 
 SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
 MIB = 1024 * 1024
 #: Of each hostile object, and of one in gzip when it is unpacked.
 SIZE = (256 if SOAK else 24) * MIB
-UNPACKED = SIZE + 2 * packed.FREE
+UNPACKED = SIZE + 2 * gzip_files.FREE
 #: A process that reads hostile objects may take so much more than one that reads sound ones.
 BEYOND = 100 * MIB
 #: Seconds; only a hang takes as long.
@@ -116,15 +117,18 @@ def bombs() -> Iterator[Path]:
             with (logs / file).open("wb") as out:
                 out.writelines(parts())
             if file.endswith(".gz") or "disguise" in file:
-                assert (logs / file).stat().st_size * packed.RATIO < UNPACKED
+                assert (logs / file).stat().st_size * gzip_files.RATIO < UNPACKED
         (logs / "sound.json").write_bytes(SOUND + b"\n")
         yield Path(name)
+
+
+READER = Path(__file__).parent / "support" / "hostile_files.py"
 
 
 def read(way: str, folder: Path) -> dict[str, Any]:
     """What a process that reads the folder tells."""
     done = subprocess.run(
-        [sys.executable, "-W", "error", str(Path(__file__).with_name("bombs.py")), way, folder],
+        [sys.executable, "-W", "error", str(READER), way, str(folder)],
         capture_output=True,
         text=True,
         timeout=STUCK,
@@ -171,16 +175,16 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("reference_parse.MAX_RECORD", 400)
     monkeypatch.setattr("reference_parse.MAX_UNPACKED", 600)
     monkeypatch.setattr("reference_parse.MAX_RATIO", 2)
-    monkeypatch.setattr(records, "MAX_RECORD", 400)
-    monkeypatch.setattr(records, "_BLOCK", 50)
-    monkeypatch.setattr(records, "_KEPT", 70_000)
+    monkeypatch.setattr(json_records, "MAX_RECORD", 400)
+    monkeypatch.setattr(json_records, "_BLOCK", 50)
+    monkeypatch.setattr(json_records, "_KEPT", 70_000)
     monkeypatch.setattr(spool, "_LONG", 450)
     monkeypatch.setattr(spool, "_BLANK_BYTES", 10)
     monkeypatch.setattr(spool, "_BATCH", 2)
-    monkeypatch.setattr(survey, "_CHUNK", 100)
-    monkeypatch.setattr(packed, "FREE", 600)
-    monkeypatch.setattr(packed, "RATIO", 2)
-    monkeypatch.setattr(packed, "_CHUNK", 64)
+    monkeypatch.setattr(line_survey, "_CHUNK", 100)
+    monkeypatch.setattr(gzip_files, "FREE", 600)
+    monkeypatch.setattr(gzip_files, "RATIO", 2)
+    monkeypatch.setattr(gzip_files, "_CHUNK", 64)
 
 
 def _bodies() -> st.SearchStrategy[bytes]:
@@ -208,12 +212,12 @@ def test_records_that_are_too_large_end_where_the_oracle_says(
     @fuzzed("where a record that is too large ends", 400, 20_000)
     @given(_bodies(), st.sampled_from([1, 7, 50, 400]), st.sampled_from([40, 70_000]))
     def check(body: bytes, block: int, kept: int) -> None:
-        monkeypatch.setattr(records, "_BLOCK", block)
-        monkeypatch.setattr(records, "_KEPT", kept)
+        monkeypatch.setattr(json_records, "_BLOCK", block)
+        monkeypatch.setattr(json_records, "_KEPT", kept)
         expected = [r for r in parse_object("events", "x", body) if r.line]
-        if not records.is_utf8_text(body[:4]):
+        if not json_records.is_utf8_text(body[:4]):
             return
-        found = list(records.split(io.BytesIO(body), source.keys))
+        found = list(json_records.split(io.BytesIO(body), source.keys))
         assert [(r.line, r.rule, r.size, r.last_line) for r in found] == [
             (r.line, r.rule, len(r.raw), r.line + r.raw.count(b"\n")) for r in expected
         ]
@@ -233,7 +237,7 @@ def test_loads_of_what_is_too_large_end_as_the_oracle_says(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     if way == "direct":
-        monkeypatch.setattr(intake, "SMALL", 0)
+        monkeypatch.setattr(object_sorter, "SMALL", 0)
     sound = st.sampled_from([SOUND, line(EVENT)])
     mixed = st.lists(_bodies() | sound.map(lambda text: text + b"\n"), max_size=5).map(b"".join)
     gz = mixed.map(lambda body: gzip.compress(body, mtime=0))
@@ -260,11 +264,11 @@ def test_lines_of_many_records_are_looked_at_few_at_a_time(
     warehouse: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line that DuckDB takes for one row may hold a million of them."""
-    monkeypatch.setattr("sparkify_dwh.dialects.duckdb_read._MANY", 3)
+    monkeypatch.setattr("sparkify_dwh.dialects.duckdb.reader._MANY", 3)
     for held in (0, 1 << 30):
-        monkeypatch.setattr("sparkify_dwh.dialects.duckdb_read._HELD", held)
-        for small in (0, intake.SMALL):
-            monkeypatch.setattr(intake, "SMALL", small)
+        monkeypatch.setattr("sparkify_dwh.dialects.duckdb.reader._HELD", held)
+        for small in (0, object_sorter.SMALL):
+            monkeypatch.setattr(object_sorter, "SMALL", small)
             many = b"".join(line(event(**HOME, itemInSession=n)) for n in range(10))
             body = b"\n".join([SOUND, many, b"{}" * 9, SOUND, b'{"open": "', b"17", SOUND])
             folders, star = warehouse(**NO_LIMIT), Reference()

@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from conftest import NO_LIMIT, Factory, Folders, whole
-from engines import House, Houses, aws_keys, house, migrated, s3_server, standin
-from figures import figure
-from loads import OnDuckDB, Source, on_duckdb, source
-from redshift.fixtures import make_redshift, redshift
-from redshift.server import Database
-from reference import Reference
-from strategies import event, line, lines, song
+from standin.fixtures import make_redshift, redshift
+from standin.server import Database
+from support.both_engines import House, Houses, aws_keys, house, migrated, s3_server, standin
+from support.records import event, line, lines, song
+from support.reference import Reference
+from support.soak_figures import figure
+from support.warehouses import OnDuckDB, Source, on_duckdb, source
 from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, SparkifyError, Warehouse
@@ -174,10 +174,10 @@ def test_names_of_files_are_kept_as_they_are_and_shown_inert(
     warehouse: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In both ways that DuckDB reads, a glob or a quote in a name is a character like others."""
-    from sparkify_dwh.dialects import intake
+    from sparkify_dwh.dialects.duckdb import object_sorter
 
-    for small in (0, intake.SMALL):
-        monkeypatch.setattr(intake, "SMALL", small)
+    for small in (0, object_sorter.SMALL):
+        monkeypatch.setattr(object_sorter, "SMALL", small)
         folders = warehouse(**NO_LIMIT)
         monkeypatch.chdir(folders.root)
         expected = set()

@@ -19,13 +19,10 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, Factory, Folders, same_books, same_refusals, whole
-from figures import figure
-from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import Books, Reference
-from reference_parse import MAX_RECORD, parse_object
-from strategies import (
+from support.fuzzing import fuzzed
+from support.records import (
     EVENT,
     JUNK,
     NAMES_OF_FILES,
@@ -37,16 +34,19 @@ from strategies import (
     objects,
     song,
 )
+from support.reference import Books, Reference
+from support.reference_parse import MAX_RECORD, parse_object
+from support.soak_figures import figure
 
 from sparkify_dwh import Run
-from sparkify_dwh.dialects import intake, spool, survey
+from sparkify_dwh.dialects.duckdb import line_survey, object_sorter, spool
 
 
 @pytest.fixture(params=["spooled", "direct"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether files are small enough to be spooled, or all are for DuckDB to read."""
     if request.param == "direct":
-        monkeypatch.setattr(intake, "SMALL", 0)
+        monkeypatch.setattr(object_sorter, "SMALL", 0)
     return str(request.param)
 
 
@@ -292,7 +292,7 @@ def test_reading_looks_at_few_lines_of_a_large_object(
     first: bytes, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broken line, and one that only looks nested, do not send all of it the slow way."""
-    monkeypatch.setattr(intake, "SMALL", 1000)
+    monkeypatch.setattr(object_sorter, "SMALL", 1000)
     slow: list[str] = []
     for name in ("add", "cut"):
         monkeypatch.setattr(spool.Spool, name, lambda self, each, body: slow.append(each.key))
@@ -310,19 +310,21 @@ def test_reading_looks_at_few_lines_of_a_large_object(
 def test_lines_that_straddle_blocks_are_surveyed(
     block: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(survey, "_CHUNK", block)
+    monkeypatch.setattr(line_survey, "_CHUNK", block)
     path = tmp_path / "x.json"
     sound = [line(event(sessionId=n, song="a, b")) for n in range(40)]
     path.write_bytes(b"\n".join(sound))
-    assert survey.survey(str(path)) == survey.Survey(path.stat().st_size, 40, True, [])
+    assert line_survey.survey(str(path)) == line_survey.Survey(path.stat().st_size, 40, True, [])
     odd = [*sound]
     odd[3], odd[39] = odd[3] + b"\x0c", odd[39][:-1] + b", }"
     odd[20] = odd[20][:-1] + b', "x": [1,]}'
     path.write_bytes(b"\n".join(odd) + b"\n")
-    assert survey.survey(str(path)) == survey.Survey(path.stat().st_size, 40, True, [3, 20, 39])
+    assert line_survey.survey(str(path)) == line_survey.Survey(
+        path.stat().st_size, 40, True, [3, 20, 39]
+    )
     for bad in (b"", b" ", b"\r", b"\x0c" + sound[0]):
         path.write_bytes(b"\n".join([*sound, bad, sound[0]]))
-        assert not survey.survey(str(path)).plain
+        assert not line_survey.survey(str(path)).plain
 
 
 ODD_BYTES = b'{}[]",:\\/ \t\r019.eE+-nNtu\x00\x01\x0b\x0c\x7f\x80\xc3\xed\xf4\xff'
@@ -374,12 +376,12 @@ def _files() -> st.SearchStrategy[list[dict[tuple[str, str], bytes]]]:
     return st.lists(st.lists(one, min_size=1, max_size=4).map(dict), min_size=1, max_size=3)
 
 
-@pytest.mark.parametrize("small", [0, intake.SMALL], ids=["direct", "spooled"])
+@pytest.mark.parametrize("small", [0, object_sorter.SMALL], ids=["direct", "spooled"])
 def test_forms_mixed_into_files_end_as_the_oracle_says(
     small: int, template: Path, tmp_path_factory: pytest.TempPathFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(intake, "SMALL", small)
+    monkeypatch.setattr(object_sorter, "SMALL", small)
 
     @fuzzed(
         "loads of odd records in files",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from conftest import Factory, Folders
-from loads import event
+from support.warehouses import event
 from typer.testing import CliRunner
 
 from sparkify_dwh.cli import app, keeping

@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 from conftest import DATA, Factory, Folders, same_books, same_refusals, whole
-from reference import Reference
+from support.reference import Reference
 
-from sparkify_dwh.generate import Expected, generate
+from sparkify_dwh.sample.generate import Expected, generate
 
 # The real logs -----------------------------------------------------------------------------------
 

@@ -13,14 +13,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import hazards
 import pytest
 from conftest import Folders, whole
-from engines import House, Houses, aws_keys, house, migrated, s3_server, standin
-from figures import figure
-from hazards import SOAK
-from reference import Reference
-from strategies import event, line, lines, song
+from support import kill_and_fail
+from support.both_engines import House, Houses, aws_keys, house, migrated, s3_server, standin
+from support.kill_and_fail import SOAK
+from support.records import event, line, lines, song
+from support.reference import Reference
+from support.soak_figures import figure
 
 __all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 #: Loads whose cost is not looked at: modules are imported and caches filled.
@@ -89,7 +89,7 @@ def looked_at(house: House) -> float:
 def statements(house: House, load: Callable[[], Any]) -> tuple[Any, int]:
     """What a load returns, and how many statements and commits it took."""
     if isinstance(house, Folders):
-        with hazards.at_moments() as moments:
+        with kill_and_fail.at_moments() as moments:
             run = load()
         return run, len(moments)
     house.database.statements.clear()

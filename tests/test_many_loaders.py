@@ -9,23 +9,24 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import hazards
 import pytest
 from conftest import SOURCES, Factory, Folders
-from engines import House, OnRedshift, Source
-from figures import STANDIN, figure
-from hazards import SOAK
-from loads import aws_keys, migrated, migrated_serializable
-from redshift.fixtures import s3_server, standin
-from reference import COLUMNS, Reference
-from strategies import HOME, event, line, lines, song
+from standin.fixtures import s3_server, standin
+from support import kill_and_fail
+from support.both_engines import House, OnRedshift, Source
+from support.kill_and_fail import SOAK
+from support.records import HOME, event, line, lines, song
+from support.reference import COLUMNS, Reference
+from support.soak_figures import STANDIN, figure
+from support.warehouses import aws_keys, migrated, migrated_serializable
 
-from sparkify_dwh import Run, Settings, Warehouse, loading
+from sparkify_dwh import Run, Settings, Warehouse
+from sparkify_dwh.jobs.load import run as loading
 
 __all__ = ["aws_keys", "migrated", "migrated_serializable", "s3_server", "standin"]
 LOADERS = 8
 #: Seconds that each waits for the others, however slow the machine is.
-PATIENCE = 2.0 * hazards.STUCK
+PATIENCE = 2.0 * kill_and_fail.STUCK
 ROUNDS = 50 if SOAK else 3
 #: Plays, moments and users of each object of events: what a reader may see at once.
 PLAYS = 3
@@ -117,12 +118,12 @@ class Reader:
 
     def __exit__(self, *_: object) -> None:
         self.done.set()
-        self.thread.join(hazards.STUCK)
+        self.thread.join(kill_and_fail.STUCK)
         assert not self.thread.is_alive()
 
 
 def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequest) -> None:
-    draw, deliveries = random.Random(hazards.SEED), Deliveries(house)
+    draw, deliveries = random.Random(kill_and_fail.SEED), Deliveries(house)
     settings = house.warehouse.settings
     events: Counter[str] = Counter()
     seen: set[tuple[Any, ...]] = set()
@@ -134,12 +135,12 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
 
         def work(place: str, barrier: threading.Barrier = barrier) -> Run:
             loader = Warehouse(Settings(**{**settings.model_dump(), **places(house, place)}))
-            barrier.wait(hazards.STUCK)
+            barrier.wait(kill_and_fail.STUCK)
             return loader.load()
 
         with Reader(house) as reader, ThreadPoolExecutor(LOADERS) as pool:
-            runs = list(pool.map(work, chosen, timeout=2 * hazards.STUCK))
-        what = f"seed {hazards.SEED}, round {number}"
+            runs = list(pool.map(work, chosen, timeout=2 * kill_and_fail.STUCK))
+        what = f"seed {kill_and_fail.SEED}, round {number}"
         assert all(whole(row) for row in reader.seen), (what, set(reader.seen))
         looks, seen = looks + len(reader.seen), seen | {*reader.seen}
         events.update(run.event for run in runs)
@@ -154,7 +155,7 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
         engine="duckdb" if isolation == "duckdb" else f"{STANDIN}, {isolation}",
         loaders=LOADERS,
         rounds=ROUNDS,
-        seed=hazards.SEED,
+        seed=kill_and_fail.SEED,
         loads=events["loaded"],
         nothing_new=events["nothing new"],
         looks=looks,
@@ -192,7 +193,7 @@ def each_ended(house: House, loads: int) -> None:
 def test_processes_of_overlapping_places(warehouse: Factory, tmp_path: Path) -> None:
     """On DuckDB they wait for the file, one after the other."""
     house = warehouse(lock_timeout=PATIENCE)
-    draw, deliveries = random.Random(hazards.SEED), Deliveries(house)
+    draw, deliveries = random.Random(kill_and_fail.SEED), Deliveries(house)
     events: Counter[str | None] = Counter()
     rounds, many = (ROUNDS, LOADERS) if SOAK else (1, LOADERS // 2)
     for number in range(rounds):
@@ -203,12 +204,14 @@ def test_processes_of_overlapping_places(warehouse: Factory, tmp_path: Path) -> 
         own = house.warehouse.settings.model_dump(exclude_unset=True)
         reports = [tmp_path / f"{n}.json" for n in range(many)]
         loaders = [
-            hazards.start(hazards._call, None, {**own, **places(house, place)}, str(path))
+            kill_and_fail.start(
+                kill_and_fail._call, None, {**own, **places(house, place)}, str(path)
+            )
             for place, path in zip(chosen, reports, strict=True)
         ]
-        assert [hazards.ended(each) for each in loaders] == [0] * many
-        what = f"seed {hazards.SEED}, round {number}"
-        for report in map(hazards.report_of, reports):
+        assert [kill_and_fail.ended(each) for each in loaders] == [0] * many
+        what = f"seed {kill_and_fail.SEED}, round {number}"
+        for report in map(kill_and_fail.report_of, reports):
             assert report.event in ("loaded", "nothing new"), (what, report)
             events[report.event] += 1
         nothing_lost(deliveries, what)
@@ -219,7 +222,7 @@ def test_processes_of_overlapping_places(warehouse: Factory, tmp_path: Path) -> 
         engine="duckdb",
         loaders=many,
         rounds=rounds,
-        seed=hazards.SEED,
+        seed=kill_and_fail.SEED,
         loads=events["loaded"],
         nothing_new=events["nothing new"],
     )

@@ -15,12 +15,12 @@ from typing import Any
 import nbformat
 import pytest
 from conftest import DATA
-from loads import OnRedshift, Source, aws_keys, migrated, on_redshift, source
 from nbclient import NotebookClient
-from redshift.fixtures import s3_server, standin
+from standin.fixtures import s3_server, standin
+from support.warehouses import OnRedshift, Source, aws_keys, migrated, on_redshift, source
 
 import sparkify_dwh
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 __all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 FOLDER = Path(__file__).parents[1] / "notebooks"
@@ -97,7 +97,7 @@ def test_only_the_public_library_is_used(name: str) -> None:
             names = {alias.name for alias in node.names}
             if node.module == "sparkify_dwh":
                 assert names <= set(sparkify_dwh.__all__)
-            elif node.module == "sparkify_dwh.generate":
+            elif node.module == "sparkify_dwh.sample.generate":
                 assert names == {"generate"}
             else:
                 assert str(node.module).split(".")[0] in ALLOWED

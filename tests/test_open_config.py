@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, SettingsError
 from sparkify_dwh.cli import app
-from sparkify_dwh.config import read_config_file
+from sparkify_dwh.core.settings import read_config_file
 
 HUSH = "hush-hush"
 PLACES = {

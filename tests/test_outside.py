@@ -12,10 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
-import openlineage_model
 import pytest
 from conftest import Factory, Folders
-from loads import (
+from standin.fixtures import s3_server, standin
+from support import openlineage_model
+from support.warehouses import (
     OnRedshift,
     Source,
     aws_keys,
@@ -25,22 +26,13 @@ from loads import (
     song,
     source,
 )
-from redshift.fixtures import s3_server, standin
 from typer.testing import CliRunner, Result
 
-from sparkify_dwh import (
-    RejectLimitError,
-    Settings,
-    SettingsError,
-    SourceError,
-    Warehouse,
-    context,
-    openlineage,
-    pipeline,
-    webhook,
-)
+from sparkify_dwh import RejectLimitError, Settings, SettingsError, SourceError, Warehouse
 from sparkify_dwh.cli import app
+from sparkify_dwh.core import run_context
 from sparkify_dwh.dialects import dataset_namespace
+from sparkify_dwh.jobs.load import attempt, openlineage, webhook
 
 __all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 NAME, SECRET = "Zacharias", "hush-hush"
@@ -200,7 +192,7 @@ def sparkify(folders: Folders, *arguments: str) -> Result:
 def test_json_lines_carry_run_and_step(warehouse: Factory) -> None:
     folders = warehouse()
     broken(folders)
-    context.RUN_ID.set(None)
+    run_context.RUN_ID.set(None)
     done = sparkify(folders, "load", "--log-format", "json", "-v")
     assert done.exit_code == 4
     lines = [json.loads(line) for line in done.stderr.splitlines()]
@@ -369,7 +361,7 @@ def test_events_of_a_load_that_is_interrupted(
     def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pipeline, "discover", interrupted)
+    monkeypatch.setattr(attempt, "discover", interrupted)
     with pytest.raises(KeyboardInterrupt):
         folders.load()
     start, aborted = lineage_events(path)

@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loads import aws_keys, new_bucket
-from pages import ROOT, Command, Shell, agrees, blocks, execute, settled
-from prefork import preforked
-from redshift.buckets import S3Server
-from redshift.fixtures import s3_server, standin
-from redshift.server import Standin
+from standin.buckets import S3Server
+from standin.fixtures import s3_server, standin
+from standin.server import Standin
+from support.markdown_pages import ROOT, Command, Shell, agrees, blocks, execute, settled
+from support.prefork import preforked
+from support.warehouses import aws_keys, new_bucket
 
 __all__ = ["aws_keys", "s3_server", "standin"]
 DOCS = ROOT / "docs"
@@ -95,7 +95,7 @@ def test_the_move_to_redshift_shows_what_comes_out(
 @pytest.fixture
 def scheduled(tmp_path: Path, quick: Path) -> Iterator[Shell]:
     """A folder with data and settings, as the page on schedules has it."""
-    from sparkify_dwh.generate import generate
+    from sparkify_dwh.sample.generate import generate
 
     generate(tmp_path / "data", events=60, songs=5, days=1)
     (tmp_path / "sparkify.toml").write_text(

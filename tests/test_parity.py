@@ -11,7 +11,9 @@ from typing import Any
 
 import pytest
 from conftest import DATA, examples, same_books, whole
-from loads import (
+from standin.fixtures import s3_server, standin
+from support.reference import Reference
+from support.warehouses import (
     OnDuckDB,
     OnRedshift,
     Source,
@@ -23,11 +25,9 @@ from loads import (
     song,
     source,
 )
-from redshift.fixtures import s3_server, standin
-from reference import Reference
 
 from sparkify_dwh import Run
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 __all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 NO_LIMIT = {"max_reject_ratio": 1.0}

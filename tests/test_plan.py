@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from sparkify_dwh import Plan, Settings, UsageError, Warehouse
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 
 def folded(statement: str) -> str:

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, SettingsError, SourceError, SourceProfile, Warehouse
 from sparkify_dwh.cli import app
-from sparkify_dwh.dialects.profile_read import RawReader
-from sparkify_dwh.suggest import width_for
+from sparkify_dwh.dialects.duckdb.profile.record_reader import RawReader
+from sparkify_dwh.inspection.profile.suggest import width_for
 
 Profiled = Callable[..., SourceProfile]
 
@@ -271,7 +271,7 @@ def test_many_optional_fields(profiled: Profiled) -> None:
 
 
 def test_more_fields_than_anyone_reads(profiled: Profiled, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sparkify_dwh.profiling.MOST_FIELDS", 9)
+    monkeypatch.setattr("sparkify_dwh.inspection.profile.profile.MOST_FIELDS", 9)
     found = profiled([*({f"user-{n}": n} for n in range(30)), {"user-7": 1}])
     assert len(found.fields) == 9 and found.more_fields == 21
     assert found["user-7"].given == 2

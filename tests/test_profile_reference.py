@@ -14,7 +14,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from sparkify_dwh import Settings, SourceProfile, Warehouse
-from sparkify_dwh.profiles import value_of
+from sparkify_dwh.inspection.profile.results import value_of
 
 _KEYS = ["a", "A", "b", "c/d", "e~f", "", "g.h", 'q"', "\u00fc"]
 _ODD = (

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from loads import Source, aws_keys, source
-from redshift.fixtures import s3_server
+from standin.fixtures import s3_server
+from support.warehouses import Source, aws_keys, source
 
-from sparkify_dwh import Settings, SourceError, Warehouse, s3
+from sparkify_dwh import Settings, SourceError, Warehouse
+from sparkify_dwh.storage import s3
 
 __all__ = ["aws_keys", "s3_server", "source"]
 

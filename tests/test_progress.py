@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from sparkify_dwh import Observer, Settings, Warehouse
 from sparkify_dwh.cli import app, progress
 from sparkify_dwh.cli.progress import _LOAD, Meter
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 SPARKIFY = [sys.executable, "-m", "sparkify_dwh"]
 

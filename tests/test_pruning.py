@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from loads import (
+from standin.fixtures import s3_server, standin
+from support.warehouses import (
     Loaded,
     OnDuckDB,
     Source,
@@ -19,12 +20,11 @@ from loads import (
     on_redshift,
     source,
 )
-from redshift.fixtures import s3_server, standin
 from typer.testing import CliRunner
 
 from sparkify_dwh import UsageError
-from sparkify_dwh.audit import RUN
 from sparkify_dwh.cli import app
+from sparkify_dwh.steps.ledger import RUN
 
 __all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 DETAILS = ("load_step", "load_book", "quality_result", "rejected_row")
@@ -96,8 +96,7 @@ def test_a_run_at_work_stays(anywhere: Loaded, source: Source) -> None:
     source.put("events", "a.json", event())
     anywhere.load()
     settings = anywhere.warehouse.settings
-    from sparkify_dwh.audit import Loader, new_run_id, utc_now
-    from sparkify_dwh.runlog import ACTIVE
+    from sparkify_dwh.steps.ledger import ACTIVE, Loader, new_run_id, utc_now
 
     working = Loader(new_run_id(utc_now()), "x")
     with anywhere.warehouse.engine.begin() as connection:

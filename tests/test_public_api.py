@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import dataclasses
 import importlib
 import inspect
@@ -21,8 +22,12 @@ ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "library.md"
 
 
-def test_all_is_what_is_exported() -> None:
-    assert set(sparkify_dwh._EXPORTS) == set(sparkify_dwh.__all__)
+def test_all_is_what_type_checkers_see() -> None:
+    stub = ast.parse((ROOT / "sparkify_dwh" / "__init__.pyi").read_text())
+    imports = [node for node in ast.walk(stub) if isinstance(node, ast.ImportFrom)]
+    # Without "as" a type checker takes a stub's import for private.
+    assert all(alias.asname == alias.name for node in imports for alias in node.names)
+    assert {alias.name for node in imports for alias in node.names} == set(sparkify_dwh.__all__)
     for name in sparkify_dwh.__all__:
         assert getattr(sparkify_dwh, name) is not None
     with pytest.raises(AttributeError):
@@ -108,7 +113,7 @@ def test_importing_the_package_loads_no_engine() -> None:
 def test_results_show_themselves_in_a_notebook(tmp_path: Path) -> None:
     """Five lines in a notebook: settings, warehouse, load, plan, query."""
     from sparkify_dwh import Settings, Warehouse
-    from sparkify_dwh.generate import generate
+    from sparkify_dwh.sample.generate import generate
 
     generate(tmp_path / "data", events=200, songs=10, days=1, dirty=0.05)
     wh = Warehouse(

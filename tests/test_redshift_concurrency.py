@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from loads import (
+from standin.fixtures import s3_server, standin
+from support.warehouses import (
     OnRedshift,
     Source,
     aws_keys,
@@ -20,9 +21,9 @@ from loads import (
     song,
     source,
 )
-from redshift.fixtures import s3_server, standin
 
-from sparkify_dwh import Run, errors
+from sparkify_dwh import Run
+from sparkify_dwh.core import errors
 
 __all__ = [
     "aws_keys",

@@ -16,18 +16,18 @@ import redshift_connector
 import sqlalchemy as sa
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
-from redshift.answers import FakeAws, Refusal
-from redshift.plugin import Somewhere
-from redshift.server import Database, Standin
 from sqlalchemy.engine import make_url
+from standin.answers import FakeAws, Refusal
+from standin.plugin import Somewhere
+from standin.server import Database, Standin
 
 from sparkify_dwh import DatabaseError, Settings, SettingsError, Warehouse
+from sparkify_dwh.core.version import __version__
 from sparkify_dwh.dialects import load_engine
-from sparkify_dwh.dialects.redshift_auth import Login
-from sparkify_dwh.dialects.redshift_engine import QUERY_GROUP, RedshiftConnection
-from sparkify_dwh.version import __version__
+from sparkify_dwh.dialects.redshift.connection import QUERY_GROUP, RedshiftConnection
+from sparkify_dwh.dialects.redshift.login import Login
 
-pytest_plugins = ["redshift.fixtures"]
+pytest_plugins = ["standin.fixtures"]
 
 PASSWORD = "Temp0rary/+=@:%'\\ x"
 

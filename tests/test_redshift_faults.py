@@ -10,11 +10,21 @@ from typing import Any
 
 import pytest
 from conftest import examples
-from loads import OnRedshift, Source, aws_keys, event, migrated, on_redshift, song, source
-from redshift.faults import DropConnection
-from redshift.fixtures import s3_server, standin
+from standin.faults import DropConnection
+from standin.fixtures import s3_server, standin
+from support.warehouses import (
+    OnRedshift,
+    Source,
+    aws_keys,
+    event,
+    migrated,
+    on_redshift,
+    song,
+    source,
+)
 
-from sparkify_dwh import errors, loading
+from sparkify_dwh.core import errors
+from sparkify_dwh.jobs.load import run as loading
 
 __all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 

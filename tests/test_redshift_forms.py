@@ -15,20 +15,20 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, same_books, whole
-from figures import STANDIN, figure
-from fuzzing import fuzzed
-from hazards import SOAK
 from hypothesis import given
-from loads import OnRedshift, Source, aws_keys, migrated, on_redshift, source
-from redshift.fixtures import s3_server, standin
-from reference import Books, Reference
-from reference_copy import parse_copied
-from reference_parse import Record, parse_object
-from strategies import EVENT, event, line, song
+from standin.fixtures import s3_server, standin
+from support.fuzzing import fuzzed
+from support.kill_and_fail import SOAK
+from support.records import EVENT, event, line, song
+from support.reference import Books, Reference
+from support.reference_copy import parse_copied
+from support.reference_parse import Record, parse_object
+from support.soak_figures import STANDIN, figure
+from support.warehouses import OnRedshift, Source, aws_keys, migrated, on_redshift, source
 from test_input_forms import FORMS, LOADS, REFUSALS, _files, mutated_objects
 
 from sparkify_dwh import Run
-from sparkify_dwh.quarantine import shown_raw
+from sparkify_dwh.steps.quarantine import shown_raw
 
 __all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 Files = dict[tuple[str, str], bytes]

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from redshift.buckets import Bucket, S3Server
-from redshift.client import Client
-from redshift.server import Database
+from standin.buckets import Bucket, S3Server
+from standin.client import Client
+from standin.server import Database
 
 from sparkify_dwh import DatabaseError, Settings, UsageError, Warehouse
 
-pytest_plugins = ["redshift.fixtures"]
+pytest_plugins = ["standin.fixtures"]
 
 PAGE = Path(__file__).parents[1] / "docs" / "redshift.md"
 USERS = ("sparkify_migrator", "sparkify_loader", "analyst")

@@ -8,13 +8,23 @@ import logging
 from typing import Any
 
 import pytest
-from loads import OnRedshift, Source, aws_keys, event, migrated, on_redshift, song, source
-from redshift.fixtures import s3_server, standin
+from standin.fixtures import s3_server, standin
+from support.warehouses import (
+    OnRedshift,
+    Source,
+    aws_keys,
+    event,
+    migrated,
+    on_redshift,
+    song,
+    source,
+)
 
-from sparkify_dwh import errors
-from sparkify_dwh.dialects import redshift_rows, redshift_views, redshift_write
-from sparkify_dwh.dialects.redshift_work import check_jsonpaths
+from sparkify_dwh.core import errors
+from sparkify_dwh.dialects.redshift import copy_refusals, load_views, writer
 from sparkify_dwh.models import SPARKIFY
+from sparkify_dwh.storage import s3
+from sparkify_dwh.storage.jsonpaths import check_jsonpaths
 
 __all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 
@@ -34,14 +44,14 @@ class Watched:
 
     def __init__(self, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         self.files: dict[str, bytes] = {}
-        plain = redshift_write.Bucketeer.write
+        plain = s3.Bucketeer.write
 
         def write(bucketeer: Any, address: str, data: Any) -> None:
             body = data if isinstance(data, bytes) else data.read_bytes()
             self.files[address.removeprefix(source.work.url("work/manifests/"))] = body
             plain(bucketeer, address, data)
 
-        monkeypatch.setattr(redshift_write.Bucketeer, "write", write)
+        monkeypatch.setattr(s3.Bucketeer, "write", write)
 
     def __getitem__(self, name: str) -> Any:
         (found,) = (data for key, data in self.files.items() if key.endswith("/" + name))
@@ -146,7 +156,7 @@ def test_work_files_that_may_not_be_removed_are_no_trouble(
     def refuse(*_: Any) -> None:
         raise errors.SourceError("s3://work: AccessDenied")
 
-    monkeypatch.setattr(redshift_write.Bucketeer, "remove", refuse)
+    monkeypatch.setattr(s3.Bucketeer, "remove", refuse)
     days(source, 1)
     with caplog.at_level(logging.WARNING):
         assert on_redshift.load().event == "loaded"
@@ -281,7 +291,7 @@ def test_views_that_never_show_a_copy_fail_the_load(
 ) -> None:
     days(source, 2)
     on_redshift.database.log.lag = 3600.0
-    monkeypatch.setattr(redshift_views, "LAG", 0.3)
+    monkeypatch.setattr(load_views, "LAG", 0.3)
     with pytest.raises(errors.BooksError, match="names 2 objects of the manifest nowhere"):
         on_redshift.load()
     assert on_redshift.star()["songplays"] == []
@@ -292,7 +302,7 @@ def test_a_row_that_is_missing_without_an_error_entry_fails_the_load(
     on_redshift: OnRedshift, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days(source, 2)
-    monkeypatch.setattr(redshift_views, "LAG", 0.3)
+    monkeypatch.setattr(load_views, "LAG", 0.3)
     database = on_redshift.database
 
     def forget(_: Any) -> None:
@@ -314,14 +324,14 @@ def test_staging_is_counted_for_itself(
 ) -> None:
     """What COPY says of itself is not taken for what staging holds."""
     days(source, 2)
-    plain = redshift_views.LoadViews.outcome
+    plain = load_views.LoadViews.outcome
 
     def outcome(views: Any, ex: Any, *given: Any) -> Any:
         found = plain(views, ex, *given)
         ex.connection.exec_driver_sql("DELETE FROM staging.events WHERE iteminsession = '1'")
         return found
 
-    monkeypatch.setattr(redshift_views.LoadViews, "outcome", outcome)
+    monkeypatch.setattr(load_views.LoadViews, "outcome", outcome)
     with pytest.raises(errors.BooksError, match="events: read 2 is not staged 1"):
         on_redshift.load()
     assert on_redshift.star()["songplays"] == []
@@ -487,7 +497,7 @@ def test_objects_too_large_to_be_read_again(
     on_redshift: OnRedshift, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nested values are told by their text then, and records that are no objects by the rules."""
-    monkeypatch.setattr(redshift_rows, "LOOK_BYTES", 10)
+    monkeypatch.setattr(copy_refusals, "LOOK_BYTES", 10)
     source.put("events", "a.json", event() + event(song=["a"], itemInSession=1) + "17\n")
     run = on_redshift.load()
     found = {(rule, key, line) for _, rule, key, line, _, _ in on_redshift.refused(run)}
@@ -526,7 +536,7 @@ def test_analyze_and_vacuum_are_steps_of_their_own(
     ]
     assert not any("VACUUM" in sql for sql in sent)
     assert ("analyze", "songplays") in {(s.step, s.target) for s in run.steps}
-    monkeypatch.setattr(redshift_write, "VACUUM_ROWS", 3)
+    monkeypatch.setattr(writer, "VACUUM_ROWS", 3)
     on_redshift.load(all=True)
     assert [sql for sql in on_redshift.database.sql() if sql.startswith("VACUUM")] == [
         f"VACUUM DELETE ONLY {name}"
@@ -538,7 +548,7 @@ def test_their_failure_is_a_warning(
     on_redshift: OnRedshift, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days(source, 3)
-    monkeypatch.setattr(redshift_write, "VACUUM_ROWS", 0)
+    monkeypatch.setattr(writer, "VACUUM_ROWS", 0)
     on_redshift.database.faults.fail("^ANALYZE sparkify", "out of disk", "53100", times=2)
     on_redshift.database.faults.drop("^VACUUM DELETE ONLY sparkify.time")
     run = on_redshift.use(song_data=None).load()

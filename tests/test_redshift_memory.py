@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import tracemalloc
 
-from manifest_work import work
+from support.manifest_work import work
 
 #: 100,000 objects must fit 256 MiB, whatever Python and the libraries take beside.
 BYTES_PER_OBJECT = 256 * 1024 * 1024 / 100_000

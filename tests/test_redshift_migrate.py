@@ -15,15 +15,15 @@ import pytest
 import sqlalchemy as sa
 from alembic import command
 from alembic.script import ScriptDirectory
-from redshift.client import Client
-from redshift.plugin import Somewhere
-from redshift.server import Database
+from standin.client import Client
+from standin.plugin import Somewhere
+from standin.server import Database
 
 from sparkify_dwh import SPARKIFY, DatabaseError, LockError, Settings, Warehouse
-from sparkify_dwh.models import Base
-from sparkify_dwh.schema import alembic_config
+from sparkify_dwh.jobs.migrate import alembic_config
+from sparkify_dwh.models.base import Base
 
-pytest_plugins = ["redshift.fixtures"]
+pytest_plugins = ["standin.fixtures"]
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden" / "redshift_upgrade.sql"
@@ -245,7 +245,7 @@ COMMENT = "100 % sure: 'it' \"is\" C:\\new\\x41, %s %(x)s :x ${y} {z} -- ünï /
 REVISION = f"""
     import sqlalchemy as sa
     from alembic import op
-    from sparkify_dwh.schema import widen
+    from sparkify_dwh.jobs.migrate import widen
 
     revision, down_revision = "9001", "{HEAD}"
 

@@ -6,13 +6,13 @@ import random
 import signal
 from collections import Counter
 
-import hazards
 import pytest
-from figures import STANDIN, figure
-from hazards import SOAK, ended, points, start
-from loads import aws_keys, migrated
-from redshift.fixtures import s3_server, standin
-from redshift_scene import INJECTED, RedshiftScene, quick, scene
+from standin.fixtures import s3_server, standin
+from support import kill_and_fail
+from support.kill_and_fail import SOAK, ended, points, start
+from support.redshift_scene import INJECTED, RedshiftScene, quick, scene
+from support.soak_figures import STANDIN, figure
+from support.warehouses import aws_keys, migrated
 
 __all__ = ["aws_keys", "migrated", "quick", "s3_server", "scene", "standin"]
 KINDS = ("fails", "dropped before", "dropped after", "gone before", "gone after")
@@ -31,7 +31,7 @@ def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
     """In a soak each by every kind; else a sample of statements, a kind each."""
     total = len(scene.statements)
     assert scene.statements[scene.commit - 1].upper() == "COMMIT" and total > 100
-    draw = random.Random(hazards.SEED)
+    draw = random.Random(kill_and_fail.SEED)
     offset = draw.randrange(len(KINDS))
     chosen = [
         (number, kind)
@@ -42,7 +42,7 @@ def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
     chosen += [(scene.commit, kind) for kind in ("fails", "dropped after", "gone after")]
     states: Counter[str] = Counter()
     for number, kind in dict.fromkeys(chosen):
-        what = f"seed {hazards.SEED}, {kind} at {number}: {scene.statements[number - 1][:80]}"
+        what = f"seed {kill_and_fail.SEED}, {kind} at {number}: {scene.statements[number - 1][:80]}"
         scene.restore()
         scene.at_statement(number, kind)
         report = scene.observed()
@@ -59,19 +59,19 @@ def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
         engine=STANDIN,
         of=total * len(KINDS),
         tried=len({*chosen}),
-        seed=hazards.SEED,
+        seed=kill_and_fail.SEED,
         **states,
     )
 
 
 def test_a_killed_process(scene: RedshiftScene) -> None:
     """Kill -9 before and after the calls of the driver; nobody is left who could write a line."""
-    with hazards.at_moments(dialect=type(scene.house.warehouse.engine.dialect)) as moments:
+    with kill_and_fail.at_moments(dialect=type(scene.house.warehouse.engine.dialect)) as moments:
         scene.restore()
         scene.observed()
     total = len(moments)
     both = ("before", "after")
-    draw = random.Random(hazards.SEED)
+    draw = random.Random(kill_and_fail.SEED)
     chosen = [
         (n, when)
         for n in points(total, "kill -9 on Redshift")
@@ -87,8 +87,8 @@ def test_a_killed_process(scene: RedshiftScene) -> None:
     for number, when in dict.fromkeys(chosen):
         scene.restore()
         arguments = (scene.environment(), number, when, scene.values())
-        assert ended(start(hazards._kill_on_redshift, *arguments)) == -signal.SIGKILL
-        what = f"seed {hazards.SEED}, killed {when} {number}: {moments[number - 1][:80]}"
+        assert ended(start(kill_and_fail._kill_on_redshift, *arguments)) == -signal.SIGKILL
+        what = f"seed {kill_and_fail.SEED}, killed {when} {number}: {moments[number - 1][:80]}"
         state = scene.survived(None, what)
         states[state] += 1
         killed = list(scene.ends().values())[1:-1]
@@ -102,6 +102,6 @@ def test_a_killed_process(scene: RedshiftScene) -> None:
         engine=STANDIN,
         of=2 * total,
         tried=len({*chosen}),
-        seed=hazards.SEED,
+        seed=kill_and_fail.SEED,
         **states,
     )

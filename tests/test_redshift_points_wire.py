@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 
-import hazards
 import pytest
-from figures import STANDIN, figure
-from hazards import SOAK, points
-from loads import aws_keys, migrated
-from redshift.fixtures import s3_server, standin
-from redshift_scene import RedshiftScene, quick, scene
+from standin.fixtures import s3_server, standin
+from support import kill_and_fail
+from support.kill_and_fail import SOAK, points
+from support.redshift_scene import RedshiftScene, quick, scene
+from support.soak_figures import STANDIN, figure
+from support.warehouses import aws_keys, migrated
 
-from sparkify_dwh import loading
+from sparkify_dwh.jobs.load import run
 
 __all__ = ["aws_keys", "migrated", "quick", "s3_server", "scene", "standin"]
 FLUSH = b"H"
@@ -26,7 +26,7 @@ class Attempts:
 
     def __init__(self, scene: RedshiftScene, patch: pytest.MonkeyPatch) -> None:
         self.scene, self.struck, self.left = scene, 0, list[int]()
-        patch.setattr(loading, "_pause", self._between)
+        patch.setattr(run, "_pause", self._between)
         executed = [n for n, kind in enumerate(scene.messages, 1) if kind == b"E"]
         started = next(n for n, sql in enumerate(scene.statements) if "INTO audit.load_run" in sql)
         #: Messages at which a break begins another attempt: the start is on record, the load's
@@ -60,7 +60,7 @@ class Attempts:
 
     def load(self, *numbers: int) -> str:
         """Loads, and the connection breaks at these messages; the state it leaves."""
-        self.what, self.struck = f"seed {hazards.SEED}, messages {numbers}", 0
+        self.what, self.struck = f"seed {kill_and_fail.SEED}, messages {numbers}", 0
         self.within = self.first <= numbers[0] <= self.last
         self.scene.restore()
         self.scene.at_message(numbers[0])
@@ -83,7 +83,7 @@ def test_the_connection_is_dropped_at_each_message(
     within = [number for number in chosen if attempts.first <= number <= attempts.last]
     assert len(within) > len(chosen) / 2
     loads = [(number,) for number in chosen if number not in within]
-    size = 1 if SOAK else loading.RETRIES
+    size = 1 if SOAK else run.RETRIES
     loads += [tuple(within[start : start + size]) for start in range(0, len(within), size)]
     states: Counter[str] = Counter()
     for numbers in loads:
@@ -94,6 +94,6 @@ def test_the_connection_is_dropped_at_each_message(
         engine=STANDIN,
         of=total,
         tried=len({*chosen}),
-        seed=hazards.SEED,
+        seed=kill_and_fail.SEED,
         **states,
     )

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from loads import OnRedshift, Source, aws_keys, event, song
-from redshift.fixtures import s3_server, standin
-from redshift.server import Standin
 from sqlfluff.core import FluffConfig, Linter
+from standin.fixtures import s3_server, standin
+from standin.server import Standin
+from support.warehouses import OnRedshift, Source, aws_keys, event, song
 
 from sparkify_dwh import Plan, Settings, Warehouse
-from sparkify_dwh.dialects import redshift_write
+from sparkify_dwh.dialects.redshift import writer
 
 __all__ = ["aws_keys", "s3_server", "standin"]
 GOLDEN = Path(__file__).parent / "golden"
@@ -61,7 +61,7 @@ def _first_load(source: Source) -> None:
 def captured(standin: Standin, s3_server: Any) -> Iterator[Captured]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(standin.ca_file))
-        patch.setattr(redshift_write, "VACUUM_ROWS", 1)
+        patch.setattr(writer, "VACUUM_ROWS", 1)
         source = Source(s3_server)
         warehouse = OnRedshift(standin.database(), source)
         found = Captured(warehouse)

@@ -12,16 +12,16 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from redshift.answers import FakeAws, Refusal
-from redshift.client import Client
-from redshift.server import Database
 from redshift_connector.error import InterfaceError, OperationalError, ProgrammingError
+from standin.answers import FakeAws, Refusal
+from standin.client import Client
+from standin.server import Database
 
 from sparkify_dwh import DatabaseError, Settings, SettingsError, Warehouse
 from sparkify_dwh.dialects import load_engine
-from sparkify_dwh.dialects.redshift_trouble import Endpoint, explain, from_driver, is_dropped
+from sparkify_dwh.dialects.redshift.errors import Endpoint, explain, from_driver, is_dropped
 
-pytest_plugins = ["redshift.fixtures"]
+pytest_plugins = ["standin.fixtures"]
 
 
 def trouble(url: str, **values: Any) -> DatabaseError:
@@ -357,7 +357,7 @@ def test_the_command_ends_with_its_code_and_no_traceback(
     change: Callable[[str], str],
     code: int,
 ) -> None:
-    from sparkify_dwh.cli import main
+    from sparkify_dwh.cli.app import main
 
     monkeypatch.setenv("SPARKIFY_DATABASE_URL", change(redshift.url()))
     monkeypatch.setattr("sys.argv", ["sparkify", "migrate", "--status"])

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import COLUMNS, Books, Reference, TargetBooks
-from reference_parse import MALFORMED, MAX_RECORD, integer, number, repaired, split_records
+from support.reference import COLUMNS, Books, Reference, TargetBooks
+from support.reference_parse import MALFORMED, MAX_RECORD, integer, number, repaired, split_records
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 TS = 1541105830796
@@ -524,5 +524,5 @@ def test_files_without_two_contents_may_come_in_any_order(
 
 def test_the_oracle_shares_no_code_with_the_loader() -> None:
     for name in ("reference.py", "reference_parse.py"):
-        text = Path(__file__).with_name(name).read_text(encoding="utf-8")
+        text = (Path(__file__).parent / "support" / name).read_text(encoding="utf-8")
         assert not re.search(r"^\s*(from|import) (sparkify_dwh|sqlalchemy|duckdb)", text, re.M)

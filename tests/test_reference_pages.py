@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from sparkify_dwh import SPARKIFY, Settings, errors
+from sparkify_dwh import SPARKIFY, Settings
 from sparkify_dwh.cli import app
-from sparkify_dwh.models import Base
+from sparkify_dwh.core import errors
+from sparkify_dwh.models.base import Base
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from conftest import Factory, Folders
-from html_pages import Page, sound
-from loads import event, song
+from support.html_pages import Page, sound
+from support.warehouses import event, song
 from typer.testing import CliRunner
 
 from sparkify_dwh import (
@@ -32,8 +32,8 @@ from sparkify_dwh import (
     Warehouse,
 )
 from sparkify_dwh.cli import app
-from sparkify_dwh.generate import generate
-from sparkify_dwh.report import gather
+from sparkify_dwh.inspection.report.gathering import gather
+from sparkify_dwh.sample.generate import generate
 
 HOSTILE = [
     "<script>window.pwned=1</script>",
@@ -449,4 +449,6 @@ def test_rendering_imports_nothing_at_the_start_of_the_command_line() -> None:
     done = subprocess.run(
         [sys.executable, "-c", f"import json; {code}"], capture_output=True, text=True, check=True
     )
-    assert not {"mako", "markupsafe", "sparkify_dwh.report"} & set(json.loads(done.stdout))
+    assert not {"mako", "markupsafe", "sparkify_dwh.inspection.report"} & set(
+        json.loads(done.stdout)
+    )

@@ -18,7 +18,7 @@ from conftest import Folders
 from playwright.sync_api import Browser, Page, sync_playwright
 from test_report import SECTIONS, hostile
 
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser", "chrome")
 PHONE, DESKTOP = {"width": 390, "height": 844}, {"width": 1280, "height": 900}

@@ -10,18 +10,18 @@ from itertools import pairwise
 import pytest
 import sqlalchemy as sa
 from conftest import examples
-from html_pages import Element, Page
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.html_pages import Element, Page
 
 from sparkify_dwh import SPARKIFY, Account, Derivation, Field, Source, Target, Warehouse
-from sparkify_dwh.lineage import COLUMNS, lineage
-from sparkify_dwh.report.charts import columns, full, percent, short, ticks
-from sparkify_dwh.report.erd import erd
-from sparkify_dwh.report.facts import FileFacts, LoadFacts
-from sparkify_dwh.report.flow import ACCOUNTS, flow, octets, streams
-from sparkify_dwh.report.lines import lines
-from sparkify_dwh.report.page import by_day
+from sparkify_dwh.inspection.report.charts import columns, full, percent, short, ticks
+from sparkify_dwh.inspection.report.erd import erd
+from sparkify_dwh.inspection.report.facts import FileFacts, LoadFacts
+from sparkify_dwh.inspection.report.flow import ACCOUNTS, flow, octets, streams
+from sparkify_dwh.inspection.report.lines import lines
+from sparkify_dwh.inspection.report.page import by_day
+from sparkify_dwh.models.lineage import COLUMNS, lineage
 
 Box = tuple[float, float, float, float]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from loads import (
+from standin.fixtures import s3_server, standin
+from support.warehouses import (
     OnDuckDB,
     OnRedshift,
     Source,
@@ -17,10 +18,10 @@ from loads import (
     song,
     source,
 )
-from redshift.fixtures import s3_server, standin
 
 from sparkify_dwh import Warehouse
-from sparkify_dwh.report import Facts, gather
+from sparkify_dwh.inspection.report.facts import Facts
+from sparkify_dwh.inspection.report.gathering import gather
 
 __all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 

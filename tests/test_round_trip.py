@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from engines import Houses, aws_keys, house, migrated, s3_server, standin
+from support.both_engines import Houses, aws_keys, house, migrated, s3_server, standin
 
 from sparkify_dwh import Warehouse
-from sparkify_dwh.aftermath import salvaged
-from sparkify_dwh.generate import generate
 from sparkify_dwh.models.sources import EVENTS
+from sparkify_dwh.sample.generate import generate
+from sparkify_dwh.steps.salvage import salvaged
 
 __all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 

@@ -10,13 +10,15 @@ from typing import Any
 
 import pytest
 from conftest import DATA, Factory, whole
-from loads import OnDuckDB, Source, aws_keys, event, on_duckdb, song, source
-from redshift.buckets import S3Server
-from redshift.fixtures import s3_server
-from reference import Reference
+from standin.buckets import S3Server
+from standin.fixtures import s3_server
+from support.reference import Reference
+from support.warehouses import OnDuckDB, Source, aws_keys, event, on_duckdb, song, source
 
-from sparkify_dwh import Settings, errors, s3
-from sparkify_dwh.discover import Object
+from sparkify_dwh import Settings
+from sparkify_dwh.core import errors
+from sparkify_dwh.storage import s3
+from sparkify_dwh.storage.objects import Object
 
 __all__ = ["aws_keys", "on_duckdb", "s3_server", "source"]
 

@@ -7,20 +7,22 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import hazards
 import pytest
 from conftest import NO_LIMIT, whole
-from figures import figure
-from hazards import points
-from loads import OnDuckDB, OnRedshift, Source, aws_keys, migrated, source
-from redshift.buckets import S3Server
-from redshift.fixtures import s3_server, standin
-from reference import Reference
-from s3_faults import WAYS, Requests, watched
-from strategies import event, line, lines, song
+from standin.buckets import S3Server
+from standin.fixtures import s3_server, standin
+from support import kill_and_fail
+from support.kill_and_fail import points
+from support.records import event, line, lines, song
+from support.reference import Reference
+from support.s3_faults import WAYS, Requests, watched
+from support.soak_figures import figure
+from support.warehouses import OnDuckDB, OnRedshift, Source, aws_keys, migrated, source
 
-from sparkify_dwh import Settings, SourceError, listing, pipeline
-from sparkify_dwh.s3 import Bucketeer
+from sparkify_dwh import Settings, SourceError
+from sparkify_dwh.jobs.load import attempt
+from sparkify_dwh.storage import listing
+from sparkify_dwh.storage.s3 import Bucketeer
 
 __all__ = ["aws_keys", "migrated", "s3_server", "source", "standin"]
 House = OnDuckDB | OnRedshift
@@ -88,7 +90,7 @@ def test_each_request_fails_in_each_way(houses: Houses, s3_server: S3Server) -> 
     for number, way, how in (cases[each - 1] for each in chosen):
         house, source = houses()
         filled(source)
-        what = f"seed {hazards.SEED}: {way} {how} at {number}, {requests.seen[number - 1]}"
+        what = f"seed {kill_and_fail.SEED}: {way} {how} at {number}, {requests.seen[number - 1]}"
         with watched(s3_server.client, s3_server.endpoint_url) as struck:
             strike(struck, number, way, how)
             ends[load_and_look(house, star, what, how)] += 1
@@ -100,7 +102,7 @@ def test_each_request_fails_in_each_way(houses: Houses, s3_server: S3Server) -> 
         engine=houses.engine,
         of=len(cases),
         tried=len(chosen),
-        seed=hazards.SEED,
+        seed=kill_and_fail.SEED,
         **ends,
     )
 
@@ -184,9 +186,9 @@ def test_a_listing_that_changes_between_its_pages(
             put("a.json", event(itemInSession=30))
             put("z.json", event(itemInSession=31))
 
-    import sparkify_dwh.s3
+    import sparkify_dwh.storage.s3
 
-    original = sparkify_dwh.s3.client
+    original = sparkify_dwh.storage.s3.client
 
     def small_pages(params: dict[str, Any], **_: Any) -> None:
         params["MaxKeys"] = 2
@@ -197,7 +199,7 @@ def test_a_listing_that_changes_between_its_pages(
         client.meta.events.register("before-send.s3.ListObjectsV2", act)
         return client
 
-    monkeypatch.setattr(sparkify_dwh.s3, "client", made)
+    monkeypatch.setattr(sparkify_dwh.storage.s3, "client", made)
     run = house.load()
     assert run.event == "loaded" and len(changed) > 4
     keys = house.query("SELECT key FROM audit.load_file")
@@ -223,7 +225,7 @@ def test_few_new_objects_are_looked_at_again_one_by_one(
     assert house.load().event == "loaded"
     source.put("events", "new.json", line(event(itemInSession=10)))
     source.put("events", "new.json.json", line(event(itemInSession=11)))
-    before = pipeline.unchanged
+    before = attempt.unchanged
 
     def unchanged(*given: Any) -> None:
         if change == "deleted":
@@ -232,7 +234,7 @@ def test_few_new_objects_are_looked_at_again_one_by_one(
             source.put("events", "new.json", line(event(itemInSession=12)))
         return before(*given)
 
-    monkeypatch.setattr(pipeline, "unchanged", unchanged)
+    monkeypatch.setattr(attempt, "unchanged", unchanged)
     with watched(s3_server.client, s3_server.endpoint_url) as requests:
         run = house.load()
     asked = [unquote(each.partition("prefix=")[2].split("&")[0]) for each in requests.seen]
@@ -248,5 +250,5 @@ def test_few_new_objects_are_looked_at_again_one_by_one(
     # The second attempt lists nothing anew, and looks again at what it read.
     assert [each for each in asked if each.startswith("song_data/")] == ["song_data/"]
     assert looks[0] in asked and asked[-1] == looks[1]
-    monkeypatch.setattr(pipeline, "unchanged", before)
+    monkeypatch.setattr(attempt, "unchanged", before)
     assert house.load().event == ("loaded" if change == "overwritten" else "nothing new")

@@ -9,7 +9,7 @@ from botocore.loaders import JSONFileLoader
 from botocore.utils import parse_timestamp
 
 from sparkify_dwh import Settings
-from sparkify_dwh.aws import _time, client
+from sparkify_dwh.storage.aws import _time, client
 
 
 @pytest.mark.parametrize(

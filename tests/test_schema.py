@@ -14,8 +14,8 @@ from alembic import command
 from alembic.config import Config
 
 from sparkify_dwh import SPARKIFY, SchemaVersionError, Settings, UsageError, Warehouse
-from sparkify_dwh.dialects.redshift import RedshiftDialect
-from sparkify_dwh.models import Base
+from sparkify_dwh.dialects.redshift.dialect import RedshiftDialect
+from sparkify_dwh.models.base import Base
 
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden"

@@ -14,16 +14,16 @@ from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
-from figures import figure
-from redshift.answers import FakeAws, Refusal
-from redshift.buckets import Bucket, S3Server
-from redshift.server import Database
+from standin.answers import FakeAws, Refusal
+from standin.buckets import Bucket, S3Server
+from standin.server import Database
+from support.soak_figures import figure
 
 from sparkify_dwh import Observer, Settings, SparkifyError, Warehouse
 from sparkify_dwh.dialects import load_engine
-from sparkify_dwh.dialects.redshift_auth import Login
+from sparkify_dwh.dialects.redshift.login import Login
 
-pytest_plugins = ["redshift.fixtures"]
+pytest_plugins = ["standin.fixtures"]
 
 #: What is hunted for; each secret holds one of them between characters that are often escaped.
 MARKS = {
@@ -366,7 +366,7 @@ def test_no_command_prints_a_secret(
     kind: str,
 ) -> None:
     """Tracebacks of -v included: the login fails."""
-    from sparkify_dwh.cli import main
+    from sparkify_dwh.cli.app import main
 
     settings = planted(kind)
     wrong_password(redshift, FakeAws(), monkeypatch)
@@ -405,7 +405,7 @@ def test_boto3_would_write_secrets_down(
     """Why some of its messages are left out."""
     for name in ("botocore.auth", "botocore.endpoint", "botocore.parsers"):
         monkeypatch.setattr(logging.getLogger(name), "filters", [])
-    monkeypatch.setattr("sparkify_dwh.aws.TALKATIVE", ())
+    monkeypatch.setattr("sparkify_dwh.storage.aws.TALKATIVE", ())
     load_engine(planted("secret")).connect().close()
     assert len(hunt.found()) >= 2  # the secret, and the session token
 

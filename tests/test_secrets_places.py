@@ -15,8 +15,8 @@ from threading import Thread
 from typing import Any
 
 import pytest
-from figures import figure
-from strategies import event, lines, song
+from support.records import event, lines, song
+from support.soak_figures import figure
 from test_secrets import Hunt, hunt
 
 from sparkify_dwh import Settings, SparkifyError, Warehouse

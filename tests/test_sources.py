@@ -10,11 +10,13 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, Factory, Folders, whole
-from reference import Reference
-from strategies import event, line, lines, song
+from support.records import event, line, lines, song
+from support.reference import Reference
 
-from sparkify_dwh import Settings, SourceError, Warehouse, discover, pipeline
-from sparkify_dwh.dialects import duckdb_read, intake
+from sparkify_dwh import Settings, SourceError, Warehouse
+from sparkify_dwh.dialects.duckdb import object_sorter, reader
+from sparkify_dwh.jobs.load import attempt
+from sparkify_dwh.storage import objects
 
 Events = list[tuple[str, bytes]]
 
@@ -23,7 +25,7 @@ Events = list[tuple[str, bytes]]
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """Whether files are small enough to be spooled, or all are for DuckDB to read."""
     if request.param == "direct":
-        monkeypatch.setattr(intake, "SMALL", 0)
+        monkeypatch.setattr(object_sorter, "SMALL", 0)
     return str(request.param)
 
 
@@ -51,8 +53,8 @@ def test_files_of_any_name_load(way: str, warehouse: Factory) -> None:
     for number, name in enumerate(STRANGE):
         body = lines(event(sessionId=number), event(sessionId=number, itemInSession=1))
         path = folders.put("events", name, body)
-        names[discover.shown_path(str(path))] = number
-    hidden = {discover.shown_path(str(folders.folders["events"] / "..json"))}
+        names[objects.shown_path(str(path))] = number
+    hidden = {objects.shown_path(str(folders.folders["events"] / "..json"))}
     assert folders.load().event == "loaded"
     staged = folders.query("SELECT _object, _line, sessionid, iteminsession FROM staging.events")
     assert sorted(staged) == sorted(
@@ -121,7 +123,7 @@ def test_a_very_deep_folder_is_listed(warehouse: Factory, monkeypatch: pytest.Mo
         Path("d").mkdir()
         os.chdir("d")
     Path("x.json").write_bytes(line(event()))
-    (found,) = discover.list_folder(str(folders.folders["events"])).objects
+    (found,) = objects.list_folder(str(folders.folders["events"])).objects
     Path("x.json").unlink()
     for _ in range(1100):  # what clears temporary folders cannot do this
         os.chdir("..")
@@ -220,11 +222,11 @@ BODY = b"\n".join(
     ]
 )
 MOMENTS: dict[str, tuple[Any, str]] = {
-    "before it is read": (pipeline, "discover"),
-    "before DuckDB reads it": (duckdb_read.Reader, "_insert"),
-    "before the second look": (duckdb_read.Reader, "_second_look"),
-    "before refused rows are fetched": (duckdb_read.Reader, "quarantine_rows"),
-    "before the last look": (pipeline, "unchanged"),
+    "before it is read": (attempt, "discover"),
+    "before DuckDB reads it": (reader.Reader, "_insert"),
+    "before the second look": (reader.Reader, "_second_look"),
+    "before refused rows are fetched": (reader.Reader, "quarantine_rows"),
+    "before the last look": (attempt, "unchanged"),
 }
 
 
@@ -320,14 +322,14 @@ def test_files_that_never_rest_end_the_load(
 ) -> None:
     folders = warehouse()
     paths = [folders.put("events", f"{n}.json", line(event(sessionId=n))) for n in range(9)]
-    original = pipeline.unchanged
+    original = attempt.unchanged
 
     def restless(*args: Any) -> None:
         path = paths.pop()
         path.write_bytes(path.read_bytes() + b"\n")
         original(*args)
 
-    monkeypatch.setattr(pipeline, "unchanged", restless)
+    monkeypatch.setattr(attempt, "unchanged", restless)
     with pytest.raises(SourceError, match="keep changing"):
         folders.load()
     assert loaded(folders) == set()
@@ -340,17 +342,17 @@ def test_a_file_that_vanishes_while_it_is_listed_is_not_there(
     folders.put("events", "a.json", line(event(sessionId=1)))
     gone = folders.put("events", "b.json", line(event(sessionId=2)))
     folder = folders.put("events", "c/d.json", line(event(sessionId=3))).parent
-    original = discover._object
+    original = objects._object
 
-    def vanish(path: str, stat: os.stat_result) -> discover.Object:
+    def vanish(path: str, stat: os.stat_result) -> objects.Object:
         if gone.exists():
             gone.unlink()
             (folder / "d.json").unlink()
             folder.rmdir()
         return original(path, stat)
 
-    monkeypatch.setattr(discover, "_object", vanish)
-    found = {Path(each.key).name for each in discover.list_folder(str(gone.parent)).objects}
+    monkeypatch.setattr(objects, "_object", vanish)
+    found = {Path(each.key).name for each in objects.list_folder(str(gone.parent)).objects}
     assert "a.json" in found and "d.json" not in found
 
 
@@ -362,5 +364,5 @@ def test_settings_name_folders_by_home_and_relative_path(
     monkeypatch.setenv("HOME", str(folders.root))
     monkeypatch.chdir(folders.root)
     for place in ("~/log_data", "log_data", "./log_data/"):
-        assert discover.list_folder(place).objects[0].key == str(folders.root / "log_data/x.json")
+        assert objects.list_folder(place).objects[0].key == str(folders.root / "log_data/x.json")
     assert Settings(log_data="~/log_data").log_data == "~/log_data"

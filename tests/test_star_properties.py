@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 from conftest import NO_LIMIT, Folders, same_books, same_refusals, whole
-from engines import House, OnRedshift, Source, aws_keys, migrated, s3_server, standin
-from figures import STANDIN
-from fuzzing import fuzzed
 from hypothesis import given
 from hypothesis import strategies as st
-from reference import COLUMNS, Reference
-from strategies import EVENTS, SONGS, lines
+from support.both_engines import House, OnRedshift, Source, aws_keys, migrated, s3_server, standin
+from support.fuzzing import fuzzed
+from support.records import EVENTS, SONGS, lines
+from support.reference import COLUMNS, Reference
+from support.soak_figures import STANDIN
 
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
 __all__ = ["aws_keys", "migrated", "s3_server", "standin"]
 File = tuple[str, str, bytes]

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from conftest import Factory
-from strategies import line, song
+from support.records import line, song
 
-from sparkify_dwh import SPARKIFY, schema
-from sparkify_dwh.dialects.redshift import RedshiftDialect
-from sparkify_dwh.dialects.redshift_names import RedshiftNames
+from sparkify_dwh import SPARKIFY
+from sparkify_dwh.dialects.redshift.dialect import RedshiftDialect
+from sparkify_dwh.dialects.redshift.table_options import RedshiftNames
+from sparkify_dwh.jobs import migrate
 
 #: Imported by a migration, by Redshift, or by S3 alone; each takes longer than a short load.
 HEAVY = ("alembic", "sqlalchemy_redshift", "redshift_connector", "boto3", "botocore")
@@ -98,11 +99,11 @@ def test_the_names_of_redshift_are_those_of_its_dialect() -> None:
 def test_current_is_told_without_alembic_as_with_it(warehouse: Factory, tmp_path: Path) -> None:
     made = warehouse().warehouse
     found = made.schema_status()
-    assert found.state == "current" and set(found.library) == schema._heads(SPARKIFY)
+    assert found.state == "current" and set(found.library) == migrate._heads(SPARKIFY)
 
     def current() -> bool:
         with made.engine.connect() as connection:
-            return schema.is_current(connection, made.declarations)
+            return migrate.is_current(connection, made.declarations)
 
     assert current()
     made.migrate("0001")
@@ -116,9 +117,9 @@ def test_current_is_told_without_alembic_as_with_it(warehouse: Factory, tmp_path
     text = '"""Plays"""\n\nrevision: str = "plays"\ndown_revision = ("{}",)\n'
     (more / "plays.py").write_text(text.format(found.library[0]))
     made.declarations = SPARKIFY.extended(version_locations=[str(more)])
-    assert schema._heads(made.declarations) == {"plays"} and not current()
+    assert migrate._heads(made.declarations) == {"plays"} and not current()
     (more / "plays.py").write_text("revision = name()\n")
-    assert schema._heads(made.declarations) == set() and not current()
+    assert migrate._heads(made.declarations) == set() and not current()
 
 
 @pytest.mark.parametrize("url", ["redshift://h/d", "redshift+redshift_connector://h/d"])

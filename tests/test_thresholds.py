@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from engines import House, Houses, aws_keys, house, migrated, s3_server, standin
+from support.both_engines import House, Houses, aws_keys, house, migrated, s3_server, standin
 
 from sparkify_dwh import CheckError, RejectLimitError, Rule, Settings, Warehouse
-from sparkify_dwh.closing import check_target
-from sparkify_dwh.executor import Executor
 from sparkify_dwh.models.base import Base
-from sparkify_dwh.quality import reject_measures
-from sparkify_dwh.transform import keys_table
+from sparkify_dwh.steps.executor import Executor
+from sparkify_dwh.steps.feed import keys_table
+from sparkify_dwh.steps.limits import reject_measures
+from sparkify_dwh.steps.star_checks import check_target
 
 __all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 #: What a refused load leaves its mark in, beside nothing.

@@ -13,8 +13,9 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from alembic.script import ScriptDirectory
-from figures import figure
-from loads import (
+from standin.fixtures import s3_server, standin
+from support.soak_figures import figure
+from support.warehouses import (
     Loaded,
     OnDuckDB,
     OnRedshift,
@@ -27,12 +28,11 @@ from loads import (
     song,
     source,
 )
-from redshift.fixtures import s3_server, standin
 from typer.testing import CliRunner, Result
 
 from sparkify_dwh import SchemaVersionError, Settings, Warehouse
 from sparkify_dwh.cli import app
-from sparkify_dwh.models import Base
+from sparkify_dwh.models.base import Base
 
 __all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 _SCRIPT = ScriptDirectory(str(Path(__file__).parents[1] / "migrations"))

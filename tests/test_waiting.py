@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 from conftest import Factory, Folders
-from loads import (
+from standin.fixtures import s3_server, standin
+from support.warehouses import (
     Loaded,
     Source,
     aws_keys,
@@ -20,12 +21,11 @@ from loads import (
     song,
     source,
 )
-from redshift.fixtures import s3_server, standin
 from typer.testing import CliRunner
 
 from sparkify_dwh import SourceError
 from sparkify_dwh.cli import app
-from sparkify_dwh.waiting import SourceCheck, SourceState
+from sparkify_dwh.inspection.freshness import SourceCheck, SourceState
 
 __all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 

@@ -38,9 +38,9 @@ def test_the_wheel_holds_what_it_should(wheel: Path) -> None:
             for path in (ROOT / "migrations" / "versions").glob("0*.py")
         ),
         "sparkify_dwh/infra/template.yaml",
-        "sparkify_dwh/report/page.mako",
-        "sparkify_dwh/report/page.css",
-        "sparkify_dwh/report/page.js",
+        "sparkify_dwh/inspection/report/page.mako",
+        "sparkify_dwh/inspection/report/page.css",
+        "sparkify_dwh/inspection/report/page.js",
     ):
         assert needed in names
     modules = {

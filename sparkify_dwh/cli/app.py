@@ -16,20 +16,15 @@ import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
-from ..observe import SILENT, Observer
-from ..startup import hide_pandas, show_pandas
+from ..core.lazy_pandas import hide_pandas, show_pandas
+from ..core.progress import SILENT, Observer
 from . import logs
 from .ends import ROLLED_BACK, SIGNALS, USAGE, ended, report
-from .options import (
-    LogFormat,
-    common_parameters,
-    given_settings,
-    setting_parameters,
-)
+from .options import LogFormat, common_parameters, given_settings, setting_parameters
 from .output import OutputError, say, silence, unwritable
 
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ..core.settings import Settings
     from ..warehouse import Warehouse
 
 log = logging.getLogger("sparkify_dwh.cli")
@@ -55,7 +50,7 @@ class Session:
 
         :raises SettingsError: when one cannot be used.
         """
-        from ..config import Settings
+        from ..core.settings import Settings
 
         return Settings(config=self.config, **self.given)
 
@@ -186,7 +181,7 @@ app = typer.Typer(
 
 def _show_version(wanted: bool) -> None:
     if wanted:
-        from ..version import __version__
+        from ..core.version import __version__
         from .output import emit
 
         emit(f"sparkify {__version__}")

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import CheckError, UsageError
+from ..core.errors import CheckError, UsageError
 from .app import Session, command
 from .loads import Json
 from .output import RED, YELLOW, cell, count, emit, emit_json
 from .tables import Counted, Place, table
 
 if TYPE_CHECKING:
-    from ..waiting import SourceCheck, SourceState
+    from ..inspection.freshness import SourceCheck, SourceState
 
 log = logging.getLogger("sparkify_dwh.cli")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}

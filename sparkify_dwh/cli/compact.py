@@ -61,7 +61,7 @@ def compact(
 
 def told(done: object) -> list[str]:
     """What a person wants to know of it."""
-    from ..compaction import Compaction
+    from ..jobs.compact import Compaction
 
     assert isinstance(done, Compaction)
     what = "would go" if done.dry_run else "went"

@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
-from .output import BOLD, count, emit, inert, styled
+from ..core.safe_text import inert
+from ..core.settings import Settings
+from ..core.table import Table
+from ..jobs.load.result import Run
+from ..jobs.migrate import SchemaStatus
+from ..sample.generate import Expected, generate
+from ..warehouse import Warehouse
+from .output import BOLD, count, emit, styled
 from .summary import summary
 from .tables import table
 
@@ -21,7 +31,6 @@ now with your own data:
 
 def show() -> None:
     """Goes through the demonstration and prints each stage when it is done."""
-    from ..demo import demo
 
     with tempfile.TemporaryDirectory(prefix="sparkify-demo-") as folder:
         for number, stage in enumerate(demo(Path(folder)), 1):
@@ -89,3 +98,93 @@ _SHOW = {
     "resolved": _resolved,
     "rejects": _rejects,
 }
+
+
+EVENTS, SONGS, DAYS, SEED, DIRTY = 20_000, 300, 8, 7, 0.002
+
+#: Every how many song files one comes late.
+LATE = 3
+
+STAR = ("songs", "artists", "users", "time", "songplays")
+
+#: Plays with the song they match, where they match one.
+PLAYS = (
+    "select session_id, item_in_session, start_time, artist_name, song_title, song_id "
+    "from sparkify.songplays order by start_time, session_id, item_in_session"
+)
+
+
+@dataclass(frozen=True)
+class Resolved:
+    """A play that matched no song at first, and does since the song has come.
+
+    :param before: the play after the first load.
+    :param after: the same play after the second.
+    :param count: how many plays went this way.
+    """
+
+    before: Table
+    after: Table
+    count: int
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the demonstration and what it gave."""
+
+    name: Literal["generate", "migrate", "initial", "delta", "star", "resolved", "rejects"]
+    result: Expected | SchemaStatus | Run | Table | Resolved
+
+
+def demo(folder: Path) -> Iterator[Stage]:
+    """Goes through the stages one by one in a folder of its own.
+
+    About 20,000 events of 8 days and 300 songs, some records broken. The last day and a third of
+    the songs are held back from the first load.
+    """
+    data, late = folder / "data", folder / "late"
+    expected = generate(data, events=EVENTS, songs=SONGS, days=DAYS, seed=SEED, dirty=DIRTY)
+    last_day = max((data / "log_data").rglob("*.json"))
+    held = [last_day, *sorted((data / "song_data").rglob("*.json"))[::LATE]]
+    for path in held:
+        _move(path, late / path.relative_to(data))
+    yield Stage("generate", expected)
+
+    # Neither the user's environment nor a sparkify.toml has a say here.
+    settings = Settings.model_construct(
+        database_url=f"duckdb:///{folder / 'demo.duckdb'}",
+        log_data=str(data / "log_data"),
+        song_data=str(data / "song_data"),
+    )
+    warehouse = Warehouse(settings)
+    yield Stage("migrate", warehouse.migrate())
+    yield Stage("initial", warehouse.load())
+    before = warehouse.query(PLAYS)
+
+    for path in held:
+        _move(late / path.relative_to(data), path)
+    yield Stage("delta", warehouse.load())
+    counts = " union all ".join(
+        f"select {number}, '{name}', count(*) from sparkify.{name}"
+        for number, name in enumerate(STAR)
+    )
+    star = warehouse.query(f"select * from ({counts}) order by 1")
+    yield Stage("star", Table(("table", "rows"), [row[1:] for row in star]))
+    yield Stage("resolved", _find_resolved(before, warehouse.query(PLAYS)))
+    yield Stage("rejects", warehouse.rejects())
+
+
+def _move(path: Path, to: Path) -> None:
+    to.parent.mkdir(parents=True, exist_ok=True)
+    shutil.move(path, to)
+
+
+def _find_resolved(before: Table, after: Table) -> Resolved:
+    had = {row[:2]: row for row in before if row[-1] is None}
+    found = [(had[row[:2]], row) for row in after if row[-1] is not None and row[:2] in had]
+    first = found[:1]
+    return Resolved(
+        Table(before.columns, [old for old, _ in first]),
+        Table(after.columns, [new for _, new in first]),
+        len(found),
+    )

@@ -10,7 +10,7 @@ from typing import Any
 
 import typer
 
-from ..errors import SparkifyError
+from ..core.errors import SparkifyError
 from .output import OutputError, ReaderGone, silence
 
 log = logging.getLogger("sparkify_dwh.cli")
@@ -64,8 +64,7 @@ def ended(
 
 def failed(error: BaseException) -> dict[str, Any]:
     """A failed load as plain values, for ``--json``."""
-    from ..errors import QualityError
-    from ..runlog import exit_code, reason, without_samples
+    from ..core.errors import QualityError, exit_code, reason, without_samples
 
     run_id = getattr(error, "run_id", None)
     event = "rolled back" if run_id else "not started"

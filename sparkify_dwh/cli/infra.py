@@ -11,14 +11,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UsageError
+from ..core.errors import UsageError
+from ..core.safe_text import inert
 from .app import Session, command
 from .ends import USAGE
 from .loads import Json
-from .output import GREEN, YELLOW, agrees, ask, emit, emit_json, inert, is_terminal, say, styled
+from .output import GREEN, YELLOW, agrees, ask, emit, emit_json, is_terminal, say, styled
 
 if TYPE_CHECKING:
-    from ..infra import Deployment
+    from ..infra.deploy import Deployment
     from ..infra.results import Progress, Result
     from .live import Live
 
@@ -51,14 +52,14 @@ FromHere = Annotated[
 def _config_file(session: Session) -> Path:
     import os
 
-    from ..config import CONFIG_FILE, ENV_PREFIX
+    from ..core.settings import CONFIG_FILE, ENV_PREFIX
 
     return Path(session.config or os.environ.get(ENV_PREFIX + "CONFIG") or CONFIG_FILE)
 
 
 @contextmanager
 def _deployment(session: Session) -> Iterator[Deployment]:
-    from ..infra import Deployment
+    from ..infra.deploy import Deployment
 
     session.interrupted = "what AWS has begun goes on; run the same command again to go on with it"
     with _told(session) as tell:

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import Session, command
 from .loads import Json
 from .output import agrees, ask, count, emit, emit_json, is_watched, say
 from .tables import Counted, table
 
 if TYPE_CHECKING:
-    from ..erasing import Erasure
-    from ..pruning import Pruning
+    from ..jobs.erase import Erasure
+    from ..jobs.prune import Pruning
 
 log = logging.getLogger("sparkify_dwh.cli")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .output import inert
+from ..core.safe_text import inert
 
 if TYPE_CHECKING:
     from ..infra.results import Progress

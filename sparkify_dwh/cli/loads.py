@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import Session, command
 from .ends import failed
 from .output import OutputError, count, emit, emit_json, say

@@ -9,8 +9,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from .. import context
-from .output import BOLD, DIM, RED, YELLOW, inert, plain, say, styled, width_of
+from ..core import run_context
+from ..core.safe_text import inert
+from .output import BOLD, DIM, RED, YELLOW, plain, say, styled, width_of
 from .tables import shortened, wrapped
 
 #: What a record may carry beside its text.
@@ -36,7 +37,7 @@ class Messages(logging.Handler):
         if self.log_format == "json":
             at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
             line: dict[str, Any] = {"at": at, "level": level, "message": text}
-            line |= {"run_id": context.RUN_ID.get(), "step": context.STEP.get()}
+            line |= {"run_id": run_context.RUN_ID.get(), "step": run_context.STEP.get()}
             line |= {name: getattr(record, name) for name in EXTRA if hasattr(record, name)}
             if record.exc_info:
                 line["traceback"] = logging.Formatter().formatException(record.exc_info)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import UsageError
+from ..core.errors import UsageError
+from ..core.safe_text import inert
 from .app import Session, command
 from .loads import Json
 from .output import (
@@ -22,7 +23,6 @@ from .output import (
     emit_bytes,
     emit_csv,
     emit_json,
-    inert,
     records,
     styled,
     width_of,
@@ -30,7 +30,7 @@ from .output import (
 from .tables import Counted, Place, shortened, table, wrapped
 
 if TYPE_CHECKING:
-    from ..results import Table
+    from ..core.table import Table
 
 log = logging.getLogger("sparkify_dwh.cli")
 #: Bytes of a refused record that the quarantine keeps.

@@ -283,7 +283,7 @@ def given_settings(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _pair(text: str) -> tuple[str, str]:
-    from ..errors import UsageError
+    from ..core.errors import UsageError
 
     name, equals, place = text.partition("=")
     if not (name and equals and place):

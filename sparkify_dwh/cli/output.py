@@ -14,8 +14,8 @@ from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, TextIO
 
-from ..inert import ACTIVE
-from ..inert import inert as inert
+from ..core.safe_text import ACTIVE
+from ..core.safe_text import inert as inert
 
 BOLD, DIM, RED, YELLOW, GREEN = "1", "2", "31", "33", "32"
 

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.safe_text import inert
 from .app import Session, command
 from .loads import Json
-from .output import BOLD, RED, YELLOW, count, emit, emit_json, inert, styled
+from .output import BOLD, RED, YELLOW, count, emit, emit_json, styled
 from .progress import showing
 from .tables import Counted, Place, shortened, table, wrapped
 
 if TYPE_CHECKING:
-    from ..profiles import Frequency, SourceProfile, Suggestion
+    from ..inspection.profile.results import Frequency, SourceProfile, Suggestion
 
 log = logging.getLogger("sparkify_dwh.cli")
 #: Columns of a value among others in a cell.
@@ -123,7 +124,7 @@ def _short(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
 
 
 def _fields(found: SourceProfile) -> str:
-    from ..profiles import types_of
+    from ..inspection.profile.results import types_of
 
     numbers = ("given", "empty", "nulls", "missing", "distinct")
     rows = [
@@ -134,7 +135,7 @@ def _fields(found: SourceProfile) -> str:
 
 
 def _values(found: SourceProfile) -> str:
-    from ..profiles import text_of
+    from ..inspection.profile.results import text_of
 
     rows = [
         (
@@ -155,7 +156,7 @@ def _top(found: SourceProfile) -> str:
 
 
 def _frequency(found: Frequency) -> str:
-    from ..profiles import text_of
+    from ..inspection.profile.results import text_of
 
     return f"{_cut(text_of(found.value)) or repr(found.value)} ({count(found.rows)})"
 
@@ -193,7 +194,7 @@ def _keys(found: SourceProfile) -> str:
 
 
 def _together(found: SourceProfile) -> list[str]:
-    from ..profiles import conditions
+    from ..inspection.profile.results import conditions
 
     lines = []
     for group in found.together:

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..observe import SILENT, Fraction, Observer, unknown
+from ..core.progress import SILENT, Fraction, Observer, unknown
 from .app import Session
 from .output import is_terminal
 
@@ -190,7 +190,7 @@ def _drawing(meter: Meter) -> Iterator[None]:
     from rich.table import Table
     from rich.text import Text
 
-    from .output import inert
+    from ..core.safe_text import inert
 
     def picture() -> Any:
         done = meter.done()

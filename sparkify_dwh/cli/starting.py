@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ..errors import UsageError
+from ..core.errors import UsageError
 from .app import Session, command
 from .loads import Json
 from .options import SETTINGS, Setting
@@ -104,7 +104,7 @@ def config(session: Session, json: Json = False) -> None:
 
     Example: sparkify config --json
     """
-    from ..config import origins
+    from ..core.settings import origins
 
     shown = session.settings().shown()
     origin = origins(session.config, session.given)
@@ -145,7 +145,7 @@ def generate(
 
     Example: sparkify generate data --events 100000 --songs 500
     """
-    from ..generate import generate as write
+    from ..sample.generate import generate as write
 
     try:
         found = write(directory, events=events, songs=songs, days=days, seed=seed, dirty=dirty)

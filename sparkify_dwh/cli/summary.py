@@ -5,11 +5,12 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, TextIO
 
-from .output import BOLD, GREEN, RED, YELLOW, count, inert, styled
+from ..core.safe_text import inert
+from .output import BOLD, GREEN, RED, YELLOW, count, styled
 from .tables import Counted, shortened, table
 
 if TYPE_CHECKING:
-    from ..results import Run
+    from ..jobs.load.result import Run
 
 _SOURCE = ("source", "files\nread", "files\nknown", "names\nskipped", "\nread", "\nstaged")
 _REFUSED = ("refused\nparsing", "refused\nby rule")

@@ -8,26 +8,13 @@ from pathlib import Path
 from socket import gethostname
 from typing import TYPE_CHECKING
 
-from sqlalchemy.dialects import registry
 from sqlalchemy.engine import make_url
 
+from ..core.engines import ENGINES
+
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ..core.settings import Settings
     from .base import Engine
-
-#: Module and class of each engine, by the backend name of its URL.
-ENGINES = {
-    "duckdb": ("sparkify_dwh.dialects.duckdb", "DuckDBEngine"),
-    "redshift": ("sparkify_dwh.dialects.redshift_load", "RedshiftEngine"),
-}
-
-# Before any engine is made: one made earlier keeps the stock dialect with its traps.
-registry.register("duckdb", "sparkify_dwh.dialects.duckdb", "DuckDBDialect")
-registry.register("duckdb.duckdb", "sparkify_dwh.dialects.duckdb", "DuckDBDialect")
-registry.register("redshift", "sparkify_dwh.dialects.redshift_names", "RedshiftNames")
-registry.register(
-    "redshift.redshift_connector", "sparkify_dwh.dialects.redshift", "RedshiftDialect"
-)
 
 
 def tell_alembic() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from abc import ABC, abstractmethod
+from array import array
+from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,15 +14,15 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..config import Settings
-from ..declare import Source
-from ..discover import Object
-from ..errors import SourceError
-from ..executor import Executor
-from ..observe import Fraction, unknown
-from ..packs import Pack, still_there
-from ..quarantine import Quarantine
-from ..scratch import Scratch
+from ..core.errors import SourceError
+from ..core.progress import Fraction, unknown
+from ..core.settings import Settings
+from ..models.declare import Source
+from ..steps.executor import Executor
+from ..steps.quarantine import Quarantine
+from ..storage.compacted import Pack, still_there
+from ..storage.objects import Object
+from ..storage.scratch import Scratch
 
 log = logging.getLogger("sparkify_dwh")
 
@@ -231,3 +233,29 @@ class Engine(ABC):
                 yield connection
         except sa.exc.DBAPIError as error:
             raise self.explain(error) from error
+
+
+#: Bytes of one spool file; several files let the engine read in parallel.
+PIECE_BYTES = 32 * 1024 * 1024
+
+
+@dataclass
+class Piece:
+    """A file that the engine reads: one object, or many spooled after each other.
+
+    :param key: the object's key; None for a spool file.
+    :param starts: first row of each spooled object.
+    """
+
+    path: str
+    key: str | None = None
+    starts: array[int] = field(default_factory=lambda: array("q"))
+    keys: list[str] = field(default_factory=list)
+    rows: int = 0
+
+    def owner(self, number: int) -> str:
+        """Key of the object that row ``number`` of this piece stands in."""
+        return self.key or self.keys[bisect_right(self.starts, number) - 1]
+
+
+Ready = Callable[[sa.Connection], None]

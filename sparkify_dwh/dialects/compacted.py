@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
-from .. import packed, records
-from ..declare import Source
-from ..discover import Object, ObjectsChanged
-from ..pack_files import read_index, refuse, unpack
-from ..packs import LINE, OBJECT, Pack, broken, index_of
-from ..quarantine import Quarantine
-from ..s3 import SCHEME, Bucketeer
-from .base import Reading
-from .spool import PIECE_BYTES, Piece
+from ..models.declare import Source
+from ..steps.quarantine import Quarantine
+from ..storage import gzip_files, json_records
+from ..storage.compacted import LINE, OBJECT, Pack, broken, index_of
+from ..storage.compacted_files import read_index, unpack
+from ..storage.objects import Object, ObjectsChanged
+from ..storage.s3 import SCHEME, Bucketeer
+from .base import PIECE_BYTES, Piece, Reading
 
 
 def member_objects(objects: Sequence[Object], packs: Sequence[Pack]) -> dict[str, Object]:
@@ -97,12 +98,32 @@ class Packed:
                 raise ObjectsChanged({found})
             yield found, self._plain(found.path)
 
-    def split(self, plain: str) -> Iterator[records.Record]:
+    def split(self, plain: str) -> Iterator[json_records.Record]:
         """The records of a file of plain bytes."""
         with Path(plain).open("rb") as file:
-            yield from records.split(file, self.source.keys)
+            yield from json_records.split(file, self.source.keys)
 
     def _plain(self, path: str) -> str:
         with Path(path).open("rb") as file:
-            gzipped = file.read(len(packed.MAGIC)) == packed.MAGIC
-        return packed.unpack(path, self.scratch) if gzipped else path
+            gzipped = file.read(len(gzip_files.MAGIC)) == gzip_files.MAGIC
+        return gzip_files.unpack(path, self.scratch) if gzipped else path
+
+
+def refuse(
+    quarantine: Quarantine, source: Source, pack: Pack, refused: Iterable[dict[str, Any]]
+) -> None:
+    """Refuses the records of a load's members that no line could hold, at their own places.
+
+    :raises SourceError: when they are not as many as the ledger says.
+    """
+    expected = sum(each.rows_read - each.rows_kept for each in pack.taken)
+    for entry in refused:
+        if entry["key"] in pack.wanted:
+            expected -= 1
+            raw = base64.b64decode(entry["raw"])
+            quarantine.add_unread(
+                *(source.name, entry["refused"], entry["key"]),
+                *(entry["line"], raw, entry["raw_bytes"]),
+            )
+    if expected:
+        raise broken(pack.object.key)

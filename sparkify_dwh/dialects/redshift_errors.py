@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 
-from ..config import Settings
-from ..declare import Source
-from ..errors import SourceError
-from .redshift_trouble import chain, fields, from_driver, is_dropped
+from ..core.errors import SourceError
+from ..core.settings import Settings
+from ..models.declare import Source
+from .redshift.errors import chain, fields, from_driver, is_dropped
 
 _S3 = re.compile(r"S3ServiceException:(?P<text>.*?),Status (?P<status>\d+),Error (?P<code>\w+)")
 _READ = re.compile(r"S3 key being read : (?P<key>\S+)|context:\s+(?P<context>s3://\S+)")

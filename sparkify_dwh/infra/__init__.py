@@ -8,17 +8,7 @@
 from .deploy import Deployment
 from .parameters import parameters, template
 from .removal import Removal, Removed
-from .results import (
-    Change,
-    Created,
-    Endpoint,
-    Plan,
-    Price,
-    Progress,
-    Snapshot,
-    Status,
-    Transition,
-)
+from .results import Change, Created, Endpoint, Plan, Price, Progress, Snapshot, Status, Transition
 from .settings import InfraSettings, infra_settings
 
 __all__ = [

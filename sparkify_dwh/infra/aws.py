@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from ..errors import InfraError, MissingExtraError, SettingsError
+from ..core.errors import InfraError, MissingExtraError, SettingsError
 
 POLICY_HINT = "docs/infra.md has the smallest policy that suffices; ask for it and run this again"
 _DENIED = frozenset(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from ..errors import MissingExtraError, SettingsError
+from ..core.errors import MissingExtraError, SettingsError
 
 #: What `sparkify infra init` writes; every key stands at its default.
 INFRA_TABLE = """

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy.engine import URL
 
-from ..errors import InfraError
+from ..core.errors import InfraError
 from . import limits
 from .aws import translated
 from .configfile import write

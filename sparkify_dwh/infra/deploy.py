@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InfraError
+from ..core.errors import InfraError
 from . import creating, limits, removing, watching
 from .aws import Clients, translated
 from .parameters import parameters, tags, template
@@ -22,7 +22,7 @@ from .stack import DEAD, ChangeSet, Stack, Tell
 from .warehouses import Provisioned, Warehouse
 
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ..core.settings import Settings
 
 
 def _silent(_: object) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from importlib import resources
 from ipaddress import IPv4Network
 
-from ..errors import SettingsError
+from ..core.errors import SettingsError
 from .settings import InfraSettings
 
 #: The tag every resource carries; its value is the warehouse's ``name``.

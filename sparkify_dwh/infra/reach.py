@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address
 from urllib.request import urlopen
 
-from ..errors import InfraError
+from ..core.errors import InfraError
 
 ADDRESS_SERVICE = "https://checkip.amazonaws.com"
 #: PostgreSQL's request to go on with TLS, which Redshift speaks too.

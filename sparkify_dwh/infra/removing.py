@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InfraError
+from ..core.errors import InfraError
 from .aws import code_of, is_missing, translated
 from .proof import kept, proved
 from .removal import Removal, Removed

@@ -122,7 +122,7 @@ class Plan(Result):
         return [*shown, *self.price.lines(), *self.notes]
 
     def _repr_html_(self) -> str:
-        from ..results import html_table
+        from ..core.table import html_table
 
         rows = [(c.action, c.resource, c.type, ", ".join(c.properties)) for c in self.changes]
         table = html_table(("action", "resource", "type", "properties"), rows, self.stack)

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..errors import SettingsError
+from ..core.errors import SettingsError
 
 NODE_TYPES = (
     "ra3.large",
@@ -70,7 +70,7 @@ class InfraSettings(BaseModel):
     """Everything that `sparkify infra` decides by; names of AWS resources derive from ``name``.
 
     :raises pydantic.ValidationError: for a value that AWS would refuse or that is unsafe;
-        :func:`infra_settings` turns it into a :class:`~sparkify_dwh.errors.SettingsError`.
+        :func:`infra_settings` turns it into a :class:`~sparkify_dwh.core.errors.SettingsError`.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)

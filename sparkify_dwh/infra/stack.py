@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import InfraError
+from ..core.errors import InfraError
 from .aws import Clients, code_of, message_of, translated, wait_until
 from .results import Change, Progress
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any, Protocol
 
-from ..errors import InfraError
+from ..core.errors import InfraError
 from .aws import Clients, is_missing, translated, wait_until
 from .parameters import TAG
 from .results import Endpoint, Snapshot, Transition

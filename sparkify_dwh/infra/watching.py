@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
-from ..errors import SparkifyError
+from ..core.errors import SparkifyError
 from .results import Endpoint, Status
 
 if TYPE_CHECKING:
-    from ..config import Settings
+    from ..core.settings import Settings
     from .deploy import Deployment
 
 

@@ -1,9 +1,8 @@
 """The warehouse as SQLAlchemy models, and the declarations that feed it."""
 
-from ..declare import Declarations
-from . import audit, staging
-from .analytics import CHARTS
 from .base import Base, key_column, staged, table_of
+from .charts import CHARTS
+from .declare import Declarations
 from .sources import SOURCES
 from .staging import StagedRow
 from .targets import TARGETS

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import DeclarativeBase, MappedColumn, mapped_column
 
 # Registers the dialects before a table is asked about an argument of one.
-from ..dialects import redshift_names  # noqa: F401
+from ..core import engines  # noqa: F401
 
 # Names are derived, so that a migration can address a constraint on every engine.
 NAMING = {

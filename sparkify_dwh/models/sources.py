@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..declare import Field, Rows, Rule, Source
-from ..transform import FIRST_MS, LAST_MS
 from .base import AGENT_WIDTH, GENDER_WIDTH, ID_WIDTH, LEVEL_WIDTH, NAME_WIDTH, table_of
+from .declare import Field, Rows, Rule, Source
+from .expressions import FIRST_MS, LAST_MS
 from .staging import StagedEvent, StagedSong
 from .targets import is_logged_in, is_play
 

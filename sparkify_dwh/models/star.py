@@ -7,15 +7,7 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.orm import Mapped, mapped_column
 
-from .base import (
-    AGENT_WIDTH,
-    GENDER_WIDTH,
-    ID_WIDTH,
-    LEVEL_WIDTH,
-    NAME_WIDTH,
-    Base,
-    key_column,
-)
+from .base import AGENT_WIDTH, GENDER_WIDTH, ID_WIDTH, LEVEL_WIDTH, NAME_WIDTH, Base, key_column
 
 SCHEMA = "sparkify"
 DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")

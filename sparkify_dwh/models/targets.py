@@ -6,9 +6,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..declare import Derivation, Derived, Lookup, Resolution, Rows, Rule, Target
-from ..sql import EpochMs, descending
 from .base import table_of
+from .declare import Derivation, Derived, Lookup, Resolution, Rows, Rule, Target
+from .expressions import EpochMs, descending
 from .star import DAYS, Artist, Song, Songplay, Time, User
 
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import boto3
 import pytest
-from answers import before_each_call, client_error
+from support.infra_answers import before_each_call, client_error
 from test_infra_create import clusters, stacks
 from typer.testing import CliRunner, Result
 
 from sparkify_dwh.cli import app
-from sparkify_dwh.infra import Deployment, Progress
+from sparkify_dwh.infra.deploy import Deployment
 from sparkify_dwh.infra.reach import Reach
+from sparkify_dwh.infra.results import Progress
 
 pytest_plugins = ["account"]
 

@@ -6,13 +6,13 @@ import tomllib
 from typing import Any
 
 import boto3
-import mended
 import pytest
-from account import CONFIG, REGION, Make
-from answers import before_each_call, client_error
+from support import infra_mended
+from support.infra_account import CONFIG, REGION, Make
+from support.infra_answers import before_each_call, client_error
 
-from sparkify_dwh.config import Settings
-from sparkify_dwh.errors import InfraError
+from sparkify_dwh.core.errors import InfraError
+from sparkify_dwh.core.settings import Settings
 from sparkify_dwh.infra.reach import Reach
 
 pytest_plugins = ["account"]
@@ -89,13 +89,13 @@ def test_create_ends_with_a_config_that_the_next_commands_run_by(make: Make) -> 
     )
     assert settings.auth == "secret"
     secret = boto3.client("secretsmanager").get_secret_value(SecretId=settings.secret_arn or "")
-    assert mended.PASSWORD in secret["SecretString"]
+    assert infra_mended.PASSWORD in secret["SecretString"]
     assert settings.cluster_identifier == cluster["ClusterIdentifier"]
     assert settings.iam_role == cluster["IamRoles"][0]["IamRoleArn"]
     assert settings.work_prefix and settings.work_prefix.endswith("/work/")
     assert boto3.client("s3").head_bucket(Bucket=settings.work_prefix.split("/")[2])
     assert settings.aws_region == REGION
-    assert mended.PASSWORD not in text + "".join(made.told) + str(result.to_dict())
+    assert infra_mended.PASSWORD not in text + "".join(made.told) + str(result.to_dict())
 
 
 def test_ready_is_said_only_after_a_connection(make: Make) -> None:

@@ -8,12 +8,12 @@ import tomllib
 from pathlib import Path
 
 import pytest
-from rendering import allowed, load
+from support.infra_rendering import allowed, load
 from test_infra_create import CREATE
 from test_infra_remove import REMOVE
 
-from sparkify_dwh.config import Settings
-from sparkify_dwh.infra import Deployment
+from sparkify_dwh.core.settings import Settings
+from sparkify_dwh.infra.deploy import Deployment
 from sparkify_dwh.infra.settings import InfraSettings
 
 pytest_plugins = ["account"]

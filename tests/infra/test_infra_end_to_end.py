@@ -9,12 +9,12 @@ from typing import Any
 
 import boto3
 import pytest
-from account import Make
+from support.infra_account import Make
 
 from sparkify_dwh import Settings, Warehouse
-from sparkify_dwh.generate import generate
+from sparkify_dwh.sample.generate import generate
 
-pytest_plugins = ["account", "redshift.fixtures"]
+pytest_plugins = ["account", "standin.fixtures"]
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 
 

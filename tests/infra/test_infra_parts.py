@@ -18,14 +18,14 @@ from typing import Any
 
 import pytest
 
-from sparkify_dwh.config import Settings
-from sparkify_dwh.errors import InfraError, MissingExtraError, SettingsError
-from sparkify_dwh.infra import Endpoint, infra_settings
+from sparkify_dwh.core.errors import InfraError, MissingExtraError, SettingsError
+from sparkify_dwh.core.settings import Settings
 from sparkify_dwh.infra.aws import Clients
 from sparkify_dwh.infra.configfile import INFRA_TABLE, init, write
 from sparkify_dwh.infra.deploy import s3_locations
 from sparkify_dwh.infra.reach import my_cidr, reach
-from sparkify_dwh.infra.settings import InfraSettings
+from sparkify_dwh.infra.results import Endpoint
+from sparkify_dwh.infra.settings import InfraSettings, infra_settings
 from sparkify_dwh.infra.watching import newest_load
 
 pytest_plugins = ["account"]
@@ -201,7 +201,7 @@ def test_a_file_that_is_no_toml_is_not_touched(tmp_path: Path) -> None:
 
 def test_the_last_load_comes_from_the_run_log_of_this_warehouse(tmp_path: Path) -> None:
     from sparkify_dwh import Warehouse
-    from sparkify_dwh.generate import generate
+    from sparkify_dwh.sample.generate import generate
 
     generate(tmp_path / "data", events=20, songs=5, days=1, seed=1)
     settings = Settings(

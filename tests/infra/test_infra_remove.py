@@ -6,11 +6,11 @@ from typing import Any
 
 import boto3
 import pytest
-from account import Make
-from answers import before_each_call, client_error
+from support.infra_account import Make
+from support.infra_answers import before_each_call, client_error
 from test_infra_create import clusters, operations, stacks
 
-from sparkify_dwh.errors import InfraError
+from sparkify_dwh.core.errors import InfraError
 
 pytest_plugins = ["account"]
 

@@ -9,14 +9,15 @@ from typing import Any
 
 import boto3
 import pytest
-from account import Clock
-from answers import Answers, client_error
 from botocore.config import Config
+from support.infra_account import Clock
+from support.infra_answers import Answers, client_error
 
-from sparkify_dwh.errors import InfraError
-from sparkify_dwh.infra import Deployment, infra_settings
+from sparkify_dwh.core.errors import InfraError
 from sparkify_dwh.infra.aws import Clients
+from sparkify_dwh.infra.deploy import Deployment
 from sparkify_dwh.infra.reach import Reach
+from sparkify_dwh.infra.settings import infra_settings
 
 pytest_plugins = ["account"]
 

@@ -9,9 +9,9 @@ from typing import Any
 import cfnlint.api
 import pytest
 from cfnlint import ManualArgs
-from rendering import Rendered, allowed, load
+from support.infra_rendering import Rendered, allowed, load
 
-from sparkify_dwh.errors import SettingsError
+from sparkify_dwh.core.errors import SettingsError
 from sparkify_dwh.infra.parameters import parameters, split_locations, template
 from sparkify_dwh.infra.settings import infra_settings
 

@@ -1,0 +1,1 @@
+"""Amazon Redshift: all it does its own way. Nothing that DuckDB shares."""

@@ -1,0 +1,300 @@
+"""What follows from a profile for tables and rules; each suggestion with the numbers behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from .results import (
+    FieldProfile,
+    KeyCandidate,
+    SourceProfile,
+    Suggestion,
+    Together,
+    conditions,
+    listed,
+    text_of,
+    types_of,
+)
+
+#: Bytes a VARCHAR may have on Redshift.
+MOST_BYTES = 65_535
+#: A text column gets half as much again as the longest value, then the next power of two.
+HEADROOM = 1.5
+_LEAST_WIDTH = 8
+#: A table below this many rows may stand on every node of a cluster.
+SMALL = 1_000_000
+#: A column distributes well with many values of which none is frequent.
+_LEAST_VALUES, _MOST_SHARE = 64, 0.05
+#: So few different values in so many records look like a closed list.
+CLOSED, _LEAST_RECORDS = 16, 100
+
+
+@dataclass(frozen=True)
+class Hint:
+    """What is known of a field beside its profile.
+
+    :param most: records of its most frequent value.
+    :param least_positive: its least number above 0.
+    :param values: all its values but '', where they are few.
+    """
+
+    most: int = 0
+    least_positive: float | None = None
+    values: tuple[Any, ...] = ()
+
+
+def suggestions(found: SourceProfile, hints: Mapping[str, Hint]) -> tuple[Suggestion, ...]:
+    """Types, key, sort key, distribution and rules, in this order."""
+    if not found.fields:
+        return ()
+    return (
+        *(_type(each, found.records) for each in found.fields),
+        *_key(found),
+        *_sort_key(found),
+        *_distribution(found, hints),
+        *_rules(found, hints),
+    )
+
+
+def width_for(longest: int) -> int | None:
+    """Bytes of a text column for values of that many bytes; None where no VARCHAR holds them."""
+    if longest > MOST_BYTES:
+        return None
+    width = _LEAST_WIDTH
+    while width < longest * HEADROOM:
+        width *= 2
+    return min(width, MOST_BYTES)
+
+
+# Types ------------------------------------------------------------------------------------
+
+
+def _type(field: FieldProfile, records: int) -> Suggestion:
+    value, reason = _type_of(field)
+    if not field.absent:
+        value, reason = f"{value} NOT NULL", f"{reason}; given in every record"
+    return Suggestion("type", (field.name,), value, reason)
+
+
+def _type_of(field: FieldProfile) -> tuple[str, str]:
+    kinds = set(field.types)
+    if not field.given:
+        return "none", "never given"
+    numeric = field.types.get("integer", 0) + field.types.get("number", 0) + field.numbers_as_text
+    if field.times == field.given:
+        what = "milliseconds since 1970" if numeric else "ISO 8601"
+        return "TIMESTAMP", f"{what}: {moment(field.min)} to {moment(field.max)}"
+    if numeric == field.given:
+        value, reason = _number_type(field)
+        if field.numbers_as_text:
+            reason += f"; {field.numbers_as_text:,} of {field.given:,} are text"
+        return value, reason + ("; '' becomes NULL" if field.empty else "")
+    if kinds == {"boolean"}:
+        return "BOOLEAN", "true or false only"
+    if kinds <= {"object", "array"}:
+        return "SUPER", f"{types_of(field)}; or columns of its own for what is inside"
+    width = width_for(field.longest_bytes)
+    size = f"longest {field.longest_bytes:,} byte{'' if field.longest_bytes == 1 else 's'}"
+    if field.longest_chars != field.longest_bytes:
+        size += f" ({field.longest_chars:,} characters)"
+    if field.bytes_trimmed != field.longest_bytes:
+        size += f"; {field.bytes_trimmed:,} bytes once repaired and trimmed"
+    if len(kinds) > 1:
+        size = f"mixed: {types_of(field)}; {size}"
+    if width is None:
+        return "SUPER", f"{size}: no VARCHAR holds it"
+    return f"VARCHAR({width})", size
+
+
+def _number_type(field: FieldProfile) -> tuple[str, str]:
+    low, high = field.number_min, field.number_max
+    reach = f"{text_of(low)} to {text_of(high)}"
+    if field.fractions or low is None or high is None:
+        return "DOUBLE PRECISION", reach
+    most = 2 * max(abs(low), abs(high))
+    if _is_id(field.name) and most < 2**63:
+        return "BIGINT", f"{reach}; ids grow"
+    for name, limit in (("SMALLINT", 2**15), ("INTEGER", 2**31), ("BIGINT", 2**63)):
+        if most < limit:
+            return name, reach
+    return "DECIMAL(38, 0)", f"{reach}: BIGINT has no room to spare"
+
+
+def moment(value: object) -> str:
+    """Milliseconds since 1970 as a time in UTC; texts as they are."""
+    if isinstance(value, int | float):
+        return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+    return str(value)
+
+
+# Keys -------------------------------------------------------------------------------------
+
+
+def best_key(found: SourceProfile) -> KeyCandidate | None:
+    """The key that a person would choose: short, of ids rather than times and measures."""
+
+    def clumsy(key: KeyCandidate) -> tuple[bool, int, bool, int]:
+        parts = [found[name] for name in key.fields]
+        measure = any(part.fractions or part.times for part in parts)
+        unnamed = not any(_is_id(name) for name in key.fields)
+        place = sum([each.name for each in found.fields].index(name) for name in key.fields)
+        return measure, len(key.fields), unnamed, place
+
+    return min((key for key in found.keys if key.unique), key=clumsy, default=None)
+
+
+def _is_id(name: str) -> bool:
+    return name.endswith(("id", "Id", "ID", "key", "Key"))
+
+
+def _key(found: SourceProfile) -> Iterator[Suggestion]:
+    key = best_key(found)
+    if key is not None:
+        proof = f"{found.records:,} records: none lacks it, none repeats it"
+        yield Suggestion("key", key.fields, f"PRIMARY KEY ({listed(key.fields)})", proof)
+    elif found.keys:
+        near = found.keys[0]
+        proof = f"nearest: {near.absent:,} lack it, {near.repeated:,} repeat it"
+        yield Suggestion("key", near.fields, f"none; ({listed(near.fields)}) is nearest", proof)
+
+
+def _sort_key(found: SourceProfile) -> Iterator[Suggestion]:
+    times = [f for f in found.fields if f.given and f.times == f.given]
+    if times:
+        best = max(times, key=lambda f: (not f.absent, f.distinct))
+        reach = f"{moment(best.min)} to {moment(best.max)}"
+        reason = f"a time, {reach}: what asks for a period skips the other blocks"
+        yield Suggestion("sort key", (best.name,), f"SORTKEY ({best.name})", reason)
+        return
+    key = best_key(found)
+    if key is not None:
+        reason = "no field holds a time; look-ups and joins by the key skip blocks"
+        yield Suggestion("sort key", key.fields, f"SORTKEY ({listed(key.fields)})", reason)
+
+
+def _distribution(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[Suggestion]:
+    if found.records < 2:
+        return
+    best = _even(found, hints)
+    if found.records < SMALL:
+        reason = f"{found.records:,} records: every node may hold them, and no join moves them"
+        yield Suggestion("distribution", (), "DISTSTYLE ALL while small", reason)
+    if best is None:
+        if found.records >= SMALL:
+            reason = "no field has many values of which none is frequent"
+            yield Suggestion("distribution", (), "DISTSTYLE EVEN", reason)
+        return
+    share = hints[best.name].most / found.records
+    reason = f"{best.distinct:,} values, the most frequent in {share:.2%} of the records"
+    value = f"DISTKEY ({best.name})" + (" once large" if found.records < SMALL else "")
+    yield Suggestion("distribution", (best.name,), value, reason)
+
+
+def _even(found: SourceProfile, hints: Mapping[str, Hint]) -> FieldProfile | None:
+    fit = [
+        f
+        for f in found.fields
+        if not f.absent
+        and not f.fractions
+        and not f.times
+        and f.distinct >= _LEAST_VALUES
+        and hints[f.name].most <= _MOST_SHARE * found.records
+    ]
+    return min(fit, key=lambda f: (not _is_id(f.name), hints[f.name].most), default=None)
+
+
+# Rules ------------------------------------------------------------------------------------
+
+
+def _rules(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[Suggestion]:
+    key = best_key(found)
+    if key is not None:
+        yield _rule(key.fields, f"({listed(key.fields)}) is unique", "see the key")
+    elif found.duplicates:
+        names = tuple(f.name for f in found.fields)
+        reason = f"{found.duplicates:,} records equal another one in all fields"
+        yield _rule(names, "one of equal records is kept", reason)
+    always = [f.name for f in found.fields if not f.absent]
+    if always:
+        reason = "never missing, null or ''"
+        yield _rule(always, f"{listed(always)} {_is(always)} given", reason)
+    for group in found.together:
+        yield from _group_rules(group, found.records)
+    for each in found.fields:
+        if each.given:
+            yield from _field_rules(each, found.records, hints[each.name])
+
+
+def _rule(names: Sequence[str], value: str, reason: str) -> Suggestion:
+    return Suggestion("rule", tuple(names), value, reason)
+
+
+def _is(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def _group_rules(group: Together, records: int) -> Iterator[Suggestion]:
+    names = group.fields
+    if group.where:
+        value = f"{listed(names)} {_is(names)} given exactly where {conditions(group)}"
+        yield _rule(names, value, f"{group.rows:,} of {records:,} records")
+    else:
+        value = f"{listed(names)} are given together or not at all"
+        yield _rule(names, value, f"{group.rows:,} of {records:,} records give them")
+
+
+def _field_rules(field: FieldProfile, records: int, hint: Hint) -> Iterator[Suggestion]:
+    name, numeric = field.name, field.types.get("integer", 0) + field.types.get("number", 0)
+    if field.empty:
+        yield _rule((name,), f"{name}: '' is NULL", f"'' in {field.empty:,} records")
+    if field.numbers_as_text and field.numbers_as_text + numeric == field.given:
+        yield _rule(
+            (name,), f"{name} is a number", f"{field.numbers_as_text:,} records give it as text"
+        )
+    elif field.numbers_as_text:
+        yield _rule(
+            (name,),
+            f"{name} is text, also where it looks like a number",
+            f"{field.numbers_as_text:,} of {field.given:,} do",
+        )
+    if field.times == field.given:
+        reach = f"{moment(field.min)} to {moment(field.max)}"
+        yield _rule((name,), f"{name} is a time from 2000 to 2100", reach)
+    elif field.number_min is not None and numeric + field.numbers_as_text == field.given:
+        yield from _number_rules(field, hint)
+    if hint.values and field.given >= _LEAST_RECORDS:
+        values = " or ".join(sorted(map(text_of, hint.values)))
+        reason = f"{len(hint.values)} values in {field.given:,} records"
+        yield _rule((name,), f"{name} is {values}", reason)
+    yield from _damage_rules(field)
+
+
+def _number_rules(field: FieldProfile, hint: Hint) -> Iterator[Suggestion]:
+    name, low, high = field.name, field.number_min, field.number_max
+    assert low is not None and high is not None
+    if low == high and field.given > 1:
+        yield _rule((name,), f"{name} is {text_of(low)}", "it tells nothing: the only value")
+        return
+    if low == 0 and hint.least_positive is not None and hint.least_positive >= 100:
+        reason = f"the least other value is {hint.least_positive:.6g}"
+        yield _rule((name,), f"{name}: 0 means unknown, so NULL", reason)
+    elif low >= 0:
+        limit = "> 0" if low > 0 and field.fractions else ">= 0"
+        yield _rule((name,), f"{name} {limit}", f"{text_of(low)} to {text_of(high)}")
+
+
+_CURES = {
+    "double encoding": "repair {} before it is compared or joined",
+    "lost characters": "ask the sender of {}: what stood there is gone",
+    "control characters": "refuse or clean control characters in {}",
+    "stray blanks": "trim {}",
+}
+
+
+def _damage_rules(field: FieldProfile) -> Iterator[Suggestion]:
+    for each in field.damage:
+        reason = f"{each.kind}: {each.rows:,} records, {each.distinct:,} values"
+        yield _rule((field.name,), _CURES[each.kind].format(field.name), reason)

@@ -1,0 +1,158 @@
+"""The runs so far, each with what a monitor asks: how it ended, when, how long, how much."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..core.errors import UsageError
+from ..core.table import Table
+from ..dialects.base import Engine
+from ..models.audit import LOADED, NOTHING_NEW, REFUSED, STARTED
+from ..steps import ledger
+from ..steps import ledger as runlog
+from ..steps.ledger import BOOK, FILE, RESULT, RUN, STEP
+
+#: Exit codes of runs that an earlier version of the library wrote down without them.
+_EXIT_CODES = {LOADED: 0, NOTHING_NEW: 0, REFUSED: 4}
+COLUMNS = (
+    "run_id",
+    "event",
+    "started",
+    "ended",
+    "seconds",
+    "age_seconds",
+    "files",
+    "rows_read",
+    "rows_staged",
+    "rows_refused",
+    "host",
+    "pid",
+    "engine",
+    "version",
+    "error",
+    "exit_code",
+    "reason",
+)
+
+
+def run_log(engine: Engine, connection: sa.Connection, limit: int | None = None) -> Table:
+    """The newest runs, at most so many; one without an end is ``running`` or ``died``.
+
+    ``seconds`` is how long a run took, ``age_seconds`` how long ago it ended (or, without an end,
+    started). Rows are those of its books; after they were pruned, those of the ledger.
+    """
+    ended, books, files = RUN.alias("ended"), _books(), _files()
+    statement = (
+        sa.select(
+            RUN.c.run_id,
+            ended.c.event,
+            RUN.c.at.label("started"),
+            ended.c.at.label("ended"),
+            files.c.files,
+            sa.func.coalesce(books.c.read, files.c.read).label("rows_read"),
+            sa.func.coalesce(books.c.staged, files.c.staged).label("rows_staged"),
+            sa.func.coalesce(books.c.refused, files.c.refused).label("rows_refused"),
+            RUN.c.host,
+            RUN.c.pid,
+            RUN.c.engine,
+            RUN.c.version,
+            ended.c.error,
+            ended.c.exit_code,
+            ended.c.reason,
+        )
+        .select_from(
+            RUN.outerjoin(ended, sa.and_(ended.c.run_id == RUN.c.run_id, ended.c.event != STARTED))
+            .outerjoin(books, books.c.run_id == RUN.c.run_id)
+            .outerjoin(files, files.c.run_id == RUN.c.run_id)
+        )
+        .where(RUN.c.event == STARTED)
+        .order_by(RUN.c.at.desc(), RUN.c.run_id.desc())
+        .limit(limit)
+    )
+    found = connection.execute(statement).all()
+    alive = {r.run_id for r in ledger.open_runs(connection) if r.alive and not engine.embedded}
+    now = ledger.utc_now()
+    rows = []
+    for row in found:
+        working = row.run_id in alive or row.run_id in runlog.ACTIVE
+        values: dict[str, Any] = dict(row._mapping)
+        values["event"] = row.event or ("running" if working else "died")
+        values["seconds"] = (row.ended - row.started).total_seconds() if row.ended else None
+        values["age_seconds"] = (now - (row.ended or row.started)).total_seconds()
+        if row.exit_code is None:
+            values["exit_code"] = _EXIT_CODES.get(row.event)
+        for name in ("files", "rows_read", "rows_staged", "rows_refused"):
+            values[name] = int(values[name] or 0)
+        rows.append(tuple(values[name] for name in COLUMNS))
+    return Table(COLUMNS, rows)
+
+
+def _books() -> sa.Subquery:
+    def total(*accounts: str) -> Any:
+        return sa.func.sum(sa.case((BOOK.c.account.in_(accounts), BOOK.c.rows), else_=0))
+
+    return (
+        sa.select(
+            BOOK.c.run_id,
+            total("read").label("read"),
+            total("staged").label("staged"),
+            total("refused_by_parser", "refused_by_rule").label("refused"),
+        )
+        .where(BOOK.c.target.like("source:%"))
+        .group_by(BOOK.c.run_id)
+        .subquery("books")
+    )
+
+
+def _files() -> sa.Subquery:
+    return (
+        sa.select(
+            FILE.c.run_id,
+            sa.func.count().label("files"),
+            sa.func.sum(FILE.c.rows_read).label("read"),
+            sa.func.sum(FILE.c.rows_staged).label("staged"),
+            sa.func.sum(FILE.c.rows_refused).label("refused"),
+        )
+        .group_by(FILE.c.run_id)
+        .subquery("files")
+    )
+
+
+def _table(connection: sa.Connection, statement: sa.Select[Any]) -> Table:
+    result = connection.execute(statement)
+    return Table(tuple(result.keys()), [tuple(row) for row in result])
+
+
+def runs(engine: Engine) -> Table:
+    """See ``Warehouse.runs``: newest first; a run without an end is running or died."""
+    with engine.session(read_only=True) as connection:
+        return run_log(engine, connection)
+
+
+def run_detail(engine: Engine, run_id: str) -> dict[str, Table]:
+    """Events, files, steps, books and rule values of one run.
+
+    :raises UsageError: when no run has this id.
+    """
+    parts = {
+        "events": (RUN, (RUN.c.at,)),
+        "files": (FILE, (FILE.c.source, FILE.c.key)),
+        "steps": (STEP, (STEP.c.position,)),
+        "books": (BOOK, (BOOK.c.target, BOOK.c.account)),
+        "rules": (RESULT, (RESULT.c.target, RESULT.c.rule)),
+    }
+    with engine.session(read_only=True) as connection:
+        found = {
+            name: _table(
+                connection,
+                sa.select(*(c for c in table.c if c.name != "run_id"))
+                .where(table.c.run_id == run_id)
+                .order_by(*order),
+            )
+            for name, (table, order) in parts.items()
+        }
+    if not found["events"].rows:
+        raise UsageError(f"there is no run {run_id}", "sparkify runs lists them")
+    return found

@@ -1,0 +1,1 @@
+"""What changes a warehouse: load, migrate, compact, erase, prune. Nothing that only looks."""

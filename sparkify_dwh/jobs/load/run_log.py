@@ -1,0 +1,158 @@
+"""What one run leaves in the run log, in short transactions of its own.
+
+The log is append-only. The load's transaction adds the row 'loaded' and never reads the log.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import Callable, Iterator
+
+import sqlalchemy as sa
+
+from ...core.errors import (
+    DatabaseError,
+    QualityError,
+    RejectLimitError,
+    SparkifyError,
+    exit_code,
+    reason,
+    without_samples,
+)
+from ...dialects.base import Engine
+from ...models.audit import LOADED, NOTHING_NEW, REFUSED, ROLLED_BACK, STARTED
+from ...steps import books, ledger
+from ...steps.executor import Executor
+from ...steps.ledger import ACTIVE, RUN, Loader, OpenRun
+from .state import Load
+
+log = logging.getLogger("sparkify_dwh.load")
+MAX_NAMED = 3
+
+
+class RunLog:
+    """The start and the end of one run.
+
+    :param keeps: whether anything is written; a dry run is not on record.
+    """
+
+    def __init__(
+        self, engine: Engine, loader: Loader, keeps: bool, tell: Callable[[str], None]
+    ) -> None:
+        self.engine, self.loader, self.keeps, self.tell = engine, loader, keeps, tell
+        self.started = False
+        self._sent: set[str] = set()
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """This run is at work, as long as the block lasts."""
+        ACTIVE.add(self.loader.run_id)
+        try:
+            yield
+        finally:
+            ACTIVE.discard(self.loader.run_id)
+
+    def start(self, connection: sa.Connection) -> list[str]:
+        """Appends that this run starts; returns what to say of earlier ones that died."""
+        said = [
+            f"load {run.run_id} of {run.at:%Y-%m-%d %H:%M:%S} UTC (process {run.pid} on "
+            f"{run.host}) died; nothing of it is in the star"
+            for run in self._died(connection)
+        ]
+        connection.rollback()
+        self.end(connection, STARTED)
+        self.started = self.keeps
+        for text in said:
+            self.tell(text)
+        return said
+
+    def _died(self, connection: sa.Connection) -> list[OpenRun]:
+        # Whoever holds the file of an embedded database knows that no other process is at work.
+        since = ledger.newest_ended(connection)
+        return [
+            run
+            for run in ledger.open_runs(connection)
+            if (self.engine.embedded or not run.alive)
+            and run.run_id not in ACTIVE
+            and (since is None or run.at > since)
+        ][:MAX_NAMED]
+
+    def end(
+        self, connection: sa.Connection, event: str, error: BaseException | None = None
+    ) -> None:
+        """Appends an event in a transaction of its own."""
+        # Sent before, its COMMIT may have been done without an answer.
+        if self.keeps and not (event in self._sent and self.has(connection, event)):
+            self._sent.add(event)
+            with connection.begin():
+                connection.execute(self._appended(event, error))
+
+    def _appended(self, event: str, error: BaseException | None) -> sa.Insert:
+        if error is None:
+            return self.loader.event(event, exit_code=0 if event == NOTHING_NEW else None)
+        return self.loader.event(
+            event,
+            without_samples(reason(error)),
+            error=type(error).__name__[:64],
+            exit_code=exit_code(error),
+        )
+
+    def has(self, connection: sa.Connection, event: str) -> bool:
+        """Whether an event of this run is on record."""
+        found = connection.execute(
+            sa.select(RUN.c.run_id).where(RUN.c.run_id == self.loader.run_id, RUN.c.event == event)
+        ).first()
+        connection.rollback()
+        return found is not None
+
+    def fail(
+        self, error: BaseException, load: Load | None, connection: sa.Connection | None
+    ) -> bool:
+        """Leaves the failed run on record, with what it refused; whether that is done.
+
+        :param connection: the load's own, which keeps other loaders out; None: a new one is
+            opened, and when that fails too, a warning is all.
+        """
+        if not self.started:
+            return True
+        try:
+            if connection is not None:
+                connection.rollback()
+                self._write(error, load, connection)
+            else:
+                with self.engine.session() as fresh:
+                    self._write(error, load, fresh)
+        except Exception as unwritten:
+            if connection is None:
+                # Where nothing can be written, stderr and the exit code are the record.
+                log.warning("the failed run could not be recorded: %s", reason(unwritten))
+            return False
+        return True
+
+    def _write(self, error: BaseException, load: Load | None, connection: sa.Connection) -> None:
+        if self.has(connection, LOADED):
+            self.tell(f"load {self.loader.run_id} was committed before this: {reason(error)}")
+            return
+        event = REFUSED if isinstance(error, QualityError) else ROLLED_BACK
+        # What was refused is worth the wait only where the data are at fault.
+        if load is not None and _is_about_data(error):
+            with contextlib.suppress(sa.exc.DBAPIError, OSError, SparkifyError):
+                self._write_details(load, connection)
+                if isinstance(error, RejectLimitError):
+                    # Only now: what a dry run refuses is nowhere to be seen.
+                    seen = f"see all: sparkify rejects --run {self.loader.run_id}"
+                    error.hint = f"{seen}; {error.hint}"
+        self.end(connection, event, error)
+
+    def _write_details(self, load: Load, connection: sa.Connection) -> None:
+        ex = Executor(connection)
+        with connection.begin():
+            if load.quarantine.count:
+                self.engine.fill(ex, ledger.REJECTED, load.quarantine.path, step="record")
+            rows = books.measure_rows(self.loader.run_id, load.measures)
+            self.engine.fill(ex, ledger.RESULT, rows, step="record", bounded=True)
+
+
+def _is_about_data(error: BaseException) -> bool:
+    return isinstance(error, SparkifyError) and not isinstance(error, DatabaseError)

@@ -1,0 +1,1 @@
+"""Generated logs and songs with their known answers. Nothing that reads or loads them."""

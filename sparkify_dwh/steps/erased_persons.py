@@ -1,0 +1,155 @@
+"""Whom a record is about, and the persons who were erased: loads leave them out.
+
+Who was erased is known by a salted hash of the id only. A source declares the field that holds the
+id; without one its records are about nobody.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..models.declare import Field, Source
+from ..models.expressions import BLANKS, Clean, Sha256, integer
+from .executor import Executor, temporary
+from .ledger import ERASURE
+from .quarantine import Quarantine
+from .salvage import salvaged
+
+_WHEN = "persons were erased"
+_MOST_DIGITS = 18
+
+
+def id_field(source: Source) -> Field | None:
+    """The field of a source that tells whom a row is about."""
+    return next((spec for spec in source.fields if spec.name == source.person), None)
+
+
+def canonical(text: str | None, spec: Field) -> str | None:
+    """A person's id in the one spelling that is hashed; None where the text is no id.
+
+    A number may be spelled in every way that a load takes, and with blanks or a plus sign.
+    """
+    text = (text or "").strip()
+    if spec.kind != "integer":
+        return text or None
+    try:
+        number = Decimal(text.removeprefix("+"))
+    except InvalidOperation:
+        return None
+    if not number.is_finite() or number.adjusted() >= _MOST_DIGITS:
+        return None
+    return str(int(number)) if number == int(number) else None
+
+
+def digest(person: str, salt: str) -> str:
+    """What is kept of an erased person: SHA-256 of the salt, a colon and the id."""
+    return hashlib.sha256(f"{salt}:{person}".encode()).hexdigest()
+
+
+# In the database --------------------------------------------------------------------------
+
+
+def id_of(source: Source, rows: sa.FromClause) -> sa.ColumnElement[Any]:
+    """The id in a row of staged text, typed; NULL where it is none."""
+    spec = id_field(source)
+    assert spec is not None
+    text = Clean(rows.c[spec.column], BLANKS)
+    return integer(text) if spec.kind == "integer" else text
+
+
+def leave_out(ex: Executor, source: Source, raw: sa.Table, erasures: int) -> int:
+    """Takes the rows of erased persons out of ``raw``; returns how many.
+
+    :param erasures: how many there were; 0: nothing is asked of the database.
+    """
+    if id_field(source) is None:
+        return 0
+    left_out = 0
+    with ex.when(_WHEN, erasures) as wanted:
+        if wanted:
+            left_out = _leave_out(ex, source, raw)
+    return left_out
+
+
+def _leave_out(ex: Executor, source: Source, raw: sa.Table) -> int:
+    step: dict[str, Any] = {"step": "erased", "target": source.name}
+    person = id_of(source, raw)
+    gone = temporary(f"erased_{source.name}", sa.Column("person", person.type))
+    ex.create(gone, **step)
+    # Distinct ones: a hash costs more than a look at a row.
+    named = sa.select(person.label("person")).distinct().subquery("named")
+    salt = sa.select(sa.func.max(ERASURE.c.salt)).scalar_subquery()
+    hashed = Sha256(salt.concat(":").concat(sa.cast(named.c.person, sa.String(65535))))
+    known = sa.select(named.c.person).where(hashed.in_(sa.select(ERASURE.c.digest)))
+    ex.change(sa.insert(gone).from_select(["person"], known), **step)
+    return ex.change(sa.delete(raw).where(person.in_(sa.select(gone.c.person))), **step)
+
+
+# In the text of refused records -----------------------------------------------------------
+
+
+def withhold(
+    ex: Executor, sources: Sequence[Source], quarantine: Quarantine, erasures: int
+) -> None:
+    """Lets the quarantine keep no text of records that are about an erased person."""
+    about = {source.name: source for source in sources if id_field(source) is not None}
+    with ex.when(_WHEN, erasures) as wanted:
+        if wanted and about:
+            found = ex.rows(sa.select(ERASURE.c.salt, ERASURE.c.digest), step="erased")
+            salts, digests = {row.salt for row in found}, {row.digest for row in found}
+
+            def is_erased(person: str) -> bool:
+                return any(digest(person, salt) in digests for salt in salts)
+
+            quarantine.withheld = _names(about, is_erased)
+
+
+def _names(about: dict[str, Source], wanted: Callable[[str], bool]) -> Callable[[str, bytes], bool]:
+    def names(source: str, raw: bytes) -> bool:
+        if source not in about:
+            return False
+        text = raw.decode("utf-8", "backslashreplace")
+        return any(wanted(person) for person in set(named(text, about[source])))
+
+    return names
+
+
+def named(raw: str, source: Source) -> Iterator[str]:
+    """The ids of all persons that a refused record is about, as far as its text tells.
+
+    It may be no JSON any more, or other JSON than expected: keys in other case, nested, given
+    twice, inside of a text, with other quotes or none, in UTF-16.
+    """
+    spec = id_field(source)
+    assert spec is not None
+    texts = [salvaged(raw, source).get(spec.column), *_after_keys(raw, source, spec)]
+    for text in texts:
+        if (person := canonical(text, spec)) is not None:
+            yield person
+
+
+def _after_keys(raw: str, source: Source, spec: Field) -> Iterator[str]:
+    keys = [re.escape(key) for key, column in source.keys.items() if column == spec.column]
+    text = raw.replace("\\x00", "").replace("\0", "")
+    for found in re.finditer(
+        rf"""(?<![^\W_])(?:{"|".join(keys)})[\\"']*\s*[:=][\s\[]*"""
+        r"""(?:[\\]*["'](?P<quoted>[^"'\n]*)|(?P<bare>[^\s,{}\[\]"']+))""",
+        text,
+        re.IGNORECASE,
+    ):
+        value = found["quoted"] if found["bare"] is None else found["bare"]
+        yield value.rstrip("\\")
+        try:
+            yield str(json.loads(f'"{value}"'))
+        except ValueError:
+            continue
+
+
+__all__ = ["canonical", "digest", "id_field", "id_of", "leave_out", "named", "withhold"]

@@ -1,0 +1,122 @@
+"""The one place where statements run: by a connection, or into a plan.
+
+Steps hand statements to an executor and get numbers or rows back. ``Planner`` takes the same calls
+and writes the statements down instead, so a plan is what a load runs.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..core.progress import SILENT, Fraction, Observer, unknown
+from ..core.run_context import STEP
+
+
+@dataclass
+class Step:
+    """What a step did: rows it touched and seconds it took."""
+
+    step: str
+    target: str | None
+    rows: int = 0
+    seconds: float = 0.0
+
+
+class Executor:
+    """Runs statements on a connection and keeps the time of each step."""
+
+    planning = False
+    observer: Observer = SILENT
+    fraction: Fraction = staticmethod(unknown)
+
+    def __init__(self, connection: sa.Connection) -> None:
+        self.connection = connection
+        self.steps: dict[tuple[str, str | None], Step] = {}
+        #: Set while only the load's own tables are written, before its transaction begins.
+        self.commit_each = False
+
+    @contextmanager
+    def timed(self, step: str, target: str | None) -> Iterator[Step]:
+        """Adds the time of the block to a step."""
+        entry = self.steps.setdefault((step, target), Step(step, target))
+        start = time.perf_counter()
+        self.observer.enter(step, target, self.fraction)
+        STEP.set(step)
+        try:
+            yield entry
+        finally:
+            entry.seconds += time.perf_counter() - start
+            self.observer.leave(step, target, entry.rows, entry.seconds)
+
+    def _execute(
+        self, statement: sa.Executable, step: str, target: str | None, values: Any
+    ) -> sa.CursorResult[Any]:
+        with self.timed(step, target) as entry:
+            result = self.connection.execute(statement, values)
+            if not result.returns_rows and result.rowcount > 0:
+                entry.rows += result.rowcount
+            return result
+
+    def change(
+        self,
+        statement: sa.Executable,
+        values: Mapping[str, Any] | None = None,
+        *,
+        step: str,
+        target: str | None = None,
+    ) -> int:
+        """Runs a statement that changes rows; returns how many."""
+        count = self._execute(statement, step, target, values).rowcount
+        if self.commit_each:
+            self.connection.commit()
+        return max(count, 0)
+
+    def rows(
+        self,
+        statement: sa.Executable,
+        values: Mapping[str, Any] | None = None,
+        *,
+        step: str,
+        target: str | None = None,
+    ) -> Sequence[sa.Row[Any]]:
+        """Runs a query; returns its rows."""
+        found = self._execute(statement, step, target, values).all()
+        if self.commit_each:
+            self.connection.commit()
+        return found
+
+    def numbers(
+        self, statement: sa.Executable, *, step: str, target: str | None = None
+    ) -> Mapping[str, int]:
+        """Runs a query of one row of counts; returns them by name, NULL as 0."""
+        (row,) = self.rows(statement, step=step, target=target)
+        return {name: int(value or 0) for name, value in row._mapping.items()}
+
+    def create(self, table: sa.Table, *, step: str, target: str | None = None) -> None:
+        """Creates a temporary table."""
+        self.change(sa.schema.CreateTable(table), step=step, target=target)
+
+    @contextmanager
+    def when(self, condition: str, holds: object) -> Iterator[bool]:
+        """The statements of the block run only where the condition holds."""
+        yield bool(holds)
+
+    def each(self, what: str, items: Iterable[Any]) -> Iterator[Any]:
+        """The statements of the loop are repeated for each item."""
+        yield from items
+
+
+def temporary(name: str, *columns: sa.Column[Any]) -> sa.Table:
+    """A temporary table of a load."""
+    return sa.Table(name, sa.MetaData(), *columns, prefixes=["TEMPORARY"])
+
+
+def copied(columns: Any) -> list[sa.Column[Any]]:
+    """Columns of the same names and types, without keys, comments or constraints."""
+    return [sa.Column(c.name, c.type) for c in columns]

@@ -1,0 +1,141 @@
+"""Refused records on their way to ``audit.rejected_row``: kept in a file, counted in memory."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from ..storage.json_records import MAX_RAW
+
+
+class Quarantine:
+    """Refused records of one run.
+
+    :param path: file that takes the rows, one JSON object a line, ready for a bulk insert; it
+        outlives a rollback, so a failed load can still show what it refused.
+    """
+
+    def __init__(self, path: Path, run_id: str, at: datetime) -> None:
+        self.path, self.run_id, self.at = path, run_id, at
+        self.count = 0
+        self.by_rule: Counter[tuple[str, str]] = Counter()
+        self.by_parser: Counter[str] = Counter()
+        self.by_key: Counter[tuple[str, str | None]] = Counter()
+        self.samples: dict[tuple[str, str], list[Refusal]] = {}
+        #: Tells by source and text whether a record is about a person who was erased: its text
+        #: is not kept then.
+        self.withheld: Callable[[str, bytes], bool] | None = None
+        self._file = path.open("w", encoding="ascii")
+
+    def add(
+        self,
+        source: str,
+        rule: str,
+        reason: str,
+        key: str | None,
+        line: int | None,
+        raw: bytes,
+        size: int | None = None,
+    ) -> None:
+        """Refuses one record.
+
+        :param raw: its bytes; where ``size`` is given, as many of them as are shown suffice.
+        :param size: its true size.
+        """
+        size = len(raw) if size is None else size
+        hidden = self.withheld is not None and self.withheld(source, raw)
+        refusal = Refusal(source, rule, reason, key, line, raw[:512], size)
+        self.count += 1
+        self.by_rule[source, rule] += 1
+        self.by_key[source, key] += 1
+        kept = self.samples.setdefault((source, rule), [])
+        if len(kept) < 3 and not hidden:
+            kept.append(refusal)
+        row: Mapping[str, Any] = {
+            "run_id": self.run_id,
+            "position": self.count,
+            "source": source,
+            "rule": rule,
+            "reason": reason,
+            "key": key,
+            "line": line,
+            "raw": None if hidden else shown_raw(raw),
+            "raw_bytes": size,
+            "at": self.at.isoformat(sep=" "),
+        }
+        self._file.write(json.dumps(row) + "\n")
+
+    def add_unread(
+        self, source: str, rule: str, key: str, line: int, raw: bytes, size: int | None = None
+    ) -> None:
+        """Refuses a record that the reader could not stage; see ``add``."""
+        self.by_parser[source] += 1
+        self.add(source, rule, PARSER_RULES[rule], key, line, raw, size)
+
+    def refused(self, source: str) -> int:
+        """Records of a source refused by the parser or a rule."""
+        return sum(n for (name, _), n in self.by_rule.items() if name == source)
+
+    def worst(self, source: str) -> list[tuple[str, int, list[Refusal]]]:
+        """Rules of a source with counts and samples, most refusals first."""
+        found = [
+            (rule, n, self.samples[name, rule])
+            for (name, rule), n in self.by_rule.items()
+            if name == source
+        ]
+        return sorted(found, key=lambda item: (-item[1], item[0]))
+
+    def ready(self) -> Path:
+        """The file, complete so far."""
+        self._file.flush()
+        return self.path
+
+    def close(self) -> None:
+        """Closes the file; refusals can still be read from it."""
+        self._file.close()
+
+
+def shown_raw(raw: bytes) -> str:
+    """Bytes as text of at most 65,535 bytes, cut between characters; no text becomes ``\\xNN``."""
+    text = raw[: MAX_RAW + 4].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
+    encoded = text.encode()
+    if len(encoded) <= MAX_RAW and len(raw) <= MAX_RAW:
+        return text
+    return encoded[:MAX_RAW].decode("utf-8", "ignore")
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A refused record: first rule it broke, place, text (bytes as they were) and true size."""
+
+    source: str
+    rule: str
+    reason: str
+    key: str | None
+    line: int | None
+    raw: bytes
+    raw_bytes: int
+
+    @property
+    def place(self) -> str:
+        """Where it stands, for the start of a line; '' where the engine does not tell."""
+        return f"{self.key}:{self.line} " if self.key is not None else ""
+
+
+#: Reasons of the reader, before any rule: a record that is not staged.
+PARSER_RULES = {
+    "undecodable_object": "the object is no UTF-8 text and no gzip of one, or of too much",
+    "unreadable_object": "the object cannot be read",
+    "record_too_large": "a record may have 4 MiB",
+    "malformed_json": "the record is no complete JSON value",
+    "invalid_utf8": "the record holds bytes that are no UTF-8",
+    "not_an_object": "a record must be a JSON object",
+    "nul_character": "a text must not hold U+0000",
+    "lone_surrogate": "a text must not hold half of a surrogate pair",
+    "nested_value": "an object or array stands where a text or number belongs",
+}

@@ -1,0 +1,121 @@
+"""A `sparkify` that starts in no time, for tests that run many commands.
+
+One process imports the library and forks for each command; the `sparkify` on the tests' PATH hands
+its arguments, folder, environment and streams over to it. Each command is a process of its own as
+ever, but for the imports. What those cost, and that they work, is held by other tests.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+#: Imported once: what commands import when they run.
+PRELOADED = (
+    "sparkify_dwh.cli",
+    "sparkify_dwh.core.settings",
+    "sparkify_dwh.warehouse",
+    "sparkify_dwh.sample.generate",
+    "sparkify_dwh.dialects.duckdb.engine",
+    "sparkify_dwh.cli.summary",
+    "alembic.command",
+    "rich.console",
+    "rich.table",
+)
+_SHIM = """\
+#!{python} -SE
+import json, os, socket, sys
+home = socket.socket(socket.AF_UNIX)
+home.connect({address!r})
+asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+socket.send_fds(home, [len(asked).to_bytes(4, "big")], [0, 1, 2])
+home.sendall(asked)
+sys.exit((home.recv(1) or b"\\x89")[0])
+"""
+
+
+@contextlib.contextmanager
+def preforked(folder: Path) -> Iterator[Path]:
+    """A folder for PATH with a `sparkify` in it, while the process behind it is there."""
+    address = str(folder / "home")
+    ready, told = os.pipe()
+    server = subprocess.Popen(
+        [sys.executable, __file__, address, str(told)], pass_fds=[told], stdin=subprocess.DEVNULL
+    )
+    os.close(told)
+    with os.fdopen(ready, "rb") as stream:
+        assert stream.read() == b"ready"
+    shim = folder / "sparkify"
+    shim.write_text(_SHIM.format(python=sys.executable, address=address))
+    shim.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def serve(address: str, told: int) -> None:
+    """Forks a process for each command that is asked for, until it is terminated."""
+    import importlib
+    import signal
+
+    for name in PRELOADED:
+        importlib.import_module(name)
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
+    with socket.socket(socket.AF_UNIX) as home:
+        home.bind(address)
+        home.listen()
+        os.write(told, b"ready")
+        os.close(told)
+        while True:
+            asked, _ = home.accept()
+            if os.fork() == 0:
+                home.close()
+                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                _answer(asked)
+            asked.close()
+
+
+def _answer(asked: socket.socket) -> None:
+    size, streams, _, _ = socket.recv_fds(asked, 4, 3)
+    wanted = bytearray()
+    while len(wanted) < int.from_bytes(size, "big"):
+        wanted += asked.recv(65_536)
+    arguments, folder, environment = json.loads(wanted)
+    for number, stream in enumerate(streams):
+        os.dup2(stream, number)
+        os.close(stream)
+    os.chdir(folder)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["sparkify", *arguments]
+    sys.stdin = io.TextIOWrapper(io.FileIO(0, closefd=False), encoding="utf-8")
+    sys.stdout = _writer(1)
+    sys.stderr = _writer(2)
+    code = 1
+    try:
+        sys.modules["sparkify_dwh.cli"].main()
+    except SystemExit as end:
+        code = end.code if isinstance(end.code, int) else 1
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        asked.sendall(bytes([code]))
+        os._exit(code)
+
+
+def _writer(number: int) -> io.TextIOWrapper:
+    raw = io.BufferedWriter(io.FileIO(number, "w", closefd=False))
+    return io.TextIOWrapper(raw, encoding="utf-8", line_buffering=number == 2)
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1], int(sys.argv[2]))

@@ -1,0 +1,223 @@
+"""Two deliveries on the Redshift stand-in, and what a load of the second leaves when it is struck.
+
+The tables after the first delivery are kept in the database itself, so that each strike begins
+there again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from standin.buckets import S3Server
+from standin.faults import DropConnection, Statement, When
+
+from sparkify_dwh.jobs.load import run as loading
+from sparkify_dwh.storage import aws, s3
+from support import kill_and_fail
+from support.kill_and_fail import OF_ALL_RUNS, VOLATILE, Report
+from support.warehouses import _TABLES, OnRedshift, Source, event, song
+
+#: Error by which a statement fails; no conflict, and the connection lives on.
+INJECTED = "injected"
+#: Columns that differ between loads of the same objects.
+DIFFERENT = VOLATILE | {"_row"}
+
+
+class Struck:
+    """A warehouse on the stand-in: its tables can be put back, its statements be struck."""
+
+    def __init__(self, warehouse: OnRedshift, source: Source) -> None:
+        warehouse.empty()
+        self.house, self.source = warehouse.use(source, max_reject_ratio=1.0), source
+
+    def _admin(self, *statements: str) -> None:
+        backend = self.house.database.server._connect(self.house.database.name)
+        backend.script("; ".join(statements))
+        backend.close()
+
+    def keep(self) -> None:
+        """Keeps all tables as they are now."""
+        copies = (f"CREATE TABLE {_saved(name)} AS SELECT * FROM {name}" for name in _TABLES)
+        self._admin("DROP SCHEMA IF EXISTS saved CASCADE", "CREATE SCHEMA saved", *copies)
+
+    def restore(self) -> None:
+        """As it was when it was kept."""
+        self.back_to_normal()
+        self.house.database.statements.clear()
+        self.house.database.log.clear()
+        # Of a few rows, DELETE is a tenth of TRUNCATE, which makes new files.
+        kept = (f"{name} OVERRIDING SYSTEM VALUE SELECT * FROM {_saved(name)}" for name in _TABLES)
+        self._admin(
+            *(f"DELETE FROM {name}" for name in _TABLES), *(f"INSERT INTO {each}" for each in kept)
+        )
+
+    def at_statement(self, number: int, kind: str) -> None:
+        """What befalls the n-th statement from now: ``fails``, ``dropped`` or ``cut off``.
+
+        :param kind: ``fails``: by an error; ``dropped before`` or ``dropped after``: the connection
+            is closed and the next one works; ``gone before`` or ``gone after``: nobody gets in any
+            more, as when the process or the network is gone.
+        """
+        faults, left = self.house.database.faults, [number]
+        how, _, when = kind.partition(" ")
+
+        def strike(statement: Statement) -> None:
+            left[0] -= 1
+            if left[0] != 0:
+                return
+            if how == "fails":
+                from standin.errors import RedshiftError
+
+                raise RedshiftError(f"{INJECTED} at {number}", "XX000")
+            if how == "gone":
+                self.house.database.server.refuse_logins = ("the network is down", "57P03")
+            raise DropConnection
+
+        moment: When = "after" if when == "after" else "before"
+        faults.call(".", strike, moment, times=-1)
+
+    def at_message(self, number: int) -> None:
+        """The connection is dropped when the n-th message of the wire protocol arrives."""
+        self.house.database.faults.drop_at_message(number)
+
+    def back_to_normal(self) -> None:
+        self.house.database.faults.clear()
+        self.house.database.server.refuse_logins = None
+
+
+def _saved(name: str) -> str:
+    return f"saved.{name.replace('.', '_')}"
+
+
+class RedshiftScene(Struck):
+    """The first delivery is loaded ``before``, both are in ``after``."""
+
+    def __init__(self, warehouse: OnRedshift, source: Source) -> None:
+        super().__init__(warehouse, source)
+        source.put("events", "a.json", event() + event(itemInSession=1, song="Late", ts=1541106106))
+        source.put("songs", "s.json", song())
+        self.house.load()
+        self.keep()
+        source.put(
+            "events",
+            "b.json",
+            event(itemInSession=2, ts=1541106106799, level="paid", artist="BjÃ¶rk")
+            + event(itemInSession=3, level="gold")
+            + event(itemInSession=0, location="Reno, NV")
+            + "{broken\n"
+            + event(itemInSession=4, status=float("nan"), song="Late")
+            + event(itemInSession=5, song=["nested"]),
+        )
+        source.put("songs", "late.json", song(song_id="SO2", title="Late", year=1999))
+        self.digests = {"before": self.digest()}
+        self.house.database.statements.clear()
+        messages = self.house.database.faults.watch_messages()
+        self.house.load()
+        self.statements = self.house.database.sql()
+        self.messages = list(messages)
+        self.house.database.faults.clear()
+        self.digests["after"] = self.digest()
+        self.star = self.house.star()
+        assert self.digests["before"] != self.digests["after"]
+
+    @property
+    def commit(self) -> int:
+        """Number of the statement that commits the load."""
+        loaded = max(n for n, sql in enumerate(self.statements, 1) if "INTO audit.load_run" in sql)
+        return loaded + 1
+
+    def digest(self) -> dict[str, str]:
+        """Of every table but the run log; audit rows of runs that did not load are left out."""
+        found = {}
+        for table in _TABLES:
+            if table == "audit.load_run":
+                continue
+            kept = ""
+            if table.split(".")[1] in OF_ALL_RUNS:
+                kept = " WHERE run_id IN (SELECT run_id FROM audit.load_run WHERE event = 'loaded')"
+            reader = self.house.reader()
+            result = reader.exec_driver_sql(f"SELECT * FROM {table}{kept}")
+            names = [n for n, key in enumerate(result.keys()) if key not in DIFFERENT]
+            rows = sorted(repr(tuple(row[n] for n in names)) for row in result)
+            digest = hashlib.sha256("\n".join(rows).encode()).hexdigest()
+            found[table] = f"{len(rows)}:{digest}"
+        return found
+
+    def state(self) -> str:
+        """``before`` or ``after``; fails when it is neither."""
+        found = self.digest()
+        for name, expected in self.digests.items():
+            if found == expected:
+                return name
+        wrong = [
+            [table for table in found if found[table] != expected[table]]
+            for expected in self.digests.values()
+        ]
+        raise AssertionError(f"differs from before in {wrong[0]}, from after in {wrong[1]}")
+
+    def ends(self) -> dict[str, list[str]]:
+        """How each run ended; the first delivery's is among them."""
+        found: dict[str, list[str]] = {}
+        for run, name in self.house.events():
+            found.setdefault(run, []).append(name)
+        return found
+
+    def observed(self, **options: Any) -> Report:
+        return kill_and_fail.observed(self.values(), **options)
+
+    def values(self) -> dict[str, Any]:
+        settings = self.source.settings(max_reject_ratio=1.0)
+        return {"database_url": self.house.database.url(), **settings}
+
+    def environment(self) -> dict[str, str]:
+        """What a child needs to find the stand-in and S3."""
+        names = ("SSL_CERT_FILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONFIG_FILE")
+        return {name: os.environ[name] for name in names}
+
+    # What must hold -----------------------------------------------------------------------------
+
+    def survived(self, report: Report | None, what: str) -> str:
+        """Checks what a struck load left, and that the next one heals it; returns the state.
+
+        :param report: how it ended; None: its process was killed.
+        """
+        self.back_to_normal()
+        state = self.state()
+        first, *runs = self.ends().values()
+        assert first == ["started", "loaded"], what
+        assert len(runs) <= 1, what
+        end = runs[0][1:] if runs else []
+        assert len(end) <= 1, (what, runs)
+        assert (end == ["loaded"]) == (state == "after"), (what, runs, state)
+        if report is not None and report.error is None:
+            assert report.event == "loaded" and state == "after", what
+        elif report is not None:
+            assert (report.error, report.exit_code) == ("DatabaseError", 5), (what, report)
+            assert report.what and report.hint and "\n" not in report.what, what
+        following = self.observed()
+        assert following.event == ("loaded" if state == "before" else "nothing new"), (
+            *(what, following),
+        )
+        assert self.house.star() == self.star, what
+        assert Counter(name for names in self.ends().values() for name in names)["loaded"] == 2
+        return state
+
+
+@pytest.fixture(scope="module")
+def scene(migrated: OnRedshift, s3_server: S3Server) -> RedshiftScene:
+    return RedshiftScene(migrated, Source(s3_server))
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch, scene: RedshiftScene) -> Iterator[None]:
+    """Attempts follow each other at once, with one client of S3 for all."""
+    monkeypatch.setattr(loading, "_pause", lambda _: 0.0)
+    client = aws.client(scene.house.warehouse.settings, "s3")
+    monkeypatch.setattr(s3, "client", lambda *_: client)
+    yield
+    scene.back_to_normal()

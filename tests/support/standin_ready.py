@@ -1,0 +1,15 @@
+"""What a child that loads into Redshift needs, imported before it is forked."""
+
+from contextlib import suppress
+
+import alembic.command  # noqa: F401
+import redshift_connector  # noqa: F401
+import sqlalchemy_redshift.dialect  # noqa: F401
+
+import sparkify_dwh.dialects.redshift.dialect
+import sparkify_dwh.jobs.load.run  # noqa: F401
+from sparkify_dwh import Settings
+from sparkify_dwh.storage.aws import client
+
+with suppress(Exception):  # a profile of AWS that is not there, such as a machine may name
+    client(Settings(aws_region="us-east-1"), "s3")
