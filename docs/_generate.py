@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from sparkify_dwh import SPARKIFY, Settings, SparkifyError
 from sparkify_dwh.cli import app
-from sparkify_dwh.cli.loads import SOMETHING_TO_LOAD
+from sparkify_dwh.cli.exits import SOMETHING_TO_LOAD
 from sparkify_dwh.cli.options import SETTINGS
-from sparkify_dwh.core.settings import ENV_PREFIX
+from sparkify_dwh.core.config_file import ENV_PREFIX
 from sparkify_dwh.models.base import Base
 from sparkify_dwh.models.lineage import fields as all_fields
 from sparkify_dwh.models.lineage import lineage

@@ -15,7 +15,7 @@ from support import kill_and_fail
 from support.kill_and_fail import Scene
 
 from sparkify_dwh import BooksError, Settings, SourceError, Warehouse
-from sparkify_dwh.cli.ends import Interrupted
+from sparkify_dwh.cli.exits import Interrupted
 from sparkify_dwh.core.errors import reason
 from sparkify_dwh.dialects.duckdb.engine import DuckDBEngine
 from sparkify_dwh.jobs.load import record

@@ -16,10 +16,11 @@ from typer.testing import CliRunner, Result
 
 from sparkify_dwh import Settings, Warehouse
 from sparkify_dwh.cli import app
+from sparkify_dwh.cli.init import config_text
 from sparkify_dwh.cli.options import SETTINGS
-from sparkify_dwh.cli.starting import config_text
 from sparkify_dwh.core import errors
-from sparkify_dwh.core.settings import ENV_ONLY, ENV_PREFIX
+from sparkify_dwh.core.config_file import ENV_PREFIX
+from sparkify_dwh.core.settings import ENV_ONLY
 from sparkify_dwh.sample.generate import generate
 
 RUNNER = CliRunner()

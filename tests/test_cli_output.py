@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, Warehouse
 from sparkify_dwh.cli import app, output
-from sparkify_dwh.cli.looking import is_cut
 from sparkify_dwh.cli.output import cell, plain, records, to_json
+from sparkify_dwh.cli.rejects import is_cut
 from sparkify_dwh.cli.summary import summary
-from sparkify_dwh.cli.tables import Counted, Place, shortened, table, text_width, wrapped
+from sparkify_dwh.cli.tables import PathText, RightAligned, shortened, table, text_width, wrapped
 from sparkify_dwh.core.safe_text import inert
 from sparkify_dwh.jobs.load.result import Run
 from sparkify_dwh.steps.books import Account, SourceBook
@@ -173,7 +173,7 @@ def test_sentences_are_broken_between_words_on_a_terminal(terminal: Terminal) ->
 
 
 def test_a_path_is_cut_at_its_start(terminal: Terminal) -> None:
-    text = table(("key",), [(Place("/a" * 60 + "/last.json"),)], terminal)
+    text = table(("key",), [(PathText("/a" * 60 + "/last.json"),)], terminal)
     assert text.endswith("/last.json")
     assert "…" in text
 
@@ -274,5 +274,7 @@ def test_cut_records_are_told_from_whole_ones(unit: bytes, size: int) -> None:
 
 
 def test_numbers_that_are_formatted_are_flush_right() -> None:
-    lines = table(("n",), [(Counted("1,000"),), (Counted("5"),)], io.StringIO()).splitlines()
+    lines = table(
+        ("n",), [(RightAligned("1,000"),), (RightAligned("5"),)], io.StringIO()
+    ).splitlines()
     assert lines[-1] == "    5"

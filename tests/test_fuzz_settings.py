@@ -26,7 +26,7 @@ from sparkify_dwh import SPARKIFY, Settings, SettingsError, SparkifyError
 from sparkify_dwh.cli import app
 from sparkify_dwh.storage.jsonpaths import check_jsonpaths
 from sparkify_dwh.storage.objects import Listing
-from sparkify_dwh.storage.s3 import Bucketeer, Location, location
+from sparkify_dwh.storage.s3 import S3, S3Address, parse_address
 
 __all__ = ["aws_keys", "migrated", "s3_server", "standin"]
 #: The most examples that each takes in a long run.
@@ -63,7 +63,7 @@ def accepted(**values: Any) -> Settings | None:
         made = Settings(**values)
     except SettingsError:
         return None
-    repr(made), made.shown()
+    repr(made), made.masked()
     return made
 
 
@@ -293,10 +293,10 @@ def test_keys_are_listed_or_passed_over_as_the_rules_say() -> None:
         whole = prefix + key
         listing = Listing()
         item = {"Key": whole, "ETag": '"x"', "Size": 1, "LastModified": "2018-11-01T00:00:00Z"}
-        Bucketeer._add(listing, "bucket", prefix, item, False)
+        S3._add(listing, "bucket", prefix, item, False)
         assert [each.key for each in listing.objects] == [f"s3://bucket/{whole}"] * wanted(key)
         assert listing.skipped == (not wanted(key) and not whole.endswith("/"))
-        assert location(f"s3://bucket/{whole}") == Location("bucket", whole)
+        assert parse_address(f"s3://bucket/{whole}") == S3Address("bucket", whole)
 
     check()
 
@@ -347,7 +347,7 @@ def test_a_manifest_names_each_object_as_it_is(s3_server: Any) -> None:
             aws_endpoint_url=s3_server.endpoint_url,
             aws_region="us-east-1",
         )
-        work = WorkFiles(given_, Bucketeer(given_))
+        work = WorkFiles(given_, S3(given_))
         objects = [Object(f"s3://bucket/{key}", "x", 1) for key in keys]
         address = work.manifest(EVENTS, objects, "plain", True)
         held = json.loads(work.s3.read(address))
@@ -363,7 +363,7 @@ def test_addresses_of_any_text_are_refused_or_split() -> None:
     @given(TEXTS | TEXTS.map(lambda text: f"s3://{text}"))
     def check(text: str) -> None:
         try:
-            place = location(text)
+            place = parse_address(text)
         except SparkifyError:
             return
         assert place.bucket

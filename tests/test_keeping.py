@@ -10,7 +10,7 @@ from conftest import Factory, Folders
 from support.warehouses import event
 from typer.testing import CliRunner
 
-from sparkify_dwh.cli import app, keeping
+from sparkify_dwh.cli import app, erase
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_without_a_warehouse() -> None:
 def test_on_a_terminal_it_asks(
     folders: Folders, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, left: list[int]
 ) -> None:
-    monkeypatch.setattr(keeping, "is_watched", lambda: True)
+    monkeypatch.setattr(erase, "is_watched", lambda: True)
     url = folders.warehouse.settings.database_url
     done = CliRunner().invoke(app, ["erase", "--user", "10", "--database-url", url], input=answer)
     assert done.exit_code == code and users(folders) == left

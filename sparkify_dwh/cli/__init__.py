@@ -1,12 +1,13 @@
-"""The `sparkify` command: it parses, calls the library, prints, and returns exit codes."""
+"""The `sparkify` command: parses, calls the library, prints, returns exit codes."""
 
 from .app import app, main
 
-# In the order in which `sparkify --help` lists them.
-from . import starting, loads, compact, looking, checking  # isort: skip  # noqa: F401
-from . import profile, reporting, keeping, infra  # isort: skip  # noqa: F401
+# Importing a module declares its command.
+from . import audit, check, compact, config, demo, erase, generate, infra  # isort: skip  # noqa: F401
+from . import init, load, migrate, plan, profile, query, rejects, report  # isort: skip  # noqa: F401
+from . import runs  # isort: skip  # noqa: F401
 
-app.add_typer(keeping.audit)
+app.add_typer(audit.app)
 app.add_typer(infra.app)
 
 __all__ = ["app", "main"]

@@ -19,7 +19,7 @@ from typer.main import get_command
 from ..core.lazy_pandas import hide_pandas, show_pandas
 from ..core.progress import SILENT, Observer
 from . import logs
-from .ends import ROLLED_BACK, SIGNALS, USAGE, ended, report
+from .exits import ROLLED_BACK, SIGNALS, USAGE, ended, report
 from .options import LogFormat, common_parameters, given_settings, setting_parameters
 from .output import OutputError, say, silence, unwritable
 

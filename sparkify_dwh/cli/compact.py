@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from .app import Session, command
-from .loads import Json
+from .options import Json
 from .output import count, emit, emit_json
 from .tables import table
 

@@ -1,4 +1,4 @@
-"""What `sparkify demo` prints."""
+"""`demo`: a warehouse at work on generated data."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from ..core.safe_text import inert
-from ..core.settings import Settings
-from ..core.table import Table
-from ..jobs.load.result import Run
-from ..jobs.migrate import SchemaStatus
-from ..sample.generate import Expected, generate
-from ..warehouse import Warehouse
+from .app import Session, command
 from .output import BOLD, count, emit, styled
 from .summary import summary
 from .tables import table
+
+if TYPE_CHECKING:
+    from ..core.table import Table
+    from ..jobs.load.result import Run
+    from ..jobs.migrate import SchemaStatus
+    from ..sample.generate import Expected
 
 _NEXT = """\
 now with your own data:
@@ -29,11 +30,17 @@ now with your own data:
   sparkify init    # keeps the settings in a file"""
 
 
-def show() -> None:
-    """Goes through the demonstration and prints each stage when it is done."""
+@command("demo", settings=False)
+def demo(session: Session) -> None:
+    """See a warehouse at work on generated data.
 
+    In a temporary folder: an initial load, one more day and songs that come late, the star, the
+    books and what was refused. Needs no account and no server.
+
+    Example: sparkify demo
+    """
     with tempfile.TemporaryDirectory(prefix="sparkify-demo-") as folder:
-        for number, stage in enumerate(demo(Path(folder)), 1):
+        for number, stage in enumerate(stages(Path(folder)), 1):
             title, text = _SHOW[stage.name](stage.result)
             emit(styled(f"{number}. {title}", BOLD, sys.stdout) + (f"\n{text}" if text else ""))
             emit("")
@@ -136,12 +143,17 @@ class Stage:
     result: Expected | SchemaStatus | Run | Table | Resolved
 
 
-def demo(folder: Path) -> Iterator[Stage]:
+def stages(folder: Path) -> Iterator[Stage]:
     """Goes through the stages one by one in a folder of its own.
 
     About 20,000 events of 8 days and 300 songs, some records broken. The last day and a third of
     the songs are held back from the first load.
     """
+    from ..core.settings import Settings
+    from ..core.table import Table
+    from ..sample.generate import generate
+    from ..warehouse import Warehouse
+
     data, late = folder / "data", folder / "late"
     expected = generate(data, events=EVENTS, songs=SONGS, days=DAYS, seed=SEED, dirty=DIRTY)
     last_day = max((data / "log_data").rglob("*.json"))
@@ -180,6 +192,8 @@ def _move(path: Path, to: Path) -> None:
 
 
 def _find_resolved(before: Table, after: Table) -> Resolved:
+    from ..core.table import Table
+
     had = {row[:2]: row for row in before if row[-1] is None}
     found = [(had[row[:2]], row) for row in after if row[-1] is not None and row[:2] in had]
     first = found[:1]

@@ -14,8 +14,8 @@ import typer
 from ..core.errors import UsageError
 from ..core.safe_text import inert
 from .app import Session, command
-from .ends import USAGE
-from .loads import Json
+from .exits import USAGE
+from .options import Json, Yes
 from .output import GREEN, YELLOW, agrees, ask, emit, emit_json, is_terminal, say, styled
 
 if TYPE_CHECKING:
@@ -42,7 +42,6 @@ def root(context: typer.Context) -> None:
         raise typer.Exit(USAGE)
 
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 FromHere = Annotated[
     bool,
     typer.Option("--from-here", help="Public endpoint, open to your own address besides others."),
@@ -52,7 +51,8 @@ FromHere = Annotated[
 def _config_file(session: Session) -> Path:
     import os
 
-    from ..core.settings import CONFIG_FILE, ENV_PREFIX
+    from ..core.config_file import ENV_PREFIX
+    from ..core.settings import CONFIG_FILE
 
     return Path(session.config or os.environ.get(ENV_PREFIX + "CONFIG") or CONFIG_FILE)
 

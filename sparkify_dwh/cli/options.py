@@ -17,6 +17,9 @@ COMMON_PANEL = "Options of every command"
 Auth = Literal["password", "secret", "iam", "serverless"]
 LogFormat = Literal["text", "json"]
 
+Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+
 
 @dataclass(frozen=True)
 class Setting:

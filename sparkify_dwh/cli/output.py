@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any, TextIO
 
 from ..core.safe_text import ACTIVE
@@ -199,6 +200,11 @@ def cell(value: Any) -> str:
     if isinstance(value, (dict, list, tuple)):
         return inert(json.dumps(plain(value), ensure_ascii=False))
     return inert(str(value))
+
+
+def relative_path(path: str) -> str:
+    """A path relative to the working directory where it lies below."""
+    return path.removeprefix(f"{Path.cwd()}/")
 
 
 def count(number: int) -> str:

@@ -5,17 +5,16 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..core.safe_text import inert
 from .app import Session, command
-from .loads import Json
+from .options import Json
 from .output import BOLD, RED, YELLOW, count, emit, emit_json, styled
 from .progress import showing
-from .tables import Counted, Place, shortened, table, wrapped
+from .tables import figure, path_text, shortened, table, wrapped
 
 if TYPE_CHECKING:
     from ..inspection.profile.results import Frequency, SourceProfile, Suggestion
@@ -103,7 +102,11 @@ def _head(found: SourceProfile) -> str:
 
 def _broken(found: SourceProfile) -> str:
     rows = [
-        (Place(_here(each.key) + (f":{each.line}" if each.line else "")), each.rule, each.raw)
+        (
+            path_text(each.key + (f":{each.line}" if each.line else "")),
+            each.rule,
+            each.raw,
+        )
         for each in found.broken_at
     ]
     lines = [table(("where", "rule", "text"), _short(rows), sys.stdout)]
@@ -112,11 +115,6 @@ def _broken(found: SourceProfile) -> str:
         rules = ", ".join(f"{rule} {count(n)}" for rule, n in found.broken.items())
         lines.append(wrapped(f"of {count(total)}: {rules}", sys.stdout))
     return f"{styled('broken: no JSON objects', RED, sys.stdout)}\n" + "\n".join(lines)
-
-
-def _here(path: str) -> str:
-    """A path relative to the working directory where it lies below."""
-    return path.removeprefix(f"{Path.cwd()}/")
 
 
 def _short(rows: Sequence[Sequence[Any]]) -> list[list[Any]]:
@@ -128,8 +126,7 @@ def _fields(found: SourceProfile) -> str:
 
     numbers = ("given", "empty", "nulls", "missing", "distinct")
     rows = [
-        (f.name, types_of(f), *(Counted(count(getattr(f, name))) for name in numbers))
-        for f in found.fields
+        (f.name, types_of(f), *(figure(getattr(f, name)) for name in numbers)) for f in found.fields
     ]
     return table(("field", "types", "given", "''", "null", "missing", "distinct"), rows, sys.stdout)
 
@@ -142,8 +139,8 @@ def _values(found: SourceProfile) -> str:
             f.name,
             _cut(text_of(f.min)),
             _cut(text_of(f.max)),
-            Counted(count(f.longest_chars)),
-            Counted(count(f.longest_bytes)),
+            figure(f.longest_chars),
+            figure(f.longest_bytes),
         )
         for f in found.fields
     ]
@@ -184,8 +181,8 @@ def _keys(found: SourceProfile) -> str:
     rows = [
         (
             ", ".join(key.fields),
-            Counted(count(key.absent)),
-            Counted(count(key.repeated)),
+            figure(key.absent),
+            figure(key.repeated),
             key.unique,
         )
         for key in found.keys

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from ..core.safe_text import inert
 from .output import BOLD, GREEN, RED, YELLOW, count, styled
-from .tables import Counted, shortened, table
+from .tables import figure, shortened, table
 
 if TYPE_CHECKING:
     from ..jobs.load.result import Run
@@ -54,7 +54,7 @@ def _sources(run: Run, stream: TextIO | None) -> str:
     for book in run.sources:
         numbers = (book.objects, book.known, book.skipped, book.read, book.staged)
         refused = (book.refused_by_parser, book.refused_by_rule)
-        rows.append((book.source, *(Counted(count(n)) for n in (*numbers, *refused))))
+        rows.append((book.source, *(figure(n) for n in (*numbers, *refused))))
     return table((*_SOURCE, *_REFUSED), rows, stream)
 
 
@@ -82,7 +82,7 @@ def _targets(run: Run, stream: TextIO | None) -> str:
     for a in run.targets:
         gone = (a.refused, a.out_of_scope, a.duplicate, *((a.stale,) if stale else ()))
         numbers = (a.staged, *((a.erased,) if erased else ()), *gone, a.merged, a.replaced)
-        rows.append((a.target, *(Counted(count(n)) for n in numbers)))
+        rows.append((a.target, *(figure(n) for n in numbers)))
     hidden = {"erased": not erased, "stale": not stale}
     heads = [head for head in _TARGET if not hidden.get(head)]
     lines = [

@@ -2,25 +2,36 @@
 
 from __future__ import annotations
 
+import sys
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, time
 from numbers import Number
 from typing import Any, TextIO
 
-from .output import BOLD, cell, styled, width_of
+from .output import BOLD, cell, count, relative_path, styled, width_of
 
 _GAP = "  "
 #: A column of text is not made narrower than this; a wider table shows one value a line.
 _LEAST = 12
 
 
-class Counted(str):
+class RightAligned(str):
     """A number already formatted, set flush right."""
 
 
-class Place(str):
+class PathText(str):
     """A path: where it is too long, its start is cut off."""
+
+
+def figure(number: int) -> RightAligned:
+    """A whole number for a table."""
+    return RightAligned(count(number))
+
+
+def path_text(path: str) -> PathText:
+    """A path for a table, relative to the working directory where it lies below."""
+    return PathText(relative_path(path))
 
 
 def text_width(text: str) -> int:
@@ -75,7 +86,7 @@ def table(
     kept = [list(row) for row in rows]
     rigid = [_is_rigid(row[i] for row in kept) for i in range(len(columns))]
     right = [_is_number(row[i] for row in kept) for i in range(len(columns))]
-    tails = [any(isinstance(row[i], Place) for row in kept) for i in range(len(columns))]
+    tails = [any(isinstance(row[i], PathText) for row in kept) for i in range(len(columns))]
     cells = [[cell(value) for value in row] for row in kept]
     heads = [[cell(line) for line in name.split("\n")] for name in columns]
     widths = [
@@ -105,7 +116,8 @@ def table(
 def _is_number(values: Iterable[Any]) -> bool:
     given = [value for value in values if value is not None]
     return bool(given) and all(
-        isinstance(v, Counted) or (isinstance(v, Number) and not isinstance(v, bool)) for v in given
+        isinstance(v, RightAligned) or (isinstance(v, Number) and not isinstance(v, bool))
+        for v in given
     )
 
 
@@ -160,3 +172,9 @@ def _expanded(
             for name, text in zip(names, row, strict=True)
         ]
     return "\n".join(lines) if lines else "no rows; columns: " + ", ".join(names)
+
+
+def removed_rows(removed: Mapping[str, int]) -> str:
+    """How many rows of each table were removed."""
+    rows = [(name, figure(n)) for name, n in removed.items()]
+    return table(("table", "rows"), rows, sys.stdout)

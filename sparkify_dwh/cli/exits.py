@@ -16,6 +16,7 @@ from .output import OutputError, ReaderGone, silence
 log = logging.getLogger("sparkify_dwh.cli")
 DEFECT = 1
 USAGE = 2
+SOMETHING_TO_LOAD = 10
 ROLLED_BACK = "what was not committed is rolled back"
 
 

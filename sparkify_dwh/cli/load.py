@@ -1,4 +1,4 @@
-"""`plan` and `load`."""
+"""`load`: one load, and its summary."""
 
 from __future__ import annotations
 
@@ -9,53 +9,14 @@ from typing import Annotated
 
 import typer
 
-from ..core.errors import UsageError
 from .app import Session, command
-from .ends import failed
-from .output import OutputError, count, emit, emit_json, say
+from .exits import failed
+from .options import Json
+from .output import OutputError, emit_json, say
 from .progress import showing
 from .summary import summary
 
 log = logging.getLogger("sparkify_dwh.cli")
-SOMETHING_TO_LOAD = 10
-
-Json = Annotated[bool, typer.Option("--json", help="Write JSON to stdout.")]
-
-
-@command("plan")
-def plan(
-    session: Session,
-    engine: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAME",
-            help="Plan for duckdb or redshift with an empty ledger; neither connects nor lists.",
-        ),
-    ] = None,
-    all: Annotated[bool, typer.Option("--all", help="Also objects that were loaded.")] = False,
-    exit_code: Annotated[
-        bool, typer.Option("--exit-code", help="End with 10 when there is something to load.")
-    ] = False,
-    json: Json = False,
-) -> int:
-    """Show the statements of the next load, in order.
-
-    Creates no database and records nothing. A line `-- if …` marks a statement that runs only
-    then, `-- per …` one that is repeated.
-
-    Example: sparkify plan --engine redshift
-    """
-    if engine is not None and exit_code:
-        raise UsageError("--exit-code needs to list what is new", "leave out --engine")
-    found = session.warehouse().plan(engine, all=all)
-    if json:
-        emit_json(found.to_dict())
-    else:
-        emit(str(found))
-        if found.objects is not None:
-            each = ", ".join(f"{name} {count(n)}" for name, n in found.objects.items())
-            log.info("to load: %s", each if found.pending else "nothing new")
-    return SOMETHING_TO_LOAD if exit_code and found.pending else 0
 
 
 @command("load")

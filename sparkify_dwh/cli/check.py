@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 import re
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..core.errors import CheckError, UsageError
 from .app import Session, command
-from .loads import Json
+from .options import Json
 from .output import RED, YELLOW, cell, count, emit, emit_json
-from .tables import Counted, Place, table
+from .tables import figure, path_text, table
 
 if TYPE_CHECKING:
     from ..inspection.freshness import SourceCheck, SourceState
@@ -84,7 +83,7 @@ def _check_sources(found: SourceCheck, json: bool) -> None:
         rows = []
         for s in found.sources:
             numbers = (s.listed, s.loaded, s.never_loaded, s.changed, s.gone)
-            rows.append((s.source, *(Counted(count(n)) for n in numbers), _age(s.oldest_seconds)))
+            rows.append((s.source, *(figure(n) for n in numbers), _age(s.oldest_seconds)))
         styles = [RED if not s.passed else YELLOW if s.gone else None for s in found.sources]
         emit(table(heads, rows, sys.stdout, styles=styles))
         _show_objects(found.sources)
@@ -100,7 +99,7 @@ def _check_sources(found: SourceCheck, json: bool) -> None:
 
 
 def _show_objects(states: list[SourceState]) -> None:
-    rows = [(s.source, o.state, Place(_here(o.key)), o.modified) for s in states for o in s.objects]
+    rows = [(s.source, o.state, path_text(o.key), o.modified) for s in states for o in s.objects]
     if rows:
         shown = [(*row[:3], row[3].replace(microsecond=0) if row[3] else None) for row in rows]
         emit(
@@ -109,10 +108,6 @@ def _show_objects(states: list[SourceState]) -> None:
         )
     if len(rows) > _SHOWN_OBJECTS:
         log.info("and %s more: --json lists them", count(len(rows) - _SHOWN_OBJECTS))
-
-
-def _here(path: str) -> str:
-    return path.removeprefix(f"{Path.cwd()}/")
 
 
 def _age(seconds: float | None) -> str:

@@ -1,0 +1,38 @@
+"""`config`: the settings in force."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from .app import Session, command
+from .options import Json
+from .output import DIM, emit, emit_json
+from .tables import table
+
+
+@command("config")
+def config(session: Session, json: Json = False) -> None:
+    """Show the settings in force and where each comes from.
+
+    Secrets are masked.
+
+    Example: sparkify config --json
+    """
+    from ..core.settings import origins
+
+    shown = session.settings().masked()
+    origin = origins(session.config, session.given)
+    if json:
+        emit_json([{"setting": n, "value": v, "origin": origin[n]} for n, v in shown.items()])
+        return
+    # Values that were set stand out: the defaults are dimmed.
+    styles = [DIM if origin[name] == "default" else None for name in shown]
+    rows = [(name, _shown(value), origin[name]) for name, value in shown.items()]
+    emit(table(("setting", "value", "from"), rows, sys.stdout, styles=styles, whole=True))
+
+
+def _shown(value: Any) -> Any:
+    if value in ({}, [], None):
+        return None
+    return f"{value:g}" if isinstance(value, float) else value
