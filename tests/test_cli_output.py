@@ -1,4 +1,4 @@
-"""Text made inert, tables fitted to a terminal, JSON and CSV that are true to the data."""
+"""Text with controls escaped, tables fitted to a terminal, JSON and CSV that are true to the data."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sparkify_dwh.cli.output import cell, plain, records, to_json
 from sparkify_dwh.cli.rejects import is_cut
 from sparkify_dwh.cli.summary import summary
 from sparkify_dwh.cli.tables import PathText, RightAligned, shortened, table, text_width, wrapped
-from sparkify_dwh.core.safe_text import inert
+from sparkify_dwh.core.safe_text import escape_controls
 from sparkify_dwh.jobs.load.result import Run
 from sparkify_dwh.steps.books import Account, SourceBook
 from sparkify_dwh.steps.quarantine import shown_raw
@@ -43,17 +43,19 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
 
 
 def test_what_a_terminal_obeys_is_shown() -> None:
-    assert inert(NASTY) == ("\\x1b[31mred\\x07\\x9b1m\\u202eevil\\u2066\\r\\n\\x00\\x7f\\u200b")
-    assert inert("Björk – 東京 🎵") == "Björk – 東京 🎵"
+    assert escape_controls(NASTY) == (
+        "\\x1b[31mred\\x07\\x9b1m\\u202eevil\\u2066\\r\\n\\x00\\x7f\\u200b"
+    )
+    assert escape_controls("Björk – 東京 🎵") == "Björk – 東京 🎵"
 
 
 @given(st.text())
 def test_inert_text_holds_nothing_that_is_obeyed(text: str) -> None:
-    assert all(c.isprintable() or c in "\u00a0\u3000" or c.isspace() for c in inert(text)) or all(
-        ord(c) >= 0x20 for c in inert(text)
-    )
-    assert "\x1b" not in inert(text)
-    assert "\n" not in inert(text)
+    assert all(
+        c.isprintable() or c in "\u00a0\u3000" or c.isspace() for c in escape_controls(text)
+    ) or all(ord(c) >= 0x20 for c in escape_controls(text))
+    assert "\x1b" not in escape_controls(text)
+    assert "\n" not in escape_controls(text)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.text() | st.floats(), st.lists))
@@ -119,7 +121,7 @@ def test_data_are_inert_in_tables_and_true_in_json_and_csv(
     runner = CliRunner()
     shown = runner.invoke(app, ["query", sql]).stdout
     assert "\x1b" not in shown
-    assert inert(text) in shown
+    assert escape_controls(text) in shown
     (row,) = json.loads(runner.invoke(app, ["query", sql, "--json"]).stdout)
     assert row == {"a\x1b": text}
     raw = runner.invoke(app, ["query", sql, "--csv"]).stdout_bytes.decode()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from ..core.safe_text import inert
+from ..core.safe_text import escape_controls
 from .app import Session, command
 from .output import BOLD, count, emit, styled
 from .summary import summary
@@ -76,7 +76,9 @@ def _resolved(found: Any) -> tuple[str, str]:
     for old, new in zip(found.before, found.after, strict=True):
         session, item, at, artist, song, _ = old
         lines = [
-            inert(f"'{song}' by {artist}, played {at:%Y-%m-%d %H:%M} (session {session}, {item})"),
+            escape_controls(
+                f"'{song}' by {artist}, played {at:%Y-%m-%d %H:%M} (session {session}, {item})"
+            ),
             f"  after the first load:  song_id {old[-1] or 'NULL'}",
             f"  after the second load: song_id {new[-1]}",
         ]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..core.errors import UsageError
-from ..core.safe_text import inert
+from ..core.safe_text import escape_controls
 from .app import Session, command
 from .exits import USAGE
 from .options import Json, Yes
@@ -111,7 +111,7 @@ def _show(result: Result) -> None:
     for line in result.lines():
         loud = line.lstrip().startswith(("REPLACE", "may REPLACE", "WARNING", "PUBLIC", "WITHOUT"))
         style = YELLOW if loud else GREEN if line.startswith("ready") else ""
-        say(styled(inert(line), style, sys.stderr) if style else inert(line))
+        say(styled(escape_controls(line), style, sys.stderr) if style else escape_controls(line))
 
 
 @command("init", into=app)
@@ -144,7 +144,7 @@ def plan(session: Session, from_here: FromHere = False, json: Json = False) -> N
     if json:
         emit_json(found.to_dict())
     else:
-        emit("\n".join(inert(line) for line in found.lines()))
+        emit("\n".join(escape_controls(line) for line in found.lines()))
 
 
 @command("apply", into=app, hidden=True)
@@ -173,7 +173,7 @@ def create(
     with _deployment(session) as deployment:
         made = deployment.create(confirm, from_here=from_here, replace=replace)
     if made.plan.empty:
-        say(inert(made.plan.lines()[0]))
+        say(escape_controls(made.plan.lines()[0]))
     if json:
         emit_json(made.to_dict())
     elif not session.quiet:
@@ -192,7 +192,7 @@ def status(session: Session, json: Json = False) -> None:
     if json:
         emit_json(found.to_dict())
     else:
-        emit("\n".join(inert(line) for line in found.lines()))
+        emit("\n".join(escape_controls(line) for line in found.lines()))
 
 
 @command("pause", into=app)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..core.safe_text import inert
+from ..core.safe_text import escape_controls
 
 if TYPE_CHECKING:
     from ..infra.results import Progress
@@ -23,10 +23,10 @@ class Live:
     def tell(self, item: str | Progress) -> None:
         """A line, or an event of a resource."""
         if isinstance(item, str):
-            self._console.print(inert(item))
+            self._console.print(escape_controls(item))
             return
         if item.reason and item.status.endswith("FAILED"):
-            self._console.print(inert(str(item)))
+            self._console.print(escape_controls(str(item)))
         self._newest[item.resource] = item
         self._shown().update(self._table(), refresh=True)
 
@@ -53,5 +53,7 @@ class Live:
         for each in self._newest.values():
             status = each.status.replace("_", " ").lower()
             style = "red" if "failed" in status else "green" if "complete" in status else "yellow"
-            table.add_row(Text(inert(each.resource)), Text(status, style), Text(each.type, "dim"))
+            table.add_row(
+                Text(escape_controls(each.resource)), Text(status, style), Text(each.type, "dim")
+            )
         return table

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ..core import run_context
-from ..core.safe_text import inert
+from ..core.safe_text import escape_controls
 from .output import BOLD, DIM, RED, YELLOW, plain, say, styled, width_of
 from .tables import shortened, wrapped
 
@@ -45,7 +45,7 @@ class Messages(logging.Handler):
             return
         if record.exc_info:
             text += "\n" + logging.Formatter().formatException(record.exc_info)
-        lines = [inert(part) for part in text.split("\n")]
+        lines = [escape_controls(part) for part in text.split("\n")]
         if level != "debug":
             lines[0] = wrapped(f"{level}: {lines[0]}", sys.stderr).removeprefix(f"{level}: ")
             lines[1:] = map(_sample, lines[1:])
@@ -56,7 +56,7 @@ class Messages(logging.Handler):
             mark = styled(f"{level}:", _STYLES.get(level, BOLD), sys.stderr)
             lines[0] = f"{mark} {lines[0]}"
             hints = getattr(record, "hint", "").splitlines()
-            lines += [wrapped(f"  {inert(hint)}", sys.stderr) for hint in hints]
+            lines += [wrapped(f"  {escape_controls(hint)}", sys.stderr) for hint in hints]
         for part in lines:
             say(part)
 

@@ -15,8 +15,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any, TextIO
 
-from ..core.safe_text import ACTIVE
-from ..core.safe_text import inert as inert
+from ..core.safe_text import ACTIVE, escape_controls
 
 BOLD, DIM, RED, YELLOW, GREEN = "1", "2", "31", "33", "32"
 
@@ -196,10 +195,10 @@ def cell(value: Any) -> str:
         spec = "microseconds" if value.microsecond % 1000 else "milliseconds"
         return value.isoformat(" ", spec if value.microsecond else "seconds")
     if isinstance(value, str):
-        return inert(value)
+        return escape_controls(value)
     if isinstance(value, (dict, list, tuple)):
-        return inert(json.dumps(plain(value), ensure_ascii=False))
-    return inert(str(value))
+        return escape_controls(json.dumps(plain(value), ensure_ascii=False))
+    return escape_controls(str(value))
 
 
 def relative_path(path: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.safe_text import inert
+from ..core.safe_text import escape_controls
 from .app import Session, command
 from .options import Json
 from .output import BOLD, RED, YELLOW, count, emit, emit_json, styled
@@ -81,7 +81,7 @@ def _titled(title: str, body: str) -> str:
 
 def _lines(lines: Sequence[str]) -> list[str]:
     """Sentences with a mark before each, broken between words on a terminal."""
-    return [wrapped(f"- {inert(line)}", sys.stdout) for line in lines]
+    return [wrapped(f"- {escape_controls(line)}", sys.stdout) for line in lines]
 
 
 def _head(found: SourceProfile) -> str:
@@ -94,9 +94,9 @@ def _head(found: SourceProfile) -> str:
     notes += [f"{count(found.duplicates)} duplicates"] if found.duplicates else []
     notes += [f"{count(found.more_fields)} more fields left out"] if found.more_fields else []
     notes += [f"{count(len(found.changed))} files changed meanwhile"] if found.changed else []
-    title = inert(found.name)
+    title = escape_controls(found.name)
     line = wrapped(f"{title}: {text}" + "".join(f"; {note}" for note in notes), sys.stdout)
-    place = "" if found.place == found.name else f"\n{inert(found.place)}"
+    place = "" if found.place == found.name else f"\n{escape_controls(found.place)}"
     return styled(title, BOLD, sys.stdout) + line.removeprefix(title) + place
 
 
@@ -160,20 +160,22 @@ def _frequency(found: Frequency) -> str:
 
 def _cut(text: str) -> str:
     """A value among others; one that starts or ends with a blank stands in quotes."""
-    return shortened(f"'{inert(text)}'" if text != text.strip() else inert(text), _VALUE)
+    return shortened(
+        f"'{escape_controls(text)}'" if text != text.strip() else escape_controls(text), _VALUE
+    )
 
 
 def _damage(found: SourceProfile) -> Iterator[str]:
     for field in found.fields:
         for each in field.damage:
             head = (
-                f"{inert(field.name)}: {each.kind} in {count(each.rows)} records, "
+                f"{escape_controls(field.name)}: {each.kind} in {count(each.rows)} records, "
                 f"{count(each.distinct)} value{'' if each.distinct == 1 else 's'}, such as"
             )
             yield styled(wrapped(head, sys.stdout), YELLOW, sys.stdout)
             for text, mended in each.examples[:2]:
-                shown = shortened(inert(text), 38 if mended else 74)
-                better = f"  ->  {shortened(inert(mended), 28)}" if mended else ""
+                shown = shortened(escape_controls(text), 38 if mended else 74)
+                better = f"  ->  {shortened(escape_controls(mended), 28)}" if mended else ""
                 yield f"  '{shown}'{better}"
 
 

@@ -190,7 +190,7 @@ def _drawing(meter: Meter) -> Iterator[None]:
     from rich.table import Table
     from rich.text import Text
 
-    from ..core.safe_text import inert
+    from ..core.safe_text import escape_controls
 
     def picture() -> Any:
         done = meter.done()
@@ -201,7 +201,7 @@ def _drawing(meter: Meter) -> Iterator[None]:
             grid.add_column(no_wrap=True, justify="right", min_width=width)
         bar = ProgressBar(total=1.0, completed=done)
         texts = (f"{done:4.0%}", meter.rate(), meter.left())
-        grid.add_row(Text(inert(meter.what())), bar, *(Text(text) for text in texts))
+        grid.add_row(Text(escape_controls(meter.what())), bar, *(Text(text) for text in texts))
         return grid
 
     console = Console(stderr=True, highlight=False, markup=False)

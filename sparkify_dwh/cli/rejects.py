@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from ..core.errors import UsageError
-from ..core.safe_text import inert
+from ..core.safe_text import escape_controls
 from .app import Session, command
 from .options import Json
 from .output import BOLD, GREEN, count, emit, emit_bytes, emit_json, relative_path, styled, width_of
@@ -77,11 +77,11 @@ def _groups(rows: list[dict[str, Any]]) -> Iterable[str]:
         by_rule.setdefault((row["source"], row["rule"], row["reason"]), []).append(row)
     room = width_of(sys.stdout)
     for (source, rule, reason), found in by_rule.items():
-        title = inert(f"{source}: {rule}")
-        text = wrapped(f"{title} ({count(len(found))}): {inert(reason)}", sys.stdout)
+        title = escape_controls(f"{source}: {rule}")
+        text = wrapped(f"{title} ({count(len(found))}): {escape_controls(reason)}", sys.stdout)
         lines = [styled(title, BOLD, sys.stdout) + text.removeprefix(title)]
         for row in found:
-            place, text = inert(_place(row)), inert(row["raw"] or "")
+            place, text = escape_controls(_place(row)), escape_controls(row["raw"] or "")
             if room is not None:
                 place = shortened(place, max(24, room // 2 - 4), left=True)
                 text = shortened(text, max(16, room - len(place) - 4))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..core.safe_text import inert
+from ..core.safe_text import escape_controls
 from .app import Session, command
 from .options import Json
 from .output import BOLD, count, emit, emit_json, styled
@@ -137,5 +137,7 @@ def _books(part: Table) -> str:
     for target, accounts in groupby(part.rows, key=lambda row: row[0]):
         ordered = sorted(accounts, key=lambda row: (known.get(row[1], len(known)), row[1]))
         each = [f"{account.replace('_', ' ')} {n:,}" for _, account, n in ordered if n]
-        lines.append(wrapped(f"{inert(target)}: {', '.join(each) or 'all 0'}", sys.stdout))
+        lines.append(
+            wrapped(f"{escape_controls(target)}: {', '.join(each) or 'all 0'}", sys.stdout)
+        )
     return "\n".join(lines)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from typing import TYPE_CHECKING, TextIO
 
-from ..core.safe_text import inert
+from ..core.safe_text import escape_controls
 from .output import BOLD, GREEN, RED, YELLOW, count, styled
 from .tables import figure, shortened, table
 
@@ -96,7 +96,7 @@ def _targets(run: Run, stream: TextIO | None) -> str:
 def _refused(run: Run, stream: TextIO | None) -> str:
     worst = sorted(run.refused.items(), key=lambda item: (-item[1], item[0]))
     head = f"{count(sum(run.refused.values()))} refused, by rule"
-    rules = ", ".join(f"{inert(rule)} {count(n)}" for rule, n in worst[:_SHOWN_RULES])
+    rules = ", ".join(f"{escape_controls(rule)} {count(n)}" for rule, n in worst[:_SHOWN_RULES])
     more = f", and {len(worst) - _SHOWN_RULES} more rules" if len(worst) > _SHOWN_RULES else ""
     text = broken(f"{head}: {rules}{more}; {_SEE}").replace("\xa0", " ")
     return styled(head, RED, stream) + text.removeprefix(head)
@@ -107,7 +107,7 @@ def _warnings(run: Run, stream: TextIO | None, room: int) -> str:
     mark = styled("warning:", YELLOW, stream)
     width = _WIDTH - len("warning: ")
     fit = max(1, room if len(run.warnings) <= room else room - 1)
-    lines = [f"{mark} {shortened(inert(text), width)}" for text in run.warnings[:fit]]
+    lines = [f"{mark} {shortened(escape_controls(text), width)}" for text in run.warnings[:fit]]
     if len(run.warnings) > fit:
         lines.append(f"{mark} and {len(run.warnings) - fit} more")
     return "\n".join(lines)

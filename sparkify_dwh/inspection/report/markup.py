@@ -6,7 +6,7 @@ from typing import Any
 
 from markupsafe import Markup, escape
 
-from ...core.safe_text import inert
+from ...core.safe_text import escape_controls
 
 #: Characters of a text from outside that are shown; names may have a thousand.
 SHOWN = 400
@@ -16,12 +16,12 @@ def safe(value: Any) -> Markup:
     """A value as markup: text is made inert, cut and escaped, markup stays; None is nothing."""
     if isinstance(value, Markup):
         return value
-    return escape("" if value is None else cut(inert(str(value)), SHOWN))
+    return escape("" if value is None else cut(escape_controls(str(value)), SHOWN))
 
 
 def whole(text: str) -> Markup:
     """A text as markup, however long."""
-    return escape(inert(text))
+    return escape(escape_controls(text))
 
 
 def cut(text: str, characters: int) -> str:
