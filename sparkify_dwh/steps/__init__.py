@@ -1,1 +1,1 @@
-"""What a load does to rows, as SQL for any engine. No connection is opened or committed here."""
+"""What a load does to rows, as SQL for any engine. Nothing here opens or commits a connection."""

@@ -9,12 +9,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Measure:
-    """The measured value of a rule; stored also when it passed.
+    """The measured value of a rule, stored whether or not it passed.
 
     :param target: the source or table that the rule guards.
     :param severity: ``reject`` (refuses rows), ``warn`` or ``fail``.
-    :param value: rows that broke it, or a ratio from 0 to 1.
-    :param limit_value: the most that passes; None when the rule only refuses rows.
+    :param value: rows that broke the rule, or a ratio from 0 to 1.
+    :param limit_value: the highest value that passes; None when the rule only refuses rows.
     """
 
     rule: str
@@ -27,14 +27,14 @@ class Measure:
 
 @dataclass
 class Account:
-    """What became of a source's staged rows at one target, each counted for itself, in rows.
+    """What became of a source's staged rows at one target; no count is a remainder.
 
-    :param erased: left out since they are about a person who was erased.
-    :param refused: by a rule; ``out_of_scope``: not meant for this target.
-    :param duplicate: another staged row stands for the key; ``stale``: the target's row is newer.
-    :param merged: keys inserted; ``replaced``: those of them that stood in the target before.
-    :param recomputed: rows of a derived target that changed though none was staged for them.
-    :param resolved_again: facts that were not staged and got other foreign keys.
+    :param erased: left out because they are about an erased person.
+    :param refused: broke a rule; ``out_of_scope``: not meant for this target.
+    :param duplicate: another staged row represents the key; ``stale``: the target's row is newer.
+    :param merged: keys inserted; ``replaced``: those that the target already had.
+    :param recomputed: rows of a derived target that changed without a staged row.
+    :param resolved_again: facts that were not staged but got different foreign keys.
     """
 
     target: str
@@ -74,11 +74,11 @@ def measure_rows(run_id: str, measures: Iterable[Measure]) -> Iterator[dict[str,
 class SourceBook:
     """What became of a source's records before the merges.
 
-    :param objects: new objects that were read; ``known``: those that the ledger held already,
-        ``skipped``: those whose name is not that of data, ``changed``: new versions of known ones.
-    :param read: records, by a count that does not use staging.
+    :param objects: new objects that were read; ``known``: already in the ledger; ``skipped``: not
+        named like data; ``changed``: new versions of known objects.
+    :param read: records, counted without staging.
     :param staged: records that reached staging; ``refused_by_parser``: those that did not.
-    :param erased: staged, about a person who was erased; ``refused_by_rule``: staged, then refused.
+    :param erased: staged, about an erased person; ``refused_by_rule``: staged, then refused.
     """
 
     source: str
@@ -94,7 +94,7 @@ class SourceBook:
 
     @property
     def balanced(self) -> bool:
-        """read = staged + refused by the parser; read is counted without a look at staging."""
+        """read = staged + refused by the parser; read is counted independently of staging."""
         return self.read == self.staged + self.refused_by_parser
 
     @property
@@ -122,7 +122,7 @@ TARGET_ACCOUNTS = (
 def book_rows(
     run_id: str, sources: Iterable[SourceBook], accounts: Iterable[Account]
 ) -> Iterator[dict[str, Any]]:
-    """Rows of ``load_book``: sources as ``source:<name>``, targets by their name."""
+    """Rows of ``load_book``: sources as ``source:<name>``, targets by name."""
     for book in sources:
         for name in SOURCE_ACCOUNTS:
             yield {

@@ -30,7 +30,7 @@ def feed(target: Target, rows: TypedRows) -> sa.Select[Any]:
 
 
 def keys_table(target: Target) -> sa.Table:
-    """The keys that a load stages for a target: highest rank and number of rows of each."""
+    """The keys that a load stages for a target, with each key's highest rank and row count."""
     columns = [sa.Column(name, target.table.c[name].type) for name in target.key]
     return temporary(
         f"keys_{target.name}",
@@ -50,7 +50,7 @@ def _rank(target: Target, rows: Rows) -> list[sa.ColumnElement[Any]]:
 
 
 def staged_keys(target: Target, rows: TypedRows) -> sa.Select[Any]:
-    """Fills ``keys_table``: one row for each key, in one pass over the typed rows."""
+    """The rows of ``keys_table``: one per key, in one pass over the typed rows."""
 
     def build(r: Rows) -> sa.Select[Any]:
         names = target.key
@@ -66,7 +66,7 @@ def staged_keys(target: Target, rows: TypedRows) -> sa.Select[Any]:
 
 
 def of_keys(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any] | None:
-    """The staged rows made of their keys alone; None where more goes into them."""
+    """The staged rows computed from their keys alone; None if they need other columns."""
     if target.rank:
         return None
     probe = rows.probe
@@ -85,10 +85,10 @@ def of_keys(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any] |
 
 
 def winners(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any]:
-    """One staged row for each key, where keys repeat inside the load.
+    """One staged row per key, where keys repeat within the load.
 
-    Rows are told by key and highest rank before the rest of them is typed, and only those of
-    repeated keys go through a window.
+    Rows are picked by key and highest rank before their other columns are typed, and only rows
+    of repeated keys go through a window.
     """
     if not target.rank:
         return feed(target, rows).distinct()

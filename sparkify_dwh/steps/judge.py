@@ -1,4 +1,4 @@
-"""Judging staged rows by declared rules, and the star by its keys and checks. Builders."""
+"""Queries that judge staged rows by the declared rules."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .typed_rows import RAW, TypedRows
 
 
 def violations_table(source: Source, raw: sa.Table) -> sa.Table:
-    """Staged rows that broke a rule: the row as it is, and one bit for each rule broken."""
+    """Staged rows that broke a rule: the row as staged, and one bit for each broken rule."""
     return temporary(
         f"violations_{source.name}",
         *copied(raw.c),
@@ -34,12 +34,12 @@ def mask(rules: Sequence[Rule], rows: Rows) -> sa.ColumnElement[int]:
 
 
 def reject_bits(source: Source) -> int:
-    """The bits of the rules that refuse a row; the others only warn."""
+    """The bits of the rules that refuse a row; other rules only warn."""
     return sum(1 << i for i, rule in enumerate(source.rules) if rule.severity == "reject")
 
 
 def judged(rows: TypedRows) -> sa.Select[Any]:
-    """All rules in one scan: the rows that break any, with their places and masks."""
+    """All rules in one scan: the rows that break any, with place and mask."""
 
     def build(r: Rows) -> sa.Select[Any]:
         inner = sa.select(
@@ -53,7 +53,7 @@ def judged(rows: TypedRows) -> sa.Select[Any]:
 
 
 def rule_counts(source: Source, violations: sa.Table) -> sa.Select[Any]:
-    """Rows that broke each rule, each counted by itself, and rows refused."""
+    """How many rows broke each rule, and how many are refused."""
     columns = [
         sa.func.sum(sa.case((HasBit(violations.c.mask, 1 << i), 1), else_=0)).label(rule.name)
         for i, rule in enumerate(source.rules)
@@ -69,7 +69,7 @@ def first_rule(source: Source, broken: int) -> Rule:
 
 
 def row_measures(source: Source, counts: Any) -> list[Measure]:
-    """The values of a source's row rules: they refuse or warn, and fail nothing by themselves."""
+    """The values of a source's row rules, which refuse or warn but never fail a load."""
     return [
         Measure(rule.name, source.name, rule.severity, float(counts[rule.name]), None, True)
         for rule in source.rules

@@ -1,4 +1,4 @@
-"""Foreign keys of a fact that are found by look-up, and found again when the reference changes."""
+"""Foreign keys of a fact, looked up on merge and again when the referenced rows change."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .typed_rows import TypedRows
 
 
 class Lookups:
-    """The look-up tables of one fact in one load: small, over the link values at stake only.
+    """The look-up tables of one fact in one load, limited to the link values at stake.
 
     :param fact: the target whose foreign keys are looked up.
     """
@@ -41,7 +41,7 @@ class Lookups:
         )
 
     def note_changes(self, ex: Executor, stage: sa.Table, replaced: sa.Table) -> None:
-        """Notes the link values of rows of the reference that are new or other than before."""
+        """Stores the link values of new and changed rows of the reference."""
         ex.create(self.changed, step="resolve", target=self.fact.name)
         names = [c.name for c in self.resolution.reference.columns]
         new, old = (sa.select(*(t.c[n] for n in names)) for t in (stage, replaced))
@@ -55,9 +55,9 @@ class Lookups:
         )
 
     def fill(self, ex: Executor, rows: TypedRows | None, changed: bool) -> None:
-        """Fills the look-up tables for the link values of staged rows and of changed references.
+        """Fills the look-up tables for the link values of staged rows and changed references.
 
-        :param rows: the typed rows that are merged; None: none are.
+        :param rows: the typed rows to merge, if any.
         :param changed: whether ``note_changes`` ran.
         """
         step: dict[str, Any] = {"step": "resolve", "target": self.fact.name}
@@ -79,7 +79,7 @@ class Lookups:
             )
 
     def _best(self, look: Lookup) -> sa.Select[Any]:
-        """The preferred row of the reference for each combination that is looked up."""
+        """The preferred row of the reference for each combination of values looked up."""
         reference = self.resolution.reference
         names = [c.name for c in self.tables[look.name].columns]
         order: list[sa.ColumnElement[Any]] = []
@@ -117,14 +117,14 @@ class Lookups:
         ).select_from(origin)
 
     def stored(self, ex: Executor) -> int:
-        """How many facts there are before the load merges its own."""
+        """How many facts are stored before the load merges its own."""
         count = sa.select(sa.func.count().label("n")).select_from(self.fact.table)
         return ex.numbers(count, step="resolve", target=self.fact.name)["n"]
 
     def resolve_again(self, ex: Executor) -> int:
-        """Resolves the stored facts that changed references touch; returns how many changed.
+        """Resolves stored facts that a changed reference touches; returns how many changed.
 
-        ``again`` then holds their keys and what was found.
+        Their keys and new foreign keys are then in ``again``.
         """
         fact = self.fact.table
         step: dict[str, Any] = {"step": "resolve", "target": self.fact.name}

@@ -16,8 +16,8 @@ from ..storage.json_records import MAX_RAW
 class Quarantine:
     """Refused records of one run.
 
-    :param path: file that takes the rows, one JSON object a line, ready for a bulk insert; it
-        outlives a rollback, so a failed load can still show what it refused.
+    :param path: file for the rows, one JSON object per line, ready for a bulk insert; it survives
+        a rollback, so a failed load can still show what it refused.
     """
 
     def __init__(self, path: Path, run_id: str, at: datetime) -> None:
@@ -27,8 +27,8 @@ class Quarantine:
         self.by_parser: Counter[str] = Counter()
         self.by_key: Counter[tuple[str, str | None]] = Counter()
         self.samples: dict[tuple[str, str], list[Refusal]] = {}
-        #: Tells by source and text whether a record is about a person who was erased: its text
-        #: is not kept then.
+        #: Whether the text of a source's record must not be kept, since it is about an erased
+        #: person.
         self.withheld: Callable[[str, bytes], bool] | None = None
         self._file = path.open("w", encoding="ascii")
 
@@ -44,8 +44,8 @@ class Quarantine:
     ) -> None:
         """Refuses one record.
 
-        :param raw: its bytes; where ``size`` is given, as many of them as are shown suffice.
-        :param size: its true size.
+        :param raw: its bytes; with ``size``, at least those that are shown.
+        :param size: its full size.
         """
         size = len(raw) if size is None else size
         hidden = self.withheld is not None and self.withheld(source, raw)
@@ -91,17 +91,17 @@ class Quarantine:
         return sorted(found, key=lambda item: (-item[1], item[0]))
 
     def ready(self) -> Path:
-        """The file, complete so far."""
+        """The file, with every refusal so far."""
         self._file.flush()
         return self.path
 
     def close(self) -> None:
-        """Closes the file; refusals can still be read from it."""
+        """Closes the file, which remains."""
         self._file.close()
 
 
 def shown_raw(raw: bytes) -> str:
-    """Bytes as text of at most 65,535 bytes, cut between characters; no text becomes ``\\xNN``."""
+    """Bytes as text, cut between characters to 65,535 bytes; invalid UTF-8 becomes ``\\xNN``."""
     text = raw[: MAX_RAW + 4].decode("utf-8", "backslashreplace").replace("\0", "\\x00")
     encoded = text.encode()
     if len(encoded) <= MAX_RAW and len(raw) <= MAX_RAW:
@@ -111,7 +111,7 @@ def shown_raw(raw: bytes) -> str:
 
 @dataclass(frozen=True)
 class Refusal:
-    """A refused record: first rule it broke, place, text (bytes as they were) and true size."""
+    """A refused record: the first rule it broke, its place, original bytes and full size."""
 
     source: str
     rule: str
@@ -123,11 +123,11 @@ class Refusal:
 
     @property
     def place(self) -> str:
-        """Where it stands, for the start of a line; '' where the engine does not tell."""
+        """``key:line `` as the start of a line; empty where the engine does not report it."""
         return f"{self.key}:{self.line} " if self.key is not None else ""
 
 
-#: Reasons of the reader, before any rule: a record that is not staged.
+#: Why the parser refuses to stage a record, by parser rule.
 PARSER_RULES = {
     "undecodable_object": "the object is no UTF-8 text and no gzip of one, or of too much",
     "unreadable_object": "the object cannot be read",

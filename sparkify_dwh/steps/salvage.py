@@ -1,4 +1,4 @@
-"""The fields of a refused record, read leniently where the record is damaged."""
+"""The fields of a refused record, as far as they can be read."""
 
 from __future__ import annotations
 
@@ -11,15 +11,14 @@ from ..storage import json_records
 
 
 def salvaged(raw: str, source: Source) -> Mapping[str, str | None]:
-    """The fields of a refused record by staging column, also of one that is no JSON any more."""
+    """The fields of a refused record by staging column, even if it is no longer JSON."""
     values: Mapping[str, str | None] = {}
     for record in json_records.split(raw.encode("utf-8", "surrogateescape"), source.keys):
         if record.values:
             values = record.values
             break
     values = values or dict(_fragments(raw, source))
-    # Half of a surrogate pair or a NUL, often why it was refused, is nothing that every database
-    # could hold.
+    # Not every database can store a lone surrogate or a NUL, often the reason for the refusal.
     return {name: text if text is None or _sound(text) else None for name, text in values.items()}
 
 

@@ -1,4 +1,4 @@
-"""Checks of a target: keys are unique, foreign keys resolve, declared checks hold."""
+"""Checks of a target: unique keys, resolved foreign keys, and those it declares."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from .executor import Executor
 def check_target(
     ex: Executor, target: Target, keys: sa.Table | None, stored: int | None = None
 ) -> list[Measure]:
-    """Measures the checks of a target: of the rows whose keys are given, or of all.
+    """Checks the rows of a target with the given keys, or all of them.
 
-    :param stored: rows that stood in it before the load, where the way to check depends on that.
+    :param stored: rows it had before the load, where the check depends on that.
     """
     check = star_check(target, keys)
     step: dict[str, Any] = {"step": "check", "target": target.name}
@@ -41,7 +41,7 @@ def check_target(
 def _by_history(
     ex: Executor, check: StarCheck, apart: StarCheck, stored: int, step: dict[str, Any]
 ) -> Mapping[str, int]:
-    """What breaks a check: foreign keys in one pass, or apart where rows stood there before."""
+    """Counts what breaks a check: foreign keys in one pass, or apart where rows were stored."""
     found: Mapping[str, int] = {}
     for condition, holds, way in (
         ("no facts were stored before", not stored, check),
@@ -57,9 +57,9 @@ def _by_history(
 class StarCheck:
     """Queries over a target.
 
-    :param broken: rows that break each of ``names``; with keys also ``surplus``, the rows beyond
-        the first of their key. None: there is nothing to ask.
-    :param duplicates: keys that stand more than once.
+    :param broken: counts the rows that break each of ``names``; with keys also ``surplus``, the
+        rows beyond the first of their key. None: nothing to check.
+    :param duplicates: counts the keys with more than one row.
     """
 
     broken: sa.Select[Any] | None
@@ -70,11 +70,11 @@ class StarCheck:
 def star_check(
     target: Target, keys: sa.FromClause | None = None, *, apart: bool = False
 ) -> StarCheck:
-    """Keys unique, foreign keys resolve, declared checks hold.
+    """The queries that check a target.
 
-    :param keys: only rows whose key stands there, each key once; None: the whole table.
-    :param apart: each foreign key by itself, for engines that then read only what is near the
-        keys; else one pass.
+    :param keys: distinct keys of the rows to check; None: the whole table.
+    :param apart: checks each foreign key in its own subquery, so that engines read only the rows
+        near the keys; otherwise all in one pass.
     """
     table: sa.FromClause = target.table
     key = [target.table.c[name] for name in target.key]
@@ -83,7 +83,7 @@ def star_check(
     if keys is not None:
         on = join_on(table, keys, target.key)
         limited, outer = table.join(keys, on), keys.outerjoin(table, on)
-        # One row for each key and one more for each row too many: no key needs to be grouped.
+        # The join has one row per key plus one per surplus row, so no grouping is needed.
         standing = _count(outer) if apart else sa.func.count()
         columns.append((standing - _count(keys.alias("given"))).label("surplus"))
         origin = limited if apart else outer
@@ -124,18 +124,18 @@ def star_check(
 
 
 def _count(rows: sa.FromClause, *conditions: Any) -> sa.ScalarSelect[int]:
-    """How many rows there are, whatever statement asks."""
+    """A count of rows that never correlates with the enclosing statement."""
     found = sa.select(sa.func.count()).select_from(rows).where(*conditions)
     return found.correlate(None).scalar_subquery()
 
 
 def star_reasons(target: Target) -> dict[str, str]:
-    """What each check of ``star_check`` demands, by its name."""
+    """What each check of ``star_check`` requires, by name."""
     declared = {rule.name: rule.reason for rule in target.checks}
     found = {"key_unique": f"no two rows share {', '.join(target.key)}"}
     for name in star_check(target).names:
         column = name.removesuffix("_resolves")
         found[name] = declared.get(name) or (
-            f"{column} is NULL or stands in the table it refers to"
+            f"{column} is NULL or exists in the table it refers to"
         )
     return found

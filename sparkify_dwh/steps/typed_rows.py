@@ -1,4 +1,4 @@
-"""Staged text as typed rows, and the rows that a target is fed with. Pure builders."""
+"""Staged text as typed rows."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from ..models.declare import Field, Rows, Source
 from ..models.expressions import BLANKS, FIRST_MS, LAST_MS, Clean, EpochMs, Octets, integer, number
 from .text_repair import MENDED
 
-#: Prefix of a staging column that typed rows pass on as it is.
+#: Prefix of a staging column that typed rows pass on unchanged.
 RAW = "raw__"
-#: Prefix of a column of ``raw`` that holds a whole number that was typed while it was read.
+#: Prefix of the columns of ``raw`` with whole numbers typed while reading.
 TYPED = "typed__"
 
 
 @dataclass(frozen=True)
 class TypedRows:
-    """The rows of ``raw`` with each field typed; ``declare`` tells the columns.
+    """The rows of ``raw`` with each field typed; ``declare.Rows`` describes the columns.
 
-    :param place: where the engine finds a row again; given, it is passed on as ``place`` and the
-        staging columns as ``raw__<column>``.
+    :param place: where the engine finds a row again. If given, it is passed on as ``place`` and
+        the staging columns as ``raw__<column>``.
     """
 
     source: Source
@@ -34,9 +34,9 @@ class TypedRows:
     place: sa.ColumnElement[Any] | None = None
 
     def using(self, build: Callable[[Rows], sa.Select[Any]]) -> sa.Select[Any]:
-        """A select over the typed rows; only the columns that it uses are computed.
+        """A select over the typed rows that computes only the columns it uses.
 
-        :param build: makes the select from typed rows; called twice.
+        :param build: builds the select from typed rows; called twice.
         """
         probe = self.probe
         used = {
@@ -49,7 +49,7 @@ class TypedRows:
 
     @cached_property
     def probe(self) -> sa.TableClause:
-        """Stands for the typed rows where only what is used of them counts."""
+        """A stand-in for the typed rows that shows which columns a select uses."""
         columns = {c.name: c for c in self._columns(None)[0]}
         return sa.table(
             f"typed_{self.source.name}", *(sa.column(n, c.type) for n, c in columns.items())
@@ -83,7 +83,7 @@ class TypedRows:
 
 
 def typed_value(spec: Field, text: Any) -> sa.ColumnElement[Any]:
-    """The value of a field that is no text."""
+    """The value of a field that is not text."""
     if spec.kind == "integer":
         return integer(text)
     value = number(text)
@@ -94,9 +94,9 @@ def typed_value(spec: Field, text: Any) -> sa.ColumnElement[Any]:
 
 
 def typed_ahead(source: Source) -> dict[str, sa.Column[Any]]:
-    """Columns for whole numbers that an engine may type while it reads, by staging column.
+    """Columns for whole numbers that an engine may type while reading, by staging column.
 
-    Keys and ranks are made of them, so that every pass needs them.
+    Keys and ranks are made of them, so every pass needs them.
     """
     return {
         spec.column: sa.Column(TYPED + spec.column, sa.BigInteger)
@@ -109,8 +109,8 @@ def _text_columns(spec: Field, raw: Any, text: Any) -> list[sa.ColumnElement[Any
     clean = Clean(text, BLANKS)
     found: list[sa.ColumnElement[Any]] = [clean.label(spec.name)]
     if spec.width:
-        # Repair and trim never lengthen a text, so most are judged by their bytes alone; an OR
-        # would trim them all the same.
+        # Repair and trim never lengthen a text, so most are judged by their raw bytes alone. An
+        # OR would trim every text anyway.
         fits = sa.case(
             (sa.func.coalesce(Octets(raw), 0) <= spec.width, sa.true()),
             else_=sa.func.coalesce(Octets(clean), 0) <= spec.width,
