@@ -23,6 +23,7 @@ from support.records import EVENTS, SONGS, line, lines, objects, song
 
 import sparkify_dwh.jobs.compact
 from sparkify_dwh import Run, SettingsError, SourceError, UsageError
+from sparkify_dwh.dialects import compacted_reader
 from sparkify_dwh.jobs.compact import Compaction
 from sparkify_dwh.sample.generate import generate
 from sparkify_dwh.storage.compacted_store import FolderStore
@@ -42,22 +43,22 @@ class Twins:
             f"{'log' if source == 'events' else 'song'}_data": str(folder)
             for source, folder in self.plain.folders.items()
         }
-        self.packed = Folders(root / "packed", template, **NO_LIMIT, **places)
+        self.compacted = Folders(root / "compacted", template, **NO_LIMIT, **places)
         self.into = root / "into"
 
     def compact(self, source: str = "songs", **options: Any) -> Compaction:
-        return self.packed.warehouse.compact(source, str(self.into), **options)
+        return self.compacted.warehouse.compact(source, str(self.into), **options)
 
     def load(self, **options: Any) -> tuple[Run, Run]:
         """Loads both; what they hold then is the same, to the line of each refused record."""
-        one, two = self.plain.load(**options), self.packed.load(**options)
-        assert self.plain.star() == self.packed.star()
-        assert self.plain.refused(one) == self.packed.refused(two)
+        one, two = self.plain.load(**options), self.compacted.load(**options)
+        assert self.plain.star() == self.compacted.star()
+        assert self.plain.refused(one) == self.compacted.refused(two)
         assert [asdict(b) for b in one.sources] == [asdict(b) for b in two.sources]
         assert [asdict(a) for a in one.targets] == [asdict(a) for a in two.targets]
         assert one.measures == two.measures and one.event == two.event
-        assert self.plain.query(LEDGER, one.run_id) == self.packed.query(LEDGER, two.run_id)
-        assert self.places(self.plain) == self.places(self.packed)
+        assert self.plain.query(LEDGER, one.run_id) == self.compacted.query(LEDGER, two.run_id)
+        assert self.places(self.plain) == self.places(self.compacted)
         return one, two
 
     @staticmethod
@@ -88,17 +89,15 @@ def put_songs(twins: Twins, count: int, start: int = 0) -> None:
 
 
 def reads_compacted(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The compacted objects that loads of this process unpack, from now on."""
-    import sparkify_dwh.dialects.compacted as packed
-
+    """Keys of the compacted objects that loads of this process read from now on."""
     seen: list[str] = []
-    real = packed.unpack
+    original = compacted_reader.extract
 
-    def unpack(pack: Any, *rest: Any) -> Any:
-        seen.append(pack.object.key)
-        return real(pack, *rest)
+    def extract(file: Any, *rest: Any) -> Any:
+        seen.append(file.object.key)
+        return original(file, *rest)
 
-    monkeypatch.setattr(packed, "unpack", unpack)
+    monkeypatch.setattr(compacted_reader, "extract", extract)
     return seen
 
 
@@ -117,10 +116,10 @@ def test_dirty_data_give_the_same_from_compacted_objects(
     done = [twins.compact(source, slices=slices) for source in ("songs", "events")]
     assert [len(each.made) for each in done] == [slices, slices]
     assert sum(each["refused"] for run in done for each in run.made) > 20
-    seen = reads_compacted(twins.packed, monkeypatch)
+    seen = reads_compacted(twins.compacted, monkeypatch)
     one, _ = twins.load()
     assert one.event == "loaded" and len(seen) == 2 * slices
-    assert twins.packed.warehouse.check().passed
+    assert twins.compacted.warehouse.check().passed
     assert [run.event for run in twins.load()] == ["nothing new"] * 2
     twins.load(all=True)
     assert len(seen) == 4 * slices
@@ -170,10 +169,10 @@ def test_an_object_that_changed_since_loads_as_it_is_now(
     twins.plain.put("songs", "A/B/0003.json", line(song(song_id="SOnew", title="New")))
     (twins.plain.folders["songs"] / "A/B/0004.json").unlink()
     put_songs(twins, 3, start=100)
-    seen = reads_compacted(twins.packed, monkeypatch)
+    seen = reads_compacted(twins.compacted, monkeypatch)
     twins.load()
     assert len(seen) == 2
-    titles = {row[1] for row in twins.packed.star()["songs"]}
+    titles = {row[1] for row in twins.compacted.star()["songs"]}
     assert "New" in titles and not {"T3", "T4"} & titles and "T102" in titles
     # The late ones, and the changed one, are compacted by the next run.
     twins.plain.put("songs", "A/B/0005.json", line(song(song_id="SO5", title="Changed")))
@@ -192,9 +191,9 @@ def test_what_is_mostly_loaded_is_not_read_again(
     twins.load()
     put_songs(twins, 2, start=50)
     assert twins.compact(slices=1, all=True).compacted == 12
-    seen = reads_compacted(twins.packed, monkeypatch)
+    seen = reads_compacted(twins.compacted, monkeypatch)
     twins.load()
-    assert not seen and len(twins.packed.star()["songs"]) == 12
+    assert not seen and len(twins.compacted.star()["songs"]) == 12
     assert [run.event for run in twins.load()] == ["nothing new"] * 2
     twins.load(all=True)
     assert len(seen) == 1
@@ -210,7 +209,7 @@ def test_a_compacted_object_that_is_gone_is_no_loss(
     lost.unlink()
     if harm == "rewrite":
         lost.write_bytes(gzip.compress(b'{"_object": "x", "_line": 1}\n'))
-    seen = reads_compacted(twins.packed, monkeypatch)
+    seen = reads_compacted(twins.compacted, monkeypatch)
     with caplog.at_level("WARNING"):
         twins.load()
     assert len(seen) == 1
@@ -230,11 +229,11 @@ def test_a_compacted_object_that_lies_fails_the_load(twins: Twins) -> None:
         os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
         import duckdb
 
-        with duckdb.connect(str(twins.packed.database)) as connection:
+        with duckdb.connect(str(twins.compacted.database)) as connection:
             connection.execute("UPDATE audit.compacted_object SET into_size = ?", [len(data)])
         with pytest.raises(SourceError, match="does not hold what was compacted"):
-            twins.packed.load()
-    assert twins.packed.query("SELECT count(*) FROM sparkify.songs") == [(0,)]
+            twins.compacted.load()
+    assert twins.compacted.query("SELECT count(*) FROM sparkify.songs") == [(0,)]
 
 
 # How it is written ------------------------------------------------------------------------
@@ -317,7 +316,7 @@ def test_a_dry_run_writes_nothing(twins: Twins) -> None:
     done = twins.compact(slices=2, dry_run=True)
     assert [each["objects"] for each in done.made] == [4, 5] and done.dry_run
     assert not twins.into.exists()
-    assert twins.packed.query("SELECT count(*) FROM audit.compacted_object") == [(0,)]
+    assert twins.compacted.query("SELECT count(*) FROM audit.compacted_object") == [(0,)]
     assert twins.compact(slices=2).compacted == 9
 
 
@@ -372,7 +371,7 @@ shutil.copyfileobj = half
 url, songs, into = sys.argv[1:]
 Warehouse(Settings(database_url=url, song_data=songs)).compact("songs", into, slices=2)
 """
-    url = f"duckdb:///{twins.packed.database}"
+    url = f"duckdb:///{twins.compacted.database}"
     arguments = [url, str(twins.plain.folders["songs"]), str(twins.into)]
     done = subprocess.run([sys.executable, "-c", code, *arguments], check=False)
     assert done.returncode == -signal.SIGKILL
@@ -405,14 +404,14 @@ def test_an_object_that_changes_meanwhile_is_left(
     assert (done.compacted, done.left) == (6, 2)
     monkeypatch.undo()
     twins.load()
-    assert "Other" in {row[1] for row in twins.packed.star()["songs"]}
+    assert "Other" in {row[1] for row in twins.compacted.star()["songs"]}
 
 
 # What cannot be done ----------------------------------------------------------------------
 
 
 def test_wrong_places_and_sources_are_refused(twins: Twins, tmp_path: Path) -> None:
-    compact = twins.packed.warehouse.compact
+    compact = twins.compacted.warehouse.compact
     songs = twins.plain.folders["songs"]
     with pytest.raises(UsageError, match="no source named plays"):
         compact("plays", str(tmp_path / "c"))
@@ -421,7 +420,7 @@ def test_wrong_places_and_sources_are_refused(twins: Twins, tmp_path: Path) -> N
     link = tmp_path / "link"
     link.symlink_to(songs)
     for place in (songs, songs / "c", songs.parent, link, twins.plain.folders["events"] / "c"):
-        with pytest.raises(SettingsError, match="lie in each other"):
+        with pytest.raises(SettingsError, match="are inside each other"):
             compact("songs", str(place))
     assert compact("song_data", str(tmp_path / "c")).source == "songs"
     file = tmp_path / "file"
@@ -436,8 +435,8 @@ def test_other_keys_than_declared_are_not_compacted(twins: Twins, tmp_path: Path
 
     keys = list(SPARKIFY.source("events").keys)
     paths = tmp_path / "paths.json"
-    settings = twins.packed.warehouse.settings
-    twins.packed.warehouse.settings = settings.model_copy(update={"log_jsonpaths": str(paths)})
+    settings = twins.compacted.warehouse.settings
+    twins.compacted.warehouse.settings = settings.model_copy(update={"log_jsonpaths": str(paths)})
     for usual in ([f"$['{key}']" for key in keys], [f"$.{key}" for key in keys]):
         paths.write_text(json.dumps({"jsonpaths": usual}))
         assert twins.compact("events").made == []
@@ -455,12 +454,12 @@ def test_an_index_that_is_none_is_named(twins: Twins) -> None:
     (index,) = (twins.into / "songs").glob("*.index.json.gz")
     import duckdb
 
-    with duckdb.connect(str(twins.packed.database)) as connection:
+    with duckdb.connect(str(twins.compacted.database)) as connection:
         connection.execute("DELETE FROM audit.compacted_object")
     whole = gzip.decompress(index.read_bytes())
     for wrong in (b"x", gzip.compress(b"{}"), gzip.compress(whole.replace(b'd": 1', b'd": 2'))):
         index.write_bytes(wrong)
-        with pytest.raises(SourceError, match="is no index of a compacted object"):
+        with pytest.raises(SourceError, match="is not an index of a compacted object"):
             twins.compact(slices=1)
 
 

@@ -28,14 +28,14 @@ def test_a_prefix_and_an_object(source: Source) -> None:
 def test_an_object_that_changes_is_told(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
     source.put("events", "a.json", b'{"a":1}\n')
     source.put("events", "b.json", b'{"a":2}\n')
-    listed = s3.Bucketeer.list_prefix
+    listed = s3.S3.list_prefix
 
-    def then_written(self: s3.Bucketeer, *given: Any) -> Any:
+    def then_written(self: s3.S3, *given: Any) -> Any:
         found = listed(self, *given)
         source.put("events", "b.json", b'{"a":3}\n')
         return found
 
-    monkeypatch.setattr(s3.Bucketeer, "list_prefix", then_written)
+    monkeypatch.setattr(s3.S3, "list_prefix", then_written)
     found = Warehouse(Settings(**source.settings())).profile(source.bucket.url("log_data/"))[0]
     assert (found.records, found.objects) == (1, 1)
     assert [key.rsplit("/", 1)[-1] for key in found.changed] == ["b.json"]

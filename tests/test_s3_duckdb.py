@@ -24,12 +24,12 @@ __all__ = ["aws_keys", "on_duckdb", "s3_server", "source"]
 
 
 @pytest.fixture
-def bucketeer(source: Source, monkeypatch: pytest.MonkeyPatch) -> s3.Bucketeer:
+def bucketeer(source: Source, monkeypatch: pytest.MonkeyPatch) -> s3.S3:
     monkeypatch.setattr(s3, "_PAUSE", 0.0)
-    return s3.Bucketeer(Settings(**source.settings()))
+    return s3.S3(Settings(**source.settings()))
 
 
-def listed(bucketeer: s3.Bucketeer, source: Source) -> list[Object]:
+def listed(bucketeer: s3.S3, source: Source) -> list[Object]:
     return bucketeer.list_prefix(source.bucket.url("log_data/")).objects
 
 
@@ -47,7 +47,7 @@ class Body:
             raise self.error
 
 
-def answering(bucketeer: s3.Bucketeer, *answers: Any) -> list[dict[str, Any]]:
+def answering(bucketeer: s3.S3, *answers: Any) -> list[dict[str, Any]]:
     """Makes the client answer GetObject so, one after the other; returns what it is asked."""
     asked: list[dict[str, Any]] = []
     left = list(answers)
@@ -136,7 +136,7 @@ def test_an_object_that_changes_before_it_is_fetched_waits(
 ) -> None:
     source.put("events", "a.json", event())
     source.put("events", "b.json", event(itemInSession=1))
-    plain, done = s3.Bucketeer.fetch, []
+    plain, done = s3.S3.fetch, []
 
     def fetch(bucketeer: Any, *given: Any) -> Any:
         if not done:
@@ -147,7 +147,7 @@ def test_an_object_that_changes_before_it_is_fetched_waits(
                 source.put("events", "b.json", event(itemInSession=2))
         return plain(bucketeer, *given)
 
-    monkeypatch.setattr(s3.Bucketeer, "fetch", fetch)
+    monkeypatch.setattr(s3.S3, "fetch", fetch)
     run = on_duckdb.load()
     assert "b.json changed while it was read; it waits for the next load" in run.warnings[0]
     assert [row[1] for row in on_duckdb.star()["songplays"]] == [0]
@@ -160,7 +160,7 @@ def test_an_object_that_changes_after_it_is_fetched_waits(
 ) -> None:
     source.put("events", "a.json", event())
     source.put("events", "b.json", event(itemInSession=1))
-    plain, fetched = s3.Bucketeer.fetch, []
+    plain, fetched = s3.S3.fetch, []
 
     def fetch(bucketeer: Any, objects: Any, folder: Path) -> Any:
         for found in plain(bucketeer, objects, folder):
@@ -169,7 +169,7 @@ def test_an_object_that_changes_after_it_is_fetched_waits(
         if len(fetched) == 2:
             source.put("events", "b.json", event(itemInSession=2))
 
-    monkeypatch.setattr(s3.Bucketeer, "fetch", fetch)
+    monkeypatch.setattr(s3.S3, "fetch", fetch)
     run = on_duckdb.load()
     assert "b.json changed" in run.warnings[0]
     assert [row[1] for row in on_duckdb.star()["songplays"]] == [0]
@@ -180,7 +180,7 @@ def test_an_object_that_changes_after_it_is_fetched_waits(
 
 
 def test_only_the_listed_version_is_asked_for(
-    bucketeer: s3.Bucketeer, source: Source, tmp_path: Path
+    bucketeer: s3.S3, source: Source, tmp_path: Path
 ) -> None:
     data = b"x" * 100
     source.put("events", "a.json", data)
@@ -198,7 +198,7 @@ def test_only_the_listed_version_is_asked_for(
 
 
 def test_a_transfer_that_breaks_off_is_tried_again(
-    bucketeer: s3.Bucketeer, source: Source, tmp_path: Path
+    bucketeer: s3.S3, source: Source, tmp_path: Path
 ) -> None:
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError
 
@@ -219,7 +219,7 @@ def test_a_transfer_that_breaks_off_is_tried_again(
 
 
 def test_bytes_that_never_match_the_etag_end_the_load(
-    bucketeer: s3.Bucketeer, source: Source, tmp_path: Path
+    bucketeer: s3.S3, source: Source, tmp_path: Path
 ) -> None:
     source.put("events", "a.json", b"x" * 100)
     (each,) = listed(bucketeer, source)
@@ -234,7 +234,7 @@ def test_bytes_that_never_match_the_etag_end_the_load(
     ids=["KMS", "customer's key"],
 )
 def test_an_etag_that_is_no_digest_is_not_taken_for_one(
-    bucketeer: s3.Bucketeer, source: Source, tmp_path: Path, answer: dict[str, str]
+    bucketeer: s3.S3, source: Source, tmp_path: Path, answer: dict[str, str]
 ) -> None:
     source.put("events", "a.json", b"x" * 100)
     (each,) = listed(bucketeer, source)
@@ -243,7 +243,7 @@ def test_an_etag_that_is_no_digest_is_not_taken_for_one(
     assert isinstance(found, Object)
 
 
-def test_a_multipart_upload(bucketeer: s3.Bucketeer, source: Source, tmp_path: Path) -> None:
+def test_a_multipart_upload(bucketeer: s3.S3, source: Source, tmp_path: Path) -> None:
     client, name = source.bucket.client, source.bucket.name
     data = b"x" * (5 * 1024 * 1024 + 1)
     upload = client.create_multipart_upload(Bucket=name, Key="log_data/a.json")["UploadId"]
@@ -260,7 +260,7 @@ def test_a_multipart_upload(bucketeer: s3.Bucketeer, source: Source, tmp_path: P
     assert isinstance(found, Object) and Path(found.path).read_bytes() == data
 
 
-def test_many_at_once_but_not_all(bucketeer: s3.Bucketeer, source: Source, tmp_path: Path) -> None:
+def test_many_at_once_but_not_all(bucketeer: s3.S3, source: Source, tmp_path: Path) -> None:
     """As many transfers as workers, each with one block in memory; the list is read as it goes."""
     data = b"x" * 10
     taken, running, most = 0, 0, 0
@@ -293,7 +293,7 @@ def test_many_at_once_but_not_all(bucketeer: s3.Bucketeer, source: Source, tmp_p
     assert most == s3.WORKERS
 
 
-def test_an_error_ends_the_others(bucketeer: s3.Bucketeer, tmp_path: Path) -> None:
+def test_an_error_ends_the_others(bucketeer: s3.S3, tmp_path: Path) -> None:
     from botocore.exceptions import ClientError
 
     asked = []
@@ -323,7 +323,7 @@ def test_a_prefix_is_no_folder(on_duckdb: OnDuckDB, source: Source) -> None:
     assert [b.objects for b in on_duckdb.load().sources] == [1]
 
 
-def test_more_objects_than_a_page(source: Source, bucketeer: s3.Bucketeer) -> None:
+def test_more_objects_than_a_page(source: Source, bucketeer: s3.S3) -> None:
     for n in range(1003):
         source.put("events", f"{n:04}.json", b"")
     assert len(listed(bucketeer, source)) == 1003

@@ -22,7 +22,7 @@ from support.warehouses import OnDuckDB, OnRedshift, Source, aws_keys, migrated,
 from sparkify_dwh import Settings, SourceError
 from sparkify_dwh.jobs.load import attempt
 from sparkify_dwh.storage import listing
-from sparkify_dwh.storage.s3 import Bucketeer
+from sparkify_dwh.storage.s3 import S3
 
 __all__ = ["aws_keys", "migrated", "s3_server", "source", "standin"]
 House = OnDuckDB | OnRedshift
@@ -144,7 +144,7 @@ def test_what_cannot_be_written_is_told(
     with watched(s3_server.client, s3_server.endpoint_url) as requests:
         strike(requests, 1, way, "for good")
         for data in (b"{}", file):
-            bucketeer = Bucketeer(Settings(**source.settings()))
+            bucketeer = S3(Settings(**source.settings()))
             with pytest.raises(SourceError, match="s3://") as caught:
                 bucketeer.write(source.work.url("work/rows.json"), data)
             assert caught.value.hint

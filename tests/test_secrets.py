@@ -205,7 +205,7 @@ def test_nothing_of_what_succeeds_shows_a_secret(
     engine = load_engine(settings)
     login = Login(settings, sa.make_url(settings.database_url))
     hunt.add(settings, warehouse, warehouse.engine, warehouse.engine.url, engine, login)
-    hunt.add(settings.shown(), engine.url, engine.endpoint, login.credentials())  # type: ignore[attr-defined]
+    hunt.add(settings.masked(), engine.url, engine.endpoint, login.credentials())  # type: ignore[attr-defined]
     hunt.add(warehouse.engine.dialect, warehouse.engine.pool)
     hunt.add(*(f"{s.sql} {s.parameters}" for s in redshift.statements))
     hunt.said += capfd.readouterr()
@@ -405,7 +405,7 @@ def test_boto3_would_write_secrets_down(
     """Why some of its messages are left out."""
     for name in ("botocore.auth", "botocore.endpoint", "botocore.parsers"):
         monkeypatch.setattr(logging.getLogger(name), "filters", [])
-    monkeypatch.setattr("sparkify_dwh.storage.aws.TALKATIVE", ())
+    monkeypatch.setattr("sparkify_dwh.storage.aws.SENSITIVE_LOGGERS", ())
     load_engine(planted("secret")).connect().close()
     assert len(hunt.found()) >= 2  # the secret, and the session token
 

@@ -53,8 +53,8 @@ def test_files_of_any_name_load(way: str, warehouse: Factory) -> None:
     for number, name in enumerate(STRANGE):
         body = lines(event(sessionId=number), event(sessionId=number, itemInSession=1))
         path = folders.put("events", name, body)
-        names[objects.shown_path(str(path))] = number
-    hidden = {objects.shown_path(str(folders.folders["events"] / "..json"))}
+        names[objects.path_text(str(path))] = number
+    hidden = {objects.path_text(str(folders.folders["events"] / "..json"))}
     assert folders.load().event == "loaded"
     staged = folders.query("SELECT _object, _line, sessionid, iteminsession FROM staging.events")
     assert sorted(staged) == sorted(

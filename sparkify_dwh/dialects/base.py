@@ -20,7 +20,7 @@ from ..core.settings import Settings
 from ..models.declare import Source
 from ..steps.executor import Executor
 from ..steps.quarantine import Quarantine
-from ..storage.compacted import Pack, still_there
+from ..storage.compacted_file import CompactedFile, unchanged_objects
 from ..storage.objects import Object
 from ..storage.scratch import Scratch
 
@@ -136,27 +136,27 @@ class Engine(ABC):
         source: Source,
         objects: Sequence[Object],
         quarantine: Quarantine,
-        packs: Sequence[Pack] = (),
+        compacted: Sequence[CompactedFile] = (),
     ) -> Reading:
         """Brings the objects' rows into ``raw_table``; refused records go to the quarantine.
 
-        :param packs: compacted objects to read instead of those of the objects that they serve.
+        :param compacted: compacted objects to read instead of the objects they serve.
         """
 
-    def readable(self, packs: Sequence[Pack]) -> list[Pack]:
-        """The compacted objects that this engine can read and that are as they were made."""
+    def readable(self, compacted: Sequence[CompactedFile]) -> list[CompactedFile]:
+        """The compacted objects that this engine can read and that have not changed."""
         try:
-            held = still_there(self.settings, [pack.object for pack in packs])
+            unchanged = unchanged_objects(self.settings, [file.object for file in compacted])
         except SourceError as error:
-            log.warning("compacted objects are left aside: %s", error.what)
+            log.warning("compacted objects are not used: %s", error.what)
             return []
-        if len(held) < len(packs):
+        if len(unchanged) < len(compacted):
             log.warning(
-                "%s of %s compacted objects are gone or changed; what went into them loads by"
-                " itself",
-                *(len(packs) - len(held), len(packs)),
+                "%s of %s compacted objects are gone or changed; their source objects are read"
+                " instead",
+                *(len(compacted) - len(unchanged), len(compacted)),
             )
-        return [pack for pack in packs if pack.object in held]
+        return [file for file in compacted if file.object in unchanged]
 
     def slices(self, connection: sa.Connection) -> int:
         """How many objects the engine reads at the same time, at best."""

@@ -24,14 +24,20 @@ from ..models.declare import Declarations, Source
 from ..models.extensions import locations
 from ..steps import ledger
 from ..steps.executor import Executor
-from ..storage import compacted as packs
-from ..storage.compacted import Pack
-from ..storage.compacted_files import NAME, CompactedWriter, Undecodable, name_of, read_index
+from ..storage import compacted_file
+from ..storage.compacted_file import CompactedFile
+from ..storage.compacted_format import (
+    NAME,
+    CompactedWriter,
+    Undecodable,
+    compacted_name,
+    read_index,
+)
 from ..storage.compacted_store import CompactedStore, open_store
 from ..storage.jsonpaths import read_jsonpaths
 from ..storage.listing import list_sources
 from ..storage.objects import Object, is_loaded
-from ..storage.s3 import SCHEME, Bucketeer
+from ..storage.s3 import S3, SCHEME
 from . import compacted_ledger
 
 #: Compressed bytes of a compacted object to aim at; AWS advises 1 MB to 1 GB and equal sizes.
@@ -81,7 +87,7 @@ class Compacting:
             raise SettingsError(f"--slices {slices}: there is at least one", "leave it out")
         self.place, self.slices = place, slices
         self.reload, self.dry_run = reload, dry_run
-        self.s3 = Bucketeer(settings)
+        self.s3 = S3(settings)
         others = locations(settings, declarations).values()
         self.store: CompactedStore = open_store(self.s3, settings, self.source.name, into, others)
         self._require_declared_keys()
@@ -129,21 +135,21 @@ class Compacting:
 
     # What there is to do ------------------------------------------------------------------
 
-    def _ledger(self) -> tuple[list[Pack], dict[str, tuple[str, int]], int]:
+    def _ledger(self) -> tuple[list[CompactedFile], dict[str, tuple[str, int]], int]:
         """Living compacted objects, loaded object versions, and the slices to write for."""
         if self.dry_run and not self.engine.exists():
             return [], {}, self.slices or 1
         with self.engine.session(read_only=self.dry_run and self.engine.embedded) as connection:
             self.ready(connection)
             ex = Executor(connection)
-            held = compacted_ledger.held(ex, self.source)
-            loaded = {} if self.reload else ledger.ledger(ex, self.source)
+            held = compacted_ledger.recorded_files(ex, self.source)
+            loaded = {} if self.reload else ledger.loaded_objects(ex, self.source)
             connection.rollback()
             slices = self.slices or self.engine.slices(connection)
-        there = packs.still_there(self.settings, [pack.object for pack in held])
+        there = compacted_file.unchanged_objects(self.settings, [pack.object for pack in held])
         return [pack for pack in held if pack.object in there], loaded, slices
 
-    def _adopt(self, held: Sequence[Pack], done: Compaction) -> list[Pack]:
+    def _adopt(self, held: Sequence[CompactedFile], done: Compaction) -> list[CompactedFile]:
         """Complete compacted objects at the place that the ledger does not know.
 
         What a killed run left without an index is removed.
@@ -152,17 +158,19 @@ class Compacting:
         there = {each.key: each for each in self.store.objects()}
         found = []
         if not self.dry_run:
-            half = (key for key in there if _is_data(key) and packs.index_of(key) not in there)
+            half = (
+                key for key in there if _is_data(key) and compacted_file.index_key(key) not in there
+            )
             self.store.remove(half)
         for key in sorted(there):
-            if not key.endswith(packs.INDEX_SUFFIX):
+            if not key.endswith(compacted_file.INDEX_SUFFIX):
                 continue
-            data = key.removesuffix(packs.INDEX_SUFFIX) + packs.SUFFIX
+            data = key.removesuffix(compacted_file.INDEX_SUFFIX) + compacted_file.SUFFIX
             if data in known or data not in there:
                 continue
             name, pack, _ = read_index(self.store.read(key), key)
             now = there[data]
-            if name == self.source.name and (now.version, now.size) == pack.version:
+            if name == self.source.name and now.identity == pack.object.identity:
                 found.append(pack)
         if not self.dry_run:
             for pack in found:
@@ -173,7 +181,7 @@ class Compacting:
     def _todo(
         self,
         objects: Sequence[Object],
-        held: Sequence[Pack],
+        held: Sequence[CompactedFile],
         loaded: Mapping[str, tuple[str, int]],
         done: Compaction,
     ) -> list[Object]:
@@ -235,14 +243,16 @@ class Compacting:
     def _foresee(self, group: Sequence[Object], done: Compaction) -> None:
         done.compacted += len(group)
         done.bytes_read += sum(each.size for each in group)
-        key = self.store.address + name_of(group)
+        key = self.store.address + compacted_name(group)
         done.made.append({"key": key, "size": None, "objects": len(group)})
 
     # Making one ---------------------------------------------------------------------------
 
     def _make(self, group: Sequence[Object], done: Compaction) -> None:
-        name = name_of(group)
-        data, index = (self.engine.scratch / part for part in (name, packs.index_of(name)))
+        name = compacted_name(group)
+        data, index = (
+            self.engine.scratch / part for part in (name, compacted_file.index_key(name))
+        )
         with data.open("wb") as to, index.open("wb") as index_to:
             writer = CompactedWriter(to, index_to, self.source.name, self.source.keys)
             for each, body in self._bodies(group):
@@ -257,8 +267,8 @@ class Compacting:
             made = self.store.put(data, name)
             writer.seal(made)
             index_to.flush()
-            self.store.put(index, packs.index_of(name))
-        pack = Pack(made, writer.members)
+            self.store.put(index, compacted_file.index_key(name))
+        pack = CompactedFile(made, writer.members)
         self._record(pack)
         for path in (data, index):
             path.unlink()
@@ -293,14 +303,14 @@ class Compacting:
                 else:
                     yield each, None if each.key.startswith(SCHEME) else _local_bytes(each)
 
-    def _record(self, pack: Pack) -> None:
+    def _record(self, pack: CompactedFile) -> None:
         """Tells the ledger, in a short transaction."""
         with self.engine.session() as connection, connection.begin():
             ex = Executor(connection)
-            table = compacted_ledger.COMPACTED
+            table = compacted_ledger.COMPACTED_OBJECT
             before = sa.delete(table).where(table.c.into_key == pack.object.key)
             ex.change(before, step="compact", target=self.source.name)
-            rows = compacted_ledger.entries(self.source, pack, str(ledger.utc_now()))
+            rows = compacted_ledger.ledger_rows(self.source, pack, str(ledger.utc_now()))
             self.engine.fill(ex, table, rows, step="compact", target=self.source.name)
 
 

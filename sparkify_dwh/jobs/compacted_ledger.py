@@ -1,4 +1,4 @@
-"""Compacted objects in the ledger: which there are, and which of them serve a load."""
+"""Compacted objects in the ledger, and the choice of those that a load reads."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ from ..models.audit import CompactedObject
 from ..models.base import table_of
 from ..models.declare import Source
 from ..steps.executor import Executor
-from ..storage.compacted import Member, Pack
+from ..storage.compacted_file import CompactedFile, Member
 from ..storage.objects import Object
 
-COMPACTED = table_of(CompactedObject)
+COMPACTED_OBJECT = table_of(CompactedObject)
 
-#: Among the bytes of a compacted object those that a load takes must have this share; otherwise
-#: its objects are read one by one.
-WORTH = 0.5
+#: A compacted object is read when at least this share of its bytes belongs to objects of the load;
+#: otherwise they are read one by one.
+MIN_SHARE = 0.5
 
 
-def entries(source: Source, pack: Pack, at: Any) -> Iterator[dict[str, Any]]:
+def ledger_rows(source: Source, file: CompactedFile, at: Any) -> Iterator[dict[str, Any]]:
     """Rows of ``audit.compacted_object`` for the members of a compacted object."""
-    for position, member in enumerate(pack.members, 1):
+    for position, member in enumerate(file.members, 1):
         yield {
-            "into_key": pack.object.key,
+            "into_key": file.object.key,
             "position": position,
-            "into_version": pack.object.version,
-            "into_size": pack.object.size,
+            "into_version": file.object.version,
+            "into_size": file.object.size,
             "source": source.name,
             "key": member.object.key,
             "version": member.object.version,
@@ -39,10 +39,10 @@ def entries(source: Source, pack: Pack, at: Any) -> Iterator[dict[str, Any]]:
         }
 
 
-def held(ex: Executor, source: Source) -> list[Pack]:
-    """The compacted objects of a source that the ledger knows."""
-    c = COMPACTED.c
-    found = ex.rows(
+def recorded_files(ex: Executor, source: Source) -> list[CompactedFile]:
+    """The compacted objects of a source in the ledger."""
+    c = COMPACTED_OBJECT.c
+    rows = ex.rows(
         sa.select(
             *(c.into_key, c.into_version, c.into_size),
             *(c.key, c.version, c.size, c.rows_read, c.rows_kept),
@@ -52,34 +52,36 @@ def held(ex: Executor, source: Source) -> list[Pack]:
         step="discover",
         target=source.name,
     )
-    made: dict[Object, list[Member]] = {}
-    for into_key, into_version, into_size, key, version, size, read, kept in found:
+    members: dict[Object, list[Member]] = {}
+    for into_key, into_version, into_size, key, version, size, read, kept in rows:
         into = Object(into_key, into_version, into_size)
-        made.setdefault(into, []).append(Member(Object(key, version, size), read, kept))
-    return [Pack(into, members) for into, members in made.items()]
+        members.setdefault(into, []).append(Member(Object(key, version, size), read, kept))
+    return [CompactedFile(into, found) for into, found in members.items()]
 
 
-def serving(packs: Iterable[Pack], objects: Iterable[Object]) -> list[Pack]:
+def choose_files(
+    compacted: Iterable[CompactedFile], objects: Iterable[Object]
+) -> list[CompactedFile]:
     """The compacted objects that a load reads instead of objects, each with those it serves.
 
-    An object is served by one of them at most. What a compacted object holds beside is left out by
-    its address, so none is taken that holds another version of what a chosen one serves.
+    Each object is served at most once. Rows of the other members are removed by their object's key,
+    so no file is chosen that contains another version of an object that a chosen one serves.
     """
-    wanted = {(each.key, each.version, each.size) for each in objects}
+    new = {each.identity for each in objects}
     candidates = []
-    for pack in packs:
-        members = [(m.object.key, m.object.version, m.object.size) for m in pack.members]
-        served = [m for m in members if m in wanted]
+    for file in compacted:
+        members = [member.object.identity for member in file.members]
+        served = [member for member in members if member in new]
         share = sum(size for *_, size in served)
-        if served and share >= WORTH * sum(size for *_, size in members):
-            candidates.append((share, pack, {key for key, *_ in served}))
-    chosen: list[Pack] = []
-    given: set[str] = set()
-    left_out: set[str] = set()
-    for _, pack, keys in sorted(candidates, key=lambda c: (-c[0], c[1].object.key)):
-        others = {m.object.key for m in pack.members} - keys
-        if not (keys & (given | left_out) or others & given):
-            chosen.append(Pack(pack.object, pack.members, frozenset(keys)))
-            given |= keys
-            left_out |= others
+        if served and share >= MIN_SHARE * sum(size for *_, size in members):
+            candidates.append((share, file, {key for key, *_ in served}))
+    chosen: list[CompactedFile] = []
+    served_keys: set[str] = set()
+    other_keys: set[str] = set()
+    for _, file, keys in sorted(candidates, key=lambda c: (-c[0], c[1].object.key)):
+        others = {member.object.key for member in file.members} - keys
+        if not (keys & (served_keys | other_keys) or others & served_keys):
+            chosen.append(CompactedFile(file.object, file.members, frozenset(keys)))
+            served_keys |= keys
+            other_keys |= others
     return chosen

@@ -1,4 +1,4 @@
-"""Where compacted objects are put: a folder or a prefix on S3; whole, or not at all."""
+"""Where compacted objects are stored: a folder or an S3 prefix. Files appear complete."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from pathlib import Path
 
 from ..core.errors import SettingsError, SourceError
 from ..core.settings import Settings
-from .objects import Object, list_folder, shown_path
-from .s3 import SCHEME, Bucketeer
+from .objects import Object, list_folder, path_text
+from .s3 import S3, SCHEME
 
-#: Seconds after which a file that a killed run left half written is removed.
+#: Seconds after which a partial file of a killed run is removed.
 STALE = 24 * 3600
 
 
@@ -30,7 +30,7 @@ class CompactedStore(ABC):
 
     @abstractmethod
     def objects(self) -> list[Object]:
-        """What lies there."""
+        """The objects in it."""
 
     @abstractmethod
     def read(self, key: str) -> bytes:
@@ -42,13 +42,13 @@ class CompactedStore(ABC):
 
     @abstractmethod
     def put(self, path: Path, name: str) -> Object:
-        """Puts a file there, which appears when it is complete."""
+        """Stores a file, which becomes visible when it is complete."""
 
 
 class S3Store(CompactedStore):
-    """A prefix on S3: a PUT, and the end of an upload in parts, show the whole object at once."""
+    """A prefix on S3: an object becomes visible when its upload is complete."""
 
-    def __init__(self, s3: Bucketeer, address: str) -> None:
+    def __init__(self, s3: S3, address: str) -> None:
         super().__init__(address)
         self.s3 = s3
 
@@ -67,7 +67,7 @@ class S3Store(CompactedStore):
 
 
 class FolderStore(CompactedStore):
-    """A folder: a file is written under a hidden name and renamed."""
+    """A folder: files are written under a hidden name, then renamed."""
 
     def objects(self) -> list[Object]:
         if not Path(self.address).is_dir():
@@ -100,44 +100,44 @@ class FolderStore(CompactedStore):
             with suppress(OSError):
                 hidden.unlink()
             raise SourceError(
-                f"{target} cannot be written: {error.strerror}", "name another place: --into"
+                f"{target} cannot be written: {error.strerror}", "name another folder: --into"
             ) from error
-        return Object(shown_path(str(target)), str(found.st_mtime_ns), found.st_size, str(target))
+        return Object(path_text(str(target)), str(found.st_mtime_ns), found.st_size, str(target))
 
 
 def open_store(
-    s3: Bucketeer, settings: Settings, source: str, into: str | None, places: Iterable[str]
+    s3: S3, settings: Settings, source: str, into: str | None, places: Iterable[str]
 ) -> CompactedStore:
-    """The place for a source's compacted objects.
+    """The store of a source's compacted objects.
 
     :param source: name of the source.
-    :param into: a folder or prefix; ``compacted/`` under ``work_prefix`` when left out.
-    :param places: where sources are: none may hold compacted objects, or lie among them.
-    :raises SettingsError: when there is no such place.
+    :param into: a folder or prefix; ``compacted/`` under ``work_prefix`` when omitted.
+    :param places: the places of all sources: none may contain the store or be inside it.
+    :raises SettingsError: when one does, or no place is given.
     """
     if into is None:
         if settings.work_prefix is None:
             raise SettingsError(
                 "there is no place for compacted objects",
-                "name a folder or an s3:// prefix, --into, or set work_prefix",
+                "name a folder or an s3:// prefix: --into, or set work_prefix",
             )
         into = settings.work_prefix + "compacted/"
     remote = into.startswith(SCHEME)
-    address = _whole(into)
+    address = _normalized(into)
     for place in places:
         if place.startswith(SCHEME) == remote:
-            other = _whole(place)
+            other = _normalized(place)
             if address.startswith(other) or other.startswith(address):
                 raise SettingsError(
-                    f"{into} and the source {place} lie in each other",
-                    "compacted objects would be loaded as data: name another place",
+                    f"{into} and the source {place} are inside each other",
+                    "compacted objects would be loaded as data: name another place with --into",
                 )
     address += source + "/"
     return S3Store(s3, address) if remote else FolderStore(address)
 
 
-def _whole(place: str) -> str:
-    """A place with a slash at its end; a folder without links or dots."""
+def _normalized(place: str) -> str:
+    """A place with a slash at its end; a folder with links and dots resolved."""
     if not place.startswith(SCHEME):
         place = str(Path(place).expanduser().resolve())
     return place if place.endswith("/") else place + "/"

@@ -1,7 +1,7 @@
-"""Gzip: unpacked piece by piece, and not beyond what a log packs to.
+"""Gzip, decompressed piece by piece and only up to a limit.
 
-A megabyte of gzip may hold a gigabyte. What is larger than any log packed that well is refused
-like gzip that does not decode, before it fills the disk.
+A megabyte of gzip may hold a gigabyte. What exceeds any ratio that logs reach is refused like gzip
+that does not decode, before it fills the disk.
 """
 
 from __future__ import annotations
@@ -16,27 +16,27 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 MAGIC = b"\x1f\x8b"
-#: Bytes that any gzip may unpack to.
-FREE = 64 * 1024 * 1024
-#: Times its size that a larger one may unpack to. Logs pack 10 to 30 times smaller; the limit of
-#: the format is 1,032.
-RATIO = 200
+#: Plain bytes that any gzip may hold.
+ALWAYS_ALLOWED = 64 * 1024 * 1024
+#: Plain bytes that larger gzip may hold, as a multiple of its size. Logs reach 10 to 30; the
+#: format's limit is 1,032.
+MAX_RATIO = 200
 _CHUNK = 1024 * 1024
 
 
-def inflate(file: BinaryIO, size: int) -> Iterator[bytes]:
-    """The plain bytes of gzip, of several members too, in pieces of 1 MiB at most.
+def decompress(file: BinaryIO, size: int) -> Iterator[bytes]:
+    """The plain bytes of gzip with one or more members, in pieces of 1 MiB at most.
 
     :param size: bytes of the file.
-    :raises zlib.error: when it does not decode, or unpacks to too much.
+    :raises zlib.error: when it does not decode or exceeds the limit.
     """
     decoder = zlib.decompressobj(wbits=31)
-    data, left = file.read(_CHUNK), max(FREE, RATIO * size)
+    data, left = file.read(_CHUNK), max(ALWAYS_ALLOWED, MAX_RATIO * size)
     while data:
         part = decoder.decompress(data, _CHUNK)
         left -= len(part)
         if left < 0:
-            raise zlib.error("it unpacks to too much")
+            raise zlib.error("it decompresses to too many bytes")
         yield part
         if decoder.eof:
             data = decoder.unused_data.lstrip(b"\0")  # zeros may follow a member
@@ -50,15 +50,15 @@ def inflate(file: BinaryIO, size: int) -> Iterator[bytes]:
         raise zlib.error("it ends too early")
 
 
-def unpack(path: str, into: Path) -> str:
-    """A gzip file as a plain file; memory does not grow with it.
+def decompress_file(path: str, into: Path) -> str:
+    """Decompresses a file into a new one; memory does not grow with its size.
 
-    :raises zlib.error: when it does not decode, or unpacks to too much.
+    :raises zlib.error: when it does not decode or exceeds the limit.
     """
     target = into / f"plain-{os.urandom(6).hex()}.json"
     try:
-        with Path(path).open("rb") as packed, target.open("wb") as plain:
-            plain.writelines(inflate(packed, os.fstat(packed.fileno()).st_size))
+        with Path(path).open("rb") as file, target.open("wb") as plain:
+            plain.writelines(decompress(file, os.fstat(file.fileno()).st_size))
     except zlib.error:
         target.unlink()
         raise
@@ -66,25 +66,25 @@ def unpack(path: str, into: Path) -> str:
 
 
 @contextmanager
-def opened(path: str) -> Iterator[io.BufferedReader]:
-    """A file for reading, unpacked on the way where it is gzip.
+def open_plain(path: str) -> Iterator[io.BufferedReader]:
+    """A file opened for reading, decompressed on the fly where it is gzip.
 
-    :raises zlib.error: when it does not decode, or unpacks to too much; before anything is read.
+    :raises zlib.error: before anything is read, when it does not decode or exceeds the limit.
     """
     with Path(path).open("rb") as file:
-        packed = file.read(len(MAGIC)) == MAGIC
+        is_gzip = file.read(len(MAGIC)) == MAGIC
         file.seek(0)
-        if packed:
+        if is_gzip:
             size = os.fstat(file.fileno()).st_size
-            deque(inflate(file, size), maxlen=0)
+            deque(decompress(file, size), maxlen=0)
             file.seek(0)
-            yield io.BufferedReader(_Parts(inflate(file, size)), _CHUNK)
+            yield io.BufferedReader(_Parts(decompress(file, size)), _CHUNK)
         else:
             yield file
 
 
 class _Parts(io.RawIOBase):
-    """Bytes that come in parts, read as a file."""
+    """An iterator of bytes as a readable file."""
 
     def __init__(self, parts: Iterator[bytes]) -> None:
         self.parts, self.left = parts, b""
@@ -98,6 +98,6 @@ class _Parts(io.RawIOBase):
             if part is None:
                 return 0
             self.left = part
-        found, self.left = self.left[: len(buffer)], self.left[len(buffer) :]
-        buffer[: len(found)] = found
-        return len(found)
+        head, self.left = self.left[: len(buffer)], self.left[len(buffer) :]
+        buffer[: len(head)] = head
+        return len(head)

@@ -9,14 +9,14 @@ from pathlib import Path
 from typing import Any
 
 from ..core.errors import SettingsError
-from .s3 import SCHEME, Bucketeer
+from .s3 import S3, SCHEME
 
 _BRACKETS = re.compile(r"\$(\['[^'\]]+'\]|\[\d+\])*")
 _DOTS = re.compile(r"\$(\.[^'.\[\]*?@()]+|\[\d+\])*")
 
 
-def read_jsonpaths(s3: Bucketeer, place: str, source: str, keys: Collection[str]) -> list[str]:
-    """The paths of a jsonpaths file, one a key; refuses what COPY would misread in silence.
+def read_jsonpaths(s3: S3, place: str, source: str, keys: Collection[str]) -> list[str]:
+    """The paths of a jsonpaths file, one for each key; refuses what COPY would misread silently.
 
     Source: https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-json.html
 
@@ -24,7 +24,7 @@ def read_jsonpaths(s3: Bucketeer, place: str, source: str, keys: Collection[str]
     :param source: name of the source, for messages.
     :param keys: the source's keys, in the order of its staging columns.
     :raises SettingsError: when the local file cannot be read, its only key is not ``jsonpaths``, it
-        does not have one path a column, or COPY reads no paths of their kind.
+        does not have one path for each column, or COPY does not accept such paths.
     :raises SourceError: when it cannot be read from S3.
     """
     if place.startswith(SCHEME):
@@ -43,8 +43,8 @@ def read_jsonpaths(s3: Bucketeer, place: str, source: str, keys: Collection[str]
 def _parsed(data: bytes, place: str, source: str, keys: Collection[str]) -> list[str]:
     paths: Any = None
     try:
-        held = json.loads(data)
-        paths = held["jsonpaths"] if list(held) == ["jsonpaths"] else None
+        content = json.loads(data)
+        paths = content["jsonpaths"] if list(content) == ["jsonpaths"] else None
     except (ValueError, TypeError, RecursionError):
         pass
     if not isinstance(paths, list) or len(paths) != len(keys):

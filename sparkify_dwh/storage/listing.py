@@ -1,4 +1,4 @@
-"""Where the sources are, what they hold, and whether it is still what was listed."""
+"""Lists the sources, in folders and on S3, and finds objects that changed since."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from functools import partial
 
 from ..core.progress import SILENT, Observer, unknown
 from ..core.settings import Settings
-from .objects import Listing, Object, list_folder, look_again
-from .s3 import PAGE, SCHEME, Bucketeer
+from .objects import Listing, Object, changed_files, list_folder
+from .s3 import PAGE, S3, SCHEME
 
 
 def list_sources(
     settings: Settings, places: Mapping[str, str], observer: Observer = SILENT
 ) -> dict[str, Listing]:
-    """Lists every source; the observer is told of objects of the step ``list``.
+    """Lists every source; reports the objects to the observer as step ``list``.
 
     :raises SourceError: when one is missing or unreadable.
     """
@@ -24,29 +24,25 @@ def list_sources(
         found = partial(observer.advance, "list", name)
         observer.enter("list", name, unknown)
         listings[name] = (
-            Bucketeer(settings).list_prefix(place, found)
+            S3(settings).list_prefix(place, found)
             if place.startswith(SCHEME)
             else list_folder(place, found)
         )
     return listings
 
 
-def look(settings: Settings, place: str, objects: list[Object], listed: int) -> set[str]:
-    """Keys of objects that are no longer what was listed.
+def changed_objects(settings: Settings, place: str, objects: list[Object], listed: int) -> set[str]:
+    """Keys of objects that changed or vanished since they were listed.
 
     :param place: the folder or prefix that they were listed in.
-    :param listed: how many names the source held: where listing them all takes S3 more answers
-        than there are objects, it is asked for each of these instead.
+    :param listed: number of names in the source. On S3 the objects are requested one by one where
+        that takes fewer requests than listing all names.
     """
     if not place.startswith(SCHEME):
-        return look_again(objects, os.stat)
+        return changed_files(objects, os.stat)
     if not objects:
         return set()
-    bucketeer, pages = Bucketeer(settings), -(-listed // PAGE)
-    found = (
-        bucketeer.list_each(objects)
-        if len(objects) <= pages
-        else bucketeer.list_prefix(place).objects
-    )
-    now = {(o.key, o.version, o.size) for o in found}
-    return {o.key for o in objects if (o.key, o.version, o.size) not in now}
+    s3, pages = S3(settings), -(-listed // PAGE)
+    found = s3.list_each(objects) if len(objects) <= pages else s3.list_prefix(place).objects
+    now = {each.identity for each in found}
+    return {each.key for each in objects if each.identity not in now}

@@ -1,4 +1,4 @@
-"""Listing what a source holds, and telling new objects from known ones."""
+"""Objects of a source: how a folder lists them, and which of them are new or changed."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Object:
     :param key: absolute path, or ``s3://bucket/key``.
     :param version: mtime in ns of a file, etag of an S3 object.
     :param size: bytes.
-    :param path: where a local file is (its key may show bytes that are no text in another way).
-    :param written: of an S3 object when it was written, as S3 says it.
+    :param path: path of a local file; the key differs where the path is not valid UTF-8.
+    :param written: when an S3 object was written, as S3 reports it.
     """
 
     key: str
@@ -31,8 +31,13 @@ class Object:
     written: str = field(default="", compare=False)
 
     @property
+    def identity(self) -> tuple[str, str, int]:
+        """What tells versions of objects apart: key, version, size."""
+        return self.key, self.version, self.size
+
+    @property
     def modified(self) -> datetime | None:
-        """When it was written, UTC without a zone; None where nobody told."""
+        """When it was written, UTC without a zone; None where unknown."""
         if self.path and self.version.isdecimal():
             at = datetime.fromtimestamp(int(self.version) / 1e9, UTC)
         elif self.written:
@@ -44,7 +49,7 @@ class Object:
 
 @dataclass
 class Listing:
-    """The objects of a source, sorted by key, and how many names were passed over."""
+    """The objects of a source, sorted by key, and the number of skipped names."""
 
     objects: list[Object] = field(default_factory=list)
     skipped: int = 0
@@ -65,8 +70,8 @@ def list_folder(location: str, found: Callable[[int], None] = lambda more: None)
     nor ``.json.gz``, are skipped and counted; so are symbolic links to folders, to nothing, or to
     files outside of the folder.
 
-    :param found: is told how many more objects were found, folder by folder.
-    :raises SourceError: when it does not exist, cannot be read or is no file that ends.
+    :param found: called for each folder with the number of objects in it.
+    :raises SourceError: when it does not exist, cannot be read, or is not a regular file.
     """
     root = location
     try:
@@ -86,24 +91,24 @@ def list_folder(location: str, found: Callable[[int], None] = lambda more: None)
     except OSError as error:
         raise SourceError(
             f"source {_shown(error.filename, location)} cannot be read: {error.strerror}",
-            "give this user the right to read it",
+            "allow this user to read it",
         ) from None
     except ValueError as error:  # such as U+0000 in a name
         raise SourceError(
-            f"source {location!r} is no name of a folder: {error}", "name a folder or a file"
+            f"source {location!r} is not a folder name: {error}", "name a folder or a file"
         ) from None
     listing.objects.sort(key=lambda found: found.key)
     return listing
 
 
-def root_of(location: str) -> str:
-    """The key that a folder itself would have: those of its files start with it and a slash."""
-    return shown_path(os.path.abspath(os.path.expanduser(location)))
+def folder_key(location: str) -> str:
+    """The key that a folder itself would have; keys of its files start with it and a slash."""
+    return path_text(os.path.abspath(os.path.expanduser(location)))
 
 
 def _single(path: str, stat: os.stat_result) -> Object:
     if not S_ISREG(stat.st_mode):
-        raise SourceError(f"source {path} is neither a folder nor a file", "name one of these")
+        raise SourceError(f"source {path} is neither a folder nor a file", "name one of them")
     return _object(path, stat)
 
 
@@ -117,7 +122,7 @@ def _walk(root: str, real_root: str, found: Callable[[int], None]) -> Listing:
                     _sort_in(entry, real_root, listing, folders)
         except (FileNotFoundError, NotADirectoryError):
             if folder == root:
-                raise  # any other has vanished since its parent was listed
+                raise  # any other folder vanished after its parent was listed
         found(len(listing.objects) - before)
     return listing
 
@@ -132,32 +137,32 @@ def _sort_in(entry: os.DirEntry[str], root: str, listing: Listing, folders: list
         try:
             listing.objects.append(_object(entry.path, entry.stat()))
         except FileNotFoundError:
-            return  # vanished since
+            return  # vanished meanwhile
     else:
         listing.skipped += 1
 
 
 def _inside(path: str, root: str) -> bool:
-    # A link to a folder could lead back to a parent and never end: only links to files count.
+    # A link to a folder may point to one of its parents and never end: only files are followed.
     real = os.path.realpath(path)
     return real.startswith(os.path.join(root, "")) and os.path.isfile(real)
 
 
 def _object(path: str, stat: os.stat_result) -> Object:
-    return Object(shown_path(path), str(stat.st_mtime_ns), stat.st_size, path)
+    return Object(path_text(path), str(stat.st_mtime_ns), stat.st_size, path)
 
 
 def _shown(path: str | None, location: str) -> str:
-    return shown_path(path) if path else location
+    return path_text(path) if path else location
 
 
-def shown_path(path: str) -> str:
-    """A path as text: bytes that are no UTF-8 become ``\\xNN``."""
+def path_text(path: str) -> str:
+    """A path as text: bytes that are not UTF-8 become ``\\xNN``."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def is_loaded(each: Object, known: Mapping[str, tuple[str, int]]) -> bool:
-    """Whether the star holds an object in this version.
+    """Whether an object is loaded in this version.
 
     :param known: newest loaded version and its size, by key.
     """
@@ -170,10 +175,10 @@ def new_objects(
     reload: bool,
     waiting: Collection[str],
 ) -> list[Object]:
-    """The objects to load: those that the star does not hold in this version.
+    """The objects to load: those that are not loaded in this version.
 
     :param known: see ``is_loaded``.
-    :param reload: take the known ones too.
+    :param reload: include those that are loaded.
     :param waiting: keys that changed while an earlier attempt read them.
     """
     return [
@@ -183,7 +188,7 @@ def new_objects(
     ]
 
 
-def look_again(objects: Iterable[Object], stat: Callable[[str], os.stat_result]) -> set[str]:
+def changed_files(objects: Iterable[Object], stat: Callable[[str], os.stat_result]) -> set[str]:
     """Keys of local files that changed or vanished since they were listed."""
     changed = set()
     for each in objects:

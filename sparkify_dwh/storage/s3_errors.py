@@ -1,4 +1,4 @@
-"""Errors of S3 and of boto3 as ours, with what to do about them."""
+"""Errors of S3 and boto3 as ours, with what to do about them."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from ..core.errors import SourceError, SparkifyError
 _HINTS = {
     "NoSuchBucket": "name an existing bucket",
     "NoSuchKey": "name an existing object",
-    "AccessDenied": "this user must be allowed s3:ListBucket and s3:GetObject there",
-    "403": "this user must be allowed s3:ListBucket and s3:GetObject there",
+    "AccessDenied": "allow this user s3:ListBucket and s3:GetObject there",
+    "403": "allow this user s3:ListBucket and s3:GetObject there",
     "PermanentRedirect": "set aws_region to the bucket's region",
     "AuthorizationHeaderMalformed": "set aws_region to the bucket's region",
-    "SlowDown": "S3 throttles: load again later; compact makes few objects of many",
+    "SlowDown": "S3 throttles requests: load again later; compact turns many objects into few",
     "ExpiredToken": "log in to AWS again",
 }
 
 
-def explain(error: Exception, address: str) -> Exception:
-    """A boto3 error as one of ours; others stay what they are."""
+def s3_error(error: Exception, address: str) -> Exception:
+    """A boto3 error as one of ours; other errors unchanged."""
     if isinstance(error, SparkifyError):  # boto3 itself may be missing
         return error
     from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
@@ -30,15 +30,15 @@ def explain(error: Exception, address: str) -> Exception:
         return SourceError(
             f"no AWS credentials to read {address}", "log in: aws configure, or aws sso login"
         )
-    code = code_of(error)
-    told = _told(error).get("Message")
-    text = f"{code}: {told}" if code and told else str(error)
+    code = s3_code(error)
+    message = _error_fields(error).get("Message")
+    text = f"{code}: {message}" if code and message else str(error)
     hint = _HINTS.get(code, "check the network, aws_region and aws_endpoint_url")
     return SourceError(f"{address}: {text}", hint)
 
 
-def broke_off(error: Exception) -> bool:
-    """Whether a transfer ended before its time, so that another may do better."""
+def is_broken_transfer(error: Exception) -> bool:
+    """Whether a transfer ended early, so that another attempt may succeed."""
     from botocore.exceptions import (
         FlexibleChecksumError,
         HTTPClientError,
@@ -52,12 +52,12 @@ def broke_off(error: Exception) -> bool:
     )
 
 
-def code_of(error: Exception) -> str:
-    """S3's code of an error, such as NoSuchKey; empty where it sent none."""
-    return str(_told(error).get("Code", ""))
+def s3_code(error: Exception) -> str:
+    """S3's error code, such as NoSuchKey; empty where it sent none."""
+    return str(_error_fields(error).get("Code", ""))
 
 
-def _told(error: Exception) -> dict[str, Any]:
-    # An error of the transfer has an answer too: None.
+def _error_fields(error: Exception) -> dict[str, Any]:
+    # A transfer error has the attribute too, with None in it.
     answer = getattr(error, "response", None) or {}
     return dict(answer.get("Error", {}))

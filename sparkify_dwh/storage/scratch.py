@@ -1,8 +1,8 @@
-"""Scratch folders that outlive neither their process nor, for long, a killed one.
+"""Scratch folders, removed with their process, or by the next one if it was killed.
 
-A living process holds an advisory lock on each of its folders. A folder that can be locked belongs
-to a process that was killed, and the next one removes it: a lock, unlike a process id, is not
-reused and means the same inside and outside of a container.
+A running process holds an advisory lock on each of its folders. A folder that can be locked
+belongs to a process that was killed, and the next one removes it: a lock, unlike a process id, is
+not reused and means the same inside and outside of a container.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..core.errors import DatabaseError
 
-#: Long enough to be no folder of a user: what is named so and not locked is removed.
+#: Unlikely to be a user's own folder: any unlocked folder with this prefix is removed.
 PREFIX = "sparkify-scratch-"
 _NEW = ".sparkify-scratch-"
 
@@ -32,24 +32,24 @@ class Scratch:
     def path(self) -> Path:
         """:raises DatabaseError: when no folder can be made."""
         if self._folder is None:
-            sweep()
+            remove_abandoned()
             try:
                 self._make()
             except OSError as error:
-                raise no_room(error, tempfile.gettempdir) from error
+                raise write_error(error, tempfile.gettempdir) from error
         assert self._folder is not None
         return self._folder
 
     def _make(self) -> None:
-        # Locked under another name first: nobody sweeps it between its making and its locking.
-        made = Path(tempfile.mkdtemp(prefix=_NEW))
-        self._folder = made
-        self._lock = os.open(made, os.O_RDONLY)
+        # Locked under another name first, so that no process removes it before it is locked.
+        folder = Path(tempfile.mkdtemp(prefix=_NEW))
+        self._folder = folder
+        self._lock = os.open(folder, os.O_RDONLY)
         fcntl.flock(self._lock, fcntl.LOCK_EX)
-        self._folder = made.rename(made.with_name(PREFIX + made.name.removeprefix(_NEW)))
+        self._folder = folder.rename(folder.with_name(PREFIX + folder.name.removeprefix(_NEW)))
 
     def close(self) -> None:
-        """Removes the folder with all it holds; never fails."""
+        """Removes the folder and its content; never fails."""
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
@@ -58,10 +58,10 @@ class Scratch:
             self._lock = -1
 
 
-def no_room(error: OSError, folder: object) -> DatabaseError:
-    """What a failed write outside the database means, and what to do about it.
+def write_error(error: OSError, folder: object) -> DatabaseError:
+    """The error for a failed write of a temporary file.
 
-    :param folder: where it was written, or a function that knows.
+    :param folder: the folder, or a function that returns it.
     """
     try:
         place = folder() if callable(folder) else folder
@@ -73,15 +73,15 @@ def no_room(error: OSError, folder: object) -> DatabaseError:
     )
 
 
-def sweep() -> None:
-    """Removes the scratch folders of this user's processes that were killed; never fails."""
+def remove_abandoned() -> None:
+    """Removes the scratch folders of this user's killed processes; never fails."""
     with contextlib.suppress(OSError):
         for found in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
             with contextlib.suppress(OSError):
-                _sweep(found)
+                _remove_if_unlocked(found)
 
 
-def _sweep(folder: Path) -> None:
+def _remove_if_unlocked(folder: Path) -> None:
     if folder.is_symlink() or not folder.is_dir() or folder.stat().st_uid != os.getuid():
         return
     lock = os.open(folder, os.O_RDONLY | os.O_NOFOLLOW)

@@ -27,8 +27,8 @@ from ...models.audit import LoadLock
 from ...models.base import table_of
 from ...steps.executor import Executor
 from ..base import Engine
-from .errors import explained, holder_of, is_conflict, is_other_configuration
-from .incoming_table import sweep
+from .errors import database_error, holder_of, is_conflict, is_other_configuration
+from .incoming_table import drop_incoming
 
 MEMORY = ":memory:"
 _POLL = 0.05
@@ -209,7 +209,7 @@ class DuckDBConnection(Engine):
     # Errors ---------------------------------------------------------------------------------
 
     def explain(self, error: BaseException) -> Exception:
-        return explained(error, self.path)
+        return database_error(error, self.path)
 
     def advice(self, error: BaseException) -> str:
         # The second line, such as 'Did you mean "sparkify.users"?'; without one, the place follows.
@@ -230,7 +230,7 @@ class DuckDBConnection(Engine):
         ex.change(sa.insert(lock).values(id=sa.literal_column("1")), step="lock")
 
     def sweep(self, connection: sa.Connection) -> None:
-        sweep(connection)
+        drop_incoming(connection)
 
     def reset(self, connection: sa.Connection) -> None:
         names = sa.column("table_name", sa.String)

@@ -16,7 +16,7 @@ _SPELLED = "-?[0-9]+([.][0-9]+(e[-+]?[0-9]+)?|e[-+]?[0-9]+)"
 _NO_NUMBERS = ("inf", "-inf", "nan", "-nan")
 
 
-def suspects(source: Source, raw: sa.Table) -> sa.Select[Any]:
+def doubtful_rows(source: Source, raw: sa.Table) -> sa.Select[Any]:
     """Place and file of rows to look at, and whether they must be read again even if sound.
 
     A row without values may stand for any line. DuckDB spells numbers in its own way, which

@@ -19,11 +19,11 @@ from ...models.expressions import integer
 from ...steps.executor import Executor
 from ...steps.quarantine import Quarantine
 from ...steps.typed_rows import typed_ahead
-from ...storage.compacted import Pack
+from ...storage.compacted_file import CompactedFile
 from ...storage.objects import Object
-from ...storage.s3 import Bucketeer
+from ...storage.s3 import S3
 from ..base import Reading
-from ..compacted import Packed
+from ..compacted_reader import CompactedReader
 from .connection import DuckDBConnection
 from .dialect import DuckDBDialect, ReadJson
 from .incoming_table import UNNUMBERED, incoming_table, replace_staging
@@ -54,7 +54,7 @@ class DuckDBEngine(DuckDBConnection):
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
         self._readers: dict[str, Reader] = {}
-        self.s3 = Bucketeer(settings)
+        self.s3 = S3(settings)
         self._copies: dict[Object, Object] = {}
 
     def close(self) -> None:
@@ -74,11 +74,11 @@ class DuckDBEngine(DuckDBConnection):
         source: Source,
         objects: Sequence[Object],
         quarantine: Quarantine,
-        packs: Sequence[Pack] = (),
+        compacted: Sequence[CompactedFile] = (),
     ) -> Reading:
         raw = self.raw_table(source)
-        packed = Packed(self.s3, self.scratch, source, quarantine, objects, packs)
-        objects = packed.others
+        files = CompactedReader(self.s3, self.scratch, source, quarantine, objects, compacted)
+        objects = files.others
 
         def insert(names: Sequence[str], injected: tuple[str, str]) -> sa.Insert:
             types = dict.fromkeys(source.keys, "VARCHAR")
@@ -95,7 +95,7 @@ class DuckDBEngine(DuckDBConnection):
             read = [*(found.c[key] for key in source.keys), *place, found.c._file, UNNUMBERED]
             return sa.insert(raw).from_select([*names, *ahead], sa.select(*read, *ahead.values()))
 
-        reader = Reader(ex, source, raw, self.scratch, quarantine, insert, packed, self.fill)
+        reader = Reader(ex, source, raw, self.scratch, quarantine, insert, files, self.fill)
         self._readers[source.name] = reader
         if not ex.planning:
             with ex.timed("read", source.name):

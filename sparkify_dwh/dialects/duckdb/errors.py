@@ -72,7 +72,7 @@ def _text(error: BaseException) -> str:
     return lines[0] if lines else type(error).__name__
 
 
-def explained(error: BaseException, path: str) -> DatabaseError:
+def database_error(error: BaseException, path: str) -> DatabaseError:
     """An error of the driver, or of the file, as one of ours."""
     signs_in = _text(error).lower()
     text = re.sub(r"^[\w ]+ Error: ", "", _text(error))

@@ -47,7 +47,7 @@ def is_incoming(name: str) -> bool:
     return name.endswith(_SUFFIX)
 
 
-class Altered(sa.schema.ExecutableDDLElement):
+class AlterTable(sa.schema.ExecutableDDLElement):
     """A change of a table: ``DROP COLUMN``, ``RENAME TO``.
 
     :param what: the words of it.
@@ -58,14 +58,14 @@ class Altered(sa.schema.ExecutableDDLElement):
         self.table, self.what, self.name = table, what, name
 
 
-@compiles(Altered, "duckdb")
-def _altered(element: Altered, compiler: Any, **kw: Any) -> str:
+@compiles(AlterTable, "duckdb")
+def _altered(element: AlterTable, compiler: Any, **kw: Any) -> str:
     prepare = compiler.preparer
     table = prepare.format_table(element.table)
     return f"ALTER TABLE {table} {element.what} {prepare.quote(element.name)}"
 
 
-def create(ex: Executor, source: Source, raw: sa.Table) -> None:
+def create_incoming(ex: Executor, source: Source, raw: sa.Table) -> None:
     """Creates it anew: a load that was killed may have left one."""
     step: dict[str, Any] = {"step": "read", "target": source.name}
     ex.change(sa.schema.DropTable(raw, if_exists=True), **step)
@@ -114,7 +114,7 @@ def number_rows(
     return {path: (lowest, count) for path, lowest, count in found}
 
 
-def way_back(source: Source) -> sa.Table:
+def piece_table(source: Source) -> sa.Table:
     """The way from a file that was read to its object, and to the number of its first row."""
     return temporary(
         f"pieces_{source.name}",
@@ -124,7 +124,9 @@ def way_back(source: Source) -> sa.Table:
     )
 
 
-def tell_lines(ex: Executor, source: Source, raw: sa.Table, back: sa.Table, linked: object) -> None:
+def fill_in_places(
+    ex: Executor, source: Source, raw: sa.Table, back: sa.Table, linked: object
+) -> None:
     """Fills in object and line where the file is the object.
 
     :param linked: whether DuckDB knows some of the objects by another name.
@@ -145,15 +147,15 @@ def replace_staging(ex: Executor, source: Source, raw: sa.Table) -> None:
     staging = source.staging
     ex.change(sa.schema.DropTable(staging), **step)
     for column in _helpers(source):
-        ex.change(Altered(raw, "DROP COLUMN", column.name), **step)
-    ex.change(Altered(raw, "RENAME TO", staging.name), **step)
+        ex.change(AlterTable(raw, "DROP COLUMN", column.name), **step)
+    ex.change(AlterTable(raw, "RENAME TO", staging.name), **step)
     if staging.comment:
         ex.change(sa.schema.SetTableComment(staging), **step)
     for told in (c for c in staging.columns if c.comment):
         ex.change(sa.schema.SetColumnComment(told), **step)
 
 
-def sweep(connection: sa.Connection) -> None:
+def drop_incoming(connection: sa.Connection) -> None:
     """Drops what a load left that did not commit."""
     schemas = {table.schema for table in Base.metadata.tables.values()}
     tables = sa.func.duckdb_tables().table_valued(

@@ -25,7 +25,7 @@ _TRAILING_COMMA = re.compile(rb",\s*[}\]]")
 _TAIL = re.compile(rb"(?s)[^}\]]?[^,\s}\]]\}\r?")
 
 
-def lenient(text: bytes) -> bool:
+def must_be_parsed(text: bytes) -> bool:
     """Whether the engine may take a line for sound that is none.
 
     DuckDB allows a comma before a closing bracket, and form feeds and vertical tabs around a
@@ -122,9 +122,9 @@ def _odd(block: _Block) -> Iterator[int]:
     lines, frame = block.lines, block.frame
     doubtful = b"\x0c" in frame or b"\x0b" in frame
     if not doubtful:
-        doubtful = any(map(lenient, _doubtful(block)))
+        doubtful = any(map(must_be_parsed, _doubtful(block)))
     if doubtful:
-        yield from (n for n, line in enumerate(lines) if lenient(line))
+        yield from (n for n, line in enumerate(lines) if must_be_parsed(line))
 
 
 def _doubtful(block: _Block) -> Iterator[bytes]:
@@ -155,7 +155,7 @@ def _starts_well(lines: list[bytes]) -> bool:
     return whole and not first.startswith(json_records.BOM)
 
 
-def line_by_line(path: str) -> bool:
+def is_record_a_line(path: str) -> bool:
     """Whether each line that is not blank may be a whole record."""
     with Path(path).open("rb") as file:
         for line in file:

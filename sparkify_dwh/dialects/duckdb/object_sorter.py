@@ -24,7 +24,7 @@ from .spool import Spool
 SMALL = 256 * 1024
 
 
-class Intake:
+class ObjectSorter:
     """Takes in the objects of a source: large sound ones as they are, the others spooled.
 
     :param reading: gets the records counted in each object, and what changed meanwhile.
@@ -39,7 +39,7 @@ class Intake:
         self.objects: dict[str, Object] = {}
         #: Where the plain bytes of an object are; small gzip is unpacked again when asked for.
         self.plain: dict[str, str] = {}
-        self.packed: set[str] = set()
+        self.gzip_keys: set[str] = set()
         #: Lines (from 0) of objects that the engine may wrongly take for sound.
         self.odd: dict[str, Sequence[int]] = {}
         # DuckDB leaves a part of a core idle while it writes what it read.
@@ -71,11 +71,11 @@ class Intake:
             return False
         if body.startswith(gzip_files.MAGIC):
             plain = b""
-            for part in gzip_files.inflate(io.BytesIO(body), each.size):
+            for part in gzip_files.decompress(io.BytesIO(body), each.size):
                 plain += part
                 if len(plain) > SMALL:
                     return self._large(each, each.path)
-            self.packed.add(each.key)
+            self.gzip_keys.add(each.key)
             body = plain
         self.plain[each.key] = each.path
         self._spool(each, body[:4], io.BytesIO(body))
@@ -84,7 +84,7 @@ class Intake:
     def _large(self, each: Object, path: str) -> bool:
         head = _head(path, 4)
         if head.startswith(gzip_files.MAGIC):
-            path = gzip_files.unpack(path, self.scratch)
+            path = gzip_files.decompress_file(path, self.scratch)
             head = _head(path, 4)
         elif each.key != path or set(path) & set("*?[]{}\\") or path.endswith(".gz"):
             # DuckDB takes glob characters and the ending .gz at their word, and only UTF-8.
@@ -147,9 +147,9 @@ class Intake:
 
     def opened(self, each: Object) -> BinaryIO:
         """The plain bytes of an object that was accepted."""
-        if each.key in self.packed:
-            self.packed.discard(each.key)
-            self.plain[each.key] = gzip_files.unpack(each.path, self.scratch)
+        if each.key in self.gzip_keys:
+            self.gzip_keys.discard(each.key)
+            self.plain[each.key] = gzip_files.decompress_file(each.path, self.scratch)
         return Path(self.plain[each.key]).open("rb")
 
 

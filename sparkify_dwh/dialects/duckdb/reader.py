@@ -25,13 +25,13 @@ from ...steps.judge import first_rule, reject_bits
 from ...steps.locate import pick_lines, records_of
 from ...steps.quarantine import Quarantine
 from ...storage import json_records
-from ...storage.objects import Object, ObjectsChanged, look_again
+from ...storage.objects import Object, ObjectsChanged, changed_files
 from ..base import Piece, Reading
-from ..compacted import Packed
-from .doubtful_rows import suspects
-from .incoming_table import create, number_rows, tell_lines, way_back
-from .line_survey import line_by_line
-from .object_sorter import Intake
+from ..compacted_reader import CompactedReader
+from .doubtful_rows import doubtful_rows
+from .incoming_table import create_incoming, fill_in_places, number_rows, piece_table
+from .line_survey import is_record_a_line
+from .object_sorter import ObjectSorter
 
 _READ, _LOOK = "read", "second look"
 #: Bytes of lines that are held while they are looked at, and records of one line.
@@ -53,13 +53,18 @@ class Reader:
         scratch: Path,
         quarantine: Quarantine,
         insert: Callable[[Sequence[str], tuple[str, str]], sa.Insert],
-        packed: Packed,
+        compacted: CompactedReader,
         fill: Callable[..., int],
     ) -> None:
         self.ex, self.source, self.raw, self.scratch = ex, source, raw, scratch
-        self.quarantine, self.insert, self.packed, self.fill = quarantine, insert, packed, fill
+        self.quarantine, self.insert, self.compacted, self.fill = (
+            quarantine,
+            insert,
+            compacted,
+            fill,
+        )
         self.reading = Reading()
-        self.intake = Intake(scratch, source, quarantine, self.reading)
+        self.intake = ObjectSorter(scratch, source, quarantine, self.reading)
         self.spool = self.intake.spool
         self.pieces: dict[str, Piece] = {}
         #: First row of each piece, by the numbers that rows got when they were read.
@@ -73,13 +78,13 @@ class Reader:
 
         :raises ObjectsChanged: when it fails and objects are no longer what was listed.
         """
-        create(self.ex, self.source, self.raw)
+        create_incoming(self.ex, self.source, self.raw)
         objects = [] if self.ex.planning else objects
         self.intake.objects = {each.key: each for each in objects}
         try:
             with self._steady():
                 self._read(objects)
-                self.reading.changed |= look_again(objects, os.stat)
+                self.reading.changed |= changed_files(objects, os.stat)
         finally:
             self.intake.close()
         return self.reading
@@ -104,11 +109,11 @@ class Reader:
         with self.ex.when("objects were cut into records", cut) as wanted:
             if wanted:
                 self._insert(cut)
-        with self.ex.when("objects are compacted", self.packed.packs) as wanted:
+        with self.ex.when("objects are compacted", self.compacted.files) as wanted:
             if wanted:
                 with self.ex.timed(_READ, self.source.name):
-                    pieces = self.packed.unpack(self.reading)
-                self.packed.check(pieces, self._insert(pieces, self.packed.injected))
+                    pieces = self.compacted.extract(self.reading)
+                self.compacted.check(pieces, self._insert(pieces, self.compacted.injected))
 
     @contextmanager
     def _steady(self) -> Iterator[None]:
@@ -116,7 +121,7 @@ class Reader:
         try:
             yield
         except Exception as error:
-            changed = look_again(self.intake.objects.values(), os.stat)
+            changed = changed_files(self.intake.objects.values(), os.stat)
             if not changed:
                 raise
             raise ObjectsChanged(changed) from error
@@ -133,7 +138,7 @@ class Reader:
             # A record over several lines fails the whole statement, and nothing was inserted.
             self.ex.connection.rollback()
             rest = [p for p in pieces if not self._is_unfit(p)]
-            odd = [p for p in rest if not line_by_line(p.path)]
+            odd = [p for p in rest if not is_record_a_line(p.path)]
             if len(rest) == len(pieces) and not odd:
                 odd = rest
             for piece in odd:
@@ -199,7 +204,7 @@ class Reader:
         """Looks again at rows of NULLs and at values that may be no plain text."""
         by_path: dict[str, dict[int, bool]] = defaultdict(dict)
         for number, path, again in self.ex.rows(
-            suspects(self.source, self.raw), step=_LOOK, target=self.source.name
+            doubtful_rows(self.source, self.raw), step=_LOOK, target=self.source.name
         ):
             by_path[path][number - self.first[path]] = again
         for key, numbers in self.intake.odd.items():
@@ -280,12 +285,12 @@ class Reader:
         with self.ex.when("objects were read where they lie", direct) as wanted:
             if not wanted:
                 return
-            back = way_back(self.source)
+            back = piece_table(self.source)
             self.ex.create(back, step=_READ, target=self.source.name)
             rows = [{"file": p.path, "object": p.key, "first": self.first[p.path]} for p in direct]
             self.fill(self.ex, back, rows, step=_READ, target=self.source.name)
             linked = [p for p in direct if p.path != p.key]
-            tell_lines(self.ex, self.source, self.raw, back, linked)
+            fill_in_places(self.ex, self.source, self.raw, back, linked)
 
     def quarantine_rows(self, violations: sa.Table) -> None:
         """Sends rows that broke a rule to the quarantine, with the bytes of their records.
@@ -304,7 +309,7 @@ class Reader:
             by_key[row._object][row._line].append(row)
         with self.ex.timed("quarantine", self.source.name), self._steady():
             # What came from a compacted object is shown as it stands in its own.
-            for each, plain in self.packed.originals(by_key):
+            for each, plain in self.compacted.originals(by_key):
                 self.intake.objects[each.key] = each
                 self.intake.plain[each.key] = plain
                 self.spool.parted.add(each.key)

@@ -13,7 +13,7 @@ from ...steps.quarantine import Quarantine
 from ...storage import json_records
 from ...storage.objects import Object
 from ..base import PIECE_BYTES, Piece
-from .line_survey import lenient
+from .line_survey import must_be_parsed
 
 _BLANKS = b" \t\r\n"
 _BATCH = 1000
@@ -116,7 +116,7 @@ class Spool:
                 continue
             number = lines.number
             whole = fresh and (lines.fresh or not lines.next)
-            if whole and _is_record(record) and not lenient(line):
+            if whole and _is_record(record) and not must_be_parsed(line):
                 blank = lines.take_blank()
                 if lines.parted:
                     file.write(b"%s%d,%s\n" % (start, number, record[1:]))

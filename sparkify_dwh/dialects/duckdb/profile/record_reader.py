@@ -22,10 +22,10 @@ from ....steps.locate import pick_lines
 from ....steps.quarantine import Quarantine
 from ....storage import json_records
 from ....storage.objects import Object
-from ....storage.s3 import SCHEME, Bucketeer
+from ....storage.s3 import S3, SCHEME
 from ...base import Piece, Reading
-from ..line_survey import line_by_line
-from ..object_sorter import Intake
+from ..line_survey import is_record_a_line
+from ..object_sorter import ObjectSorter
 from ..spool import Spool
 
 _READ = "read"
@@ -53,7 +53,7 @@ def _read_objects(element: Any, compiler: Any, **kw: Any) -> str:
     )
 
 
-def lines_of() -> Any:
+def json_lines() -> Any:
     """The lines of the files in the bind ``files``: columns ``json`` and ``filename``."""
     element = ReadObjects(sa.bindparam("files", type_=sa.ARRAY(sa.String)))
     return element.table_valued(
@@ -103,18 +103,18 @@ def _halves(raw: bytes) -> bool:
     return False
 
 
-class RawReader:
+class RecordReader:
     """Finds the records of a source's objects and their keys; refused ones are kept aside.
 
     :param scratch: folder for unpacked, spooled and fetched objects.
     """
 
-    def __init__(self, ex: Executor, name: str, scratch: Path, s3: Bucketeer) -> None:
+    def __init__(self, ex: Executor, name: str, scratch: Path, s3: S3) -> None:
         self.ex, self.name, self.scratch, self.s3 = ex, name, scratch, s3
         self.quarantine = Quarantine(scratch / "broken.json", "", datetime.min)
         self.reading = Reading()
         source = Source(name, "", sa.Table(name, sa.MetaData()), (), ())
-        self.intake = Intake(scratch, source, self.quarantine, self.reading)
+        self.intake = ObjectSorter(scratch, source, self.quarantine, self.reading)
         self.spool = RawSpool(scratch, source, self.quarantine)
         self.intake.spool = self.spool
         self.key_sets = temporary(
@@ -193,7 +193,7 @@ class RawReader:
 
     def _survey(self, pieces: list[Piece]) -> None:
         """Notes the keys of the records of pieces and looks at lines that may be none."""
-        lines = lines_of()
+        lines = json_lines()
         keys = sa.func.json_keys(lines.c.json, type_=sa.ARRAY(sa.String))
         grouped = sa.select(lines.c.filename, keys, sa.func.count()).group_by(
             lines.c.filename, keys
@@ -209,7 +209,7 @@ class RawReader:
             if not isinstance(error.orig, duckdb.InvalidInputException):
                 raise
             # A record over several lines fails the whole statement.
-            odd = [p for p in pieces if not line_by_line(p.path)] or pieces
+            odd = [p for p in pieces if not is_record_a_line(p.path)] or pieces
             for piece in odd:
                 self._cut(piece)
             rest = [p for p in pieces if p not in odd]
@@ -264,7 +264,7 @@ class RawReader:
 
     def _look_at(self, piece: Piece) -> None:
         """Looks at the lines of a file that may be no record."""
-        lines = lines_of()
+        lines = json_lines()
         row = sa.func.row_number().over().label("row")
         numbered = sa.select(row, sa.func.json_keys(lines.c.json).label("names")).subquery()
         doubtful = sa.or_(numbered.c.names.is_(None), sa.func.len(numbered.c.names) == 0)

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ....steps.executor import Executor, temporary
-from .record_reader import RawReader, lines_of
+from .record_reader import RecordReader, json_lines
 from .values import given_value, statistics, typed, typed_table
 
 _STEP = "profile"
@@ -21,7 +21,7 @@ _STEP = "profile"
 class Scan:
     """The values of a source's records, one column a field; see ``read``."""
 
-    def __init__(self, ex: Executor, reader: RawReader) -> None:
+    def __init__(self, ex: Executor, reader: RecordReader) -> None:
         self.ex, self.reader, self.name = ex, reader, reader.name
         self.names: list[str] = []
         self.present: dict[str, int] = {}
@@ -73,7 +73,7 @@ class Scan:
         if not columns:
             return
         self.ex.create(self.table, step="read", target=self.name)
-        lines = lines_of()
+        lines = json_lines()
         values = sa.select(
             sa.func.json_extract(
                 lines.c.json, sa.bindparam("paths", type_=sa.ARRAY(sa.String))

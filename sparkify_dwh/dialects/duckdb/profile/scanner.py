@@ -13,7 +13,7 @@ from ....core.settings import Settings
 from ....steps.executor import Executor
 from ..connection import MEMORY
 from ..engine import DuckDBEngine
-from .record_reader import RawReader
+from .record_reader import RecordReader
 from .scan import Scan
 
 #: Bytes of memory for one thread. Measured: two do not always get along with 150 MiB, one does.
@@ -21,7 +21,9 @@ _A_THREAD = 128 * 1024 * 1024
 
 
 @contextmanager
-def scanning(settings: Settings, name: str, observer: Observer) -> Iterator[tuple[RawReader, Scan]]:
+def open_scanner(
+    settings: Settings, name: str, observer: Observer
+) -> Iterator[tuple[RecordReader, Scan]]:
     """A reader and a scan for one source; what they leave on disk goes with them.
 
     :raises DatabaseError: when memory or the disk for temporary files does not suffice.
@@ -38,7 +40,7 @@ def scanning(settings: Settings, name: str, observer: Observer) -> Iterator[tupl
             ex = Executor(connection)
             if observer is not SILENT:
                 ex.observer, ex.fraction = observer, engine.watch(connection)
-            reader = RawReader(ex, name, engine.scratch, engine.s3)
+            reader = RecordReader(ex, name, engine.scratch, engine.s3)
             try:
                 yield reader, Scan(ex, reader)
             finally:

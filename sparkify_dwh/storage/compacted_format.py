@@ -1,9 +1,9 @@
-"""The files of compacted objects: how they are written, and how a load reads them.
+"""The format of compacted objects: how they are written, and how a load reads them.
 
-A compacted object is gzip of one record a line. Each line carries the object and the line that the
-record stands at, and the source's own keys with their values as text. Beside it lies an index: the
-objects it was made of, in their order, and the records that no line can hold, because the reader
-refuses them. The index is written last: a compacted object without one is not there.
+A compacted object is gzip with one record per line. Each line holds the record's object and line,
+and the source's keys with their values as text. Its index lists the objects it was made of, in
+their order, and the records that the reader refuses. The index is written last: a compacted object
+without one is incomplete.
 """
 
 from __future__ import annotations
@@ -21,21 +21,21 @@ from typing import Any, BinaryIO
 
 from ..core.errors import SourceError
 from . import gzip_files, json_records
-from .compacted import LINE, OBJECT, SUFFIX, Member, Pack, broken
+from .compacted_file import LINE, OBJECT, SUFFIX, CompactedFile, Member, wrong_content
 from .json_records import MAX_RAW
 from .objects import Object
 
 FORMAT = 1
 NAME = re.compile(r"part-[0-9a-f]{20}\.json\.gz")
-#: An object of more plain bytes is not compacted.
+#: Objects with more plain bytes are not compacted.
 MAX_PLAIN = 256 * 1024 * 1024
 
 
 # Writing ----------------------------------------------------------------------------------
 
 
-def name_of(members: Iterable[Object]) -> str:
-    """The name of the compacted object of these objects: the same ones give the same name."""
+def compacted_name(members: Iterable[Object]) -> str:
+    """The name of the compacted object of these members: the same members, the same name."""
     digest = hashlib.sha256()
     for each in members:
         digest.update(f"{each.key}\0{each.version}\0{each.size}\n".encode())
@@ -43,14 +43,13 @@ def name_of(members: Iterable[Object]) -> str:
 
 
 class Undecodable(Exception):
-    """An object that is no text of records; it is not compacted."""
+    """An object that is not UTF-8 text, or too large; it is not compacted."""
 
 
 def _plain(body: bytes) -> bytes:
-    """:raises Undecodable: when it is no text, or far more of it than it seems."""
     if body.startswith(gzip_files.MAGIC):
         try:
-            body = b"".join(gzip_files.inflate(io.BytesIO(body), len(body)))
+            body = b"".join(gzip_files.decompress(io.BytesIO(body), len(body)))
         except zlib.error:
             raise Undecodable from None
     if len(body) > MAX_PLAIN or not json_records.is_utf8_text(body[:4]):
@@ -69,7 +68,7 @@ class CompactedWriter:
         self, data: BinaryIO, index: BinaryIO, source: str, keys: Mapping[str, str]
     ) -> None:
         self.source, self.keys = source, keys
-        # Without name and time, so that the same objects give the same bytes.
+        # Without name and time, so that the same objects result in the same bytes.
         self._data = gzip.GzipFile(filename="", mode="wb", fileobj=data, compresslevel=6, mtime=0)
         self._index = gzip.GzipFile(filename="", mode="wb", fileobj=index, mtime=0)
         self._names = {column: key for key, column in keys.items()}
@@ -80,7 +79,7 @@ class CompactedWriter:
         """Adds an object.
 
         :param body: its bytes, gzip or not.
-        :raises Undecodable: when it is none of text; nothing was written.
+        :raises Undecodable: before anything is written.
         """
         text = _plain(body)
         lines, refused, count = [], [], 0
@@ -106,8 +105,8 @@ class CompactedWriter:
                 "rows_kept": len(lines),
             }
         )
-        for found in refused:
-            self._write_index(found)
+        for entry in refused:
+            self._write_index(entry)
         if lines:
             data = ("\n".join(lines) + "\n").encode()
             self.plain_bytes += len(data)
@@ -133,15 +132,15 @@ class CompactedWriter:
         """Completes the data."""
         self._data.close()
 
-    def seal(self, made: Object) -> None:
-        """Completes the index: its last line names the object that it belongs to."""
+    def seal(self, stored: Object) -> None:
+        """Completes the index: its last line names the stored object."""
         self._write_index(
             {
                 "compacted": FORMAT,
                 "source": self.source,
-                "key": made.key,
-                "version": made.version,
-                "size": made.size,
+                "key": stored.key,
+                "version": stored.version,
+                "size": stored.size,
             }
         )
         self._index.close()
@@ -150,10 +149,10 @@ class CompactedWriter:
 # Reading ----------------------------------------------------------------------------------
 
 
-def read_index(body: bytes, where: str) -> tuple[str, Pack, list[dict[str, Any]]]:
-    """What an index says: the source, the compacted object, the refused records.
+def read_index(body: bytes, place: str) -> tuple[str, CompactedFile, list[dict[str, Any]]]:
+    """Parses an index: name of the source, the compacted object, the refused records.
 
-    :raises SourceError: when it is no index of this version.
+    :raises SourceError: when it is not an index of this format version.
     """
     members: list[Member] = []
     refused: list[dict[str, Any]] = []
@@ -163,8 +162,8 @@ def read_index(body: bytes, where: str) -> tuple[str, Pack, list[dict[str, Any]]
             if "compacted" in entry:
                 if entry["compacted"] != FORMAT:
                     break
-                made = Object(entry["key"], entry["version"], entry["size"])
-                return entry["source"], Pack(made, members), refused
+                stored = Object(entry["key"], entry["version"], entry["size"])
+                return entry["source"], CompactedFile(stored, members), refused
             if "refused" in entry:
                 refused.append(entry)
             else:
@@ -173,46 +172,50 @@ def read_index(body: bytes, where: str) -> tuple[str, Pack, list[dict[str, Any]]
     except (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError):
         pass
     raise SourceError(
-        f"{where} is no index of a compacted object that this version reads",
-        "remove it, and compact again",
+        f"{place} is not an index of a compacted object that this version reads",
+        "remove it and compact again",
     )
 
 
-def unpack(pack: Pack, path: str, into: Path, piece_bytes: int) -> list[tuple[Path, int]]:
-    """The lines of a load's members as plain files of about ``piece_bytes``, with their rows.
+def extract(file: CompactedFile, path: str, into: Path, piece_bytes: int) -> list[tuple[Path, int]]:
+    """Writes the lines of the served members into plain files of about ``piece_bytes``.
 
-    :raises SourceError: when there are not as many as the ledger says.
+    :returns: the files with their numbers of rows.
+    :raises SourceError: when the number of rows differs from the ledger's.
     """
-    made: list[tuple[Path, int]] = []
+    name = f"compacted-{file.object.key[-28 : -len(SUFFIX)]}"
+    pieces: list[tuple[Path, int]] = []
     counted = 0
     try:
         with gzip.open(path) as lines:
-            kept = _kept(pack, lines)
+            batches = _served_lines(file, lines)
             while True:
-                target = into / f"pack-{pack.object.key[-28 : -len(SUFFIX)]}-{len(made)}.json"
-                rows = _write_piece(kept, target, piece_bytes)
+                target = (
+                    into / f"{name}-{len(pieces)}.json"
+                )
+                rows = _write_piece(batches, target, piece_bytes)
                 if not rows:
                     target.unlink()
                     break
-                made.append((target, rows))
+                pieces.append((target, rows))
                 counted += rows
             if lines.read(1):
-                raise broken(pack.object.key)
+                raise wrong_content(file.object.key)
     except (EOFError, zlib.error, gzip.BadGzipFile):
-        raise broken(pack.object.key) from None
-    if counted != sum(each.rows_kept for each in pack.taken):
-        raise broken(pack.object.key)
-    return made
+        raise wrong_content(file.object.key) from None
+    if counted != sum(each.rows_kept for each in file.served_members):
+        raise wrong_content(file.object.key)
+    return pieces
 
 
-def _kept(pack: Pack, lines: gzip.GzipFile) -> Iterator[tuple[bytes, int]]:
-    """Stretches of lines that are taken, with their rows."""
+def _served_lines(file: CompactedFile, lines: gzip.GzipFile) -> Iterator[tuple[bytes, int]]:
+    """Batches of lines of the served members, with their numbers of rows."""
     batch: list[bytes] = []
-    for member in pack.members:
+    for member in file.members:
         found = [lines.readline() for _ in range(member.rows_kept)]
         if not all(found):
-            raise broken(pack.object.key)
-        if member.object.key in pack.wanted:
+            raise wrong_content(file.object.key)
+        if member.object.key in file.served:
             batch += found
         if len(batch) >= 1000:
             yield b"".join(batch), len(batch)
@@ -221,12 +224,12 @@ def _kept(pack: Pack, lines: gzip.GzipFile) -> Iterator[tuple[bytes, int]]:
         yield b"".join(batch), len(batch)
 
 
-def _write_piece(kept: Iterator[tuple[bytes, int]], path: Path, most: int) -> int:
+def _write_piece(batches: Iterator[tuple[bytes, int]], path: Path, max_bytes: int) -> int:
     rows = size = 0
     with path.open("wb") as file:
-        for data, count in kept:
+        for data, count in batches:
             file.write(data)
             rows, size = rows + count, size + len(data)
-            if size >= most:
+            if size >= max_bytes:
                 break
     return rows
