@@ -1,4 +1,4 @@
-"""The rows of the bench that look beyond one load on one machine's disk."""
+"""The rows of the bench that go beyond one data set on the local disk: scale, S3, Redshift."""
 
 from __future__ import annotations
 
@@ -8,24 +8,20 @@ import os
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import bench_s3
+from bench_runs import HERE, Bench, Measured, Row, medians, timed, walls_and_peaks
 
-if TYPE_CHECKING:
-    from bench import Bench, Measured, Row
-
-HERE = Path(__file__).parent
 TESTS = HERE.parent / "tests"
-#: What DuckDB may use in the row of many events, and what the process may take beside.
-LIMIT_MIB, BESIDE_MIB = 2048, 512
+#: What DuckDB may use in the row ``scale``, and what the process may use on top.
+LIMIT_MIB, PROCESS_MIB = 2048, 512
 MANIFEST_MIB = 256
 MANIFEST_OBJECTS = 100_000
-#: Milliseconds by which the far S3 answers later.
-LATE = 10
-#: DuckDB's own reader over a list of files, as anybody would write it.
+#: Milliseconds that each answer of the far S3 is delayed.
+DELAY_MS = 10
+#: DuckDB's own reader over a list of files, as anyone would write it.
 OWN_READER = """
 import sys, duckdb
 from pathlib import Path
@@ -35,32 +31,17 @@ connection.execute("CREATE TABLE songs AS SELECT * FROM read_json(?)", [files])
 """
 
 
-def rows(bench: Bench, make: type[Row]) -> dict[str, Callable[[], list[Row]]]:
-    """Measures each of these rows."""
-    return {
-        "history": lambda: [history(bench, make)],
-        "scale": lambda: scale(bench, make),
-        "objects": lambda: [objects(bench, make)],
-        "s3": lambda: [s3(bench, make, "s3", 0)],
-        "s3-far": lambda: [s3(bench, make, "s3-far", LATE)],
-        "s3-compacted": lambda: [s3_compacted(bench, make)],
-        "help": lambda: [start(bench, make)],
-        "statements": lambda: [statements(make)],
-        "manifest": lambda: manifest(bench, make),
-    }
-
-
 # More data --------------------------------------------------------------------------------
 
 
 def large(bench: Bench) -> Path:
-    """``times`` the events, a day as large as in the other rows."""
+    """``times`` the events, in days as large as those of the other rows."""
     times = bench.times
     return bench.data("large", bench.events * times, bench.songs, days=30 * times)
 
 
 def linked(bench: Bench, data: Path, name: str, files: list[Path]) -> Path:
-    """A source of some log files of ``data`` and all its songs; costs no disk."""
+    """Hard links to some log files of ``data`` and all its songs."""
     place = bench.folder / name
     for path in [*files, *(data / "song_data").rglob("*.json")]:
         target = place / path.relative_to(data)
@@ -70,75 +51,70 @@ def linked(bench: Bench, data: Path, name: str, files: list[Path]) -> Path:
     return place
 
 
-def history(bench: Bench, make: type[Row]) -> Row:
+def history(bench: Bench) -> Row:
     """The same day onto ``times`` the history, and onto the history."""
     data = large(bench)
     logs = sorted((data / "log_data").rglob("*.json"))
     sources = {}
     for name, files in (("long", logs[:-1]), ("short", logs[-30:-1])):
         sources[name] = linked(bench, data, name, files)
-        bench.fresh(f"{name}.duckdb")
-        bench.timed(bench.load(sources[name], f"{name}.duckdb"))
+        timed(bench.fresh_load(sources[name], f"{name}.duckdb"))
         linked(bench, data, name, logs[-1:])
 
     def delta(name: str) -> list[str]:
-        bench.fresh("delta.duckdb")
+        bench.remove("delta.duckdb")
         bench.copy(f"{name}.duckdb", "delta.duckdb")
         return bench.load(sources[name], "delta.duckdb")
 
-    found = bench.pairs(lambda: delta("long"), lambda: delta("short"))
     what = f"one day onto {bench.times} times the history"
-    return make("history", what, 1.5, *found)
+    pairs = bench.pairs(lambda: delta("long"), lambda: delta("short"))
+    return Row("history", what, 1.5, *pairs)
 
 
-def scale(bench: Bench, make: type[Row]) -> list[Row]:
+def scale(bench: Bench) -> list[Row]:
     """Time per event and peak memory of ``times`` the events, in 2 GiB."""
-    data, usual = large(bench), bench.data("full", bench.events, bench.songs)
+    data, usual = large(bench), bench.clean()
     limit = ("--memory-limit", f"{LIMIT_MIB}MiB")
 
     def load(source: Path) -> list[str]:
-        bench.fresh("scale.duckdb")
-        return bench.load(source, "scale.duckdb", *limit)
+        return bench.fresh_load(source, "scale.duckdb", *limit)
 
-    rounds = min(bench.rounds, 3)
-    found: list[tuple[Measured, Measured]] = [
-        (bench.timed(load(data)), bench.timed(load(usual))) for _ in range(rounds)
-    ]
-    bench.fresh("scale.duckdb")
-    ratio = statistics.median(a.wall / (bench.times * b.wall) for a, b in found)
-    walls = tuple(statistics.median(pair[i].wall for pair in found) for i in (0, 1))
-    peaks = tuple(statistics.median(pair[i].peak for pair in found) for i in (0, 1))
-    most = LIMIT_MIB + BESIDE_MIB
+    runs = [(timed(load(data)), timed(load(usual))) for _ in range(min(bench.rounds, 3))]
+    bench.remove("scale.duckdb")
+    ratio = statistics.median(a.wall / (bench.times * b.wall) for a, b in runs)
+    walls, peaks = walls_and_peaks(runs)
+    allowed = LIMIT_MIB + PROCESS_MIB
     what = f"{bench.times} times the events"
+    memory = f"{what}, peak to {allowed} MiB"
     return [
-        make("scale", f"{what}, time per event", 1.15, ratio, walls, peaks),  # type: ignore[arg-type]
-        make("scale-memory", f"{what}, peak to {most} MiB", 1.0, peaks[0] / most, walls, peaks),  # type: ignore[arg-type]
+        Row("scale", f"{what}, time per event", 1.15, ratio, walls, peaks),
+        Row("scale-memory", memory, 1.0, peaks[0] / allowed, walls, peaks),
     ]
 
 
-def objects(bench: Bench, make: type[Row]) -> Row:
+def objects(bench: Bench) -> Row:
     """One-object files alone, to DuckDB's own read_json over the list."""
-    songs = bench.data("full", bench.events, bench.songs) / "song_data"
+    songs = bench.clean() / "song_data"
 
     def ours() -> list[str]:
         bench.empty("songs.duckdb")
         return bench.songs_alone(str(songs), "songs.duckdb", "load", "--quiet")
 
     def theirs() -> list[str]:
-        bench.fresh("own.duckdb")
+        bench.remove("own.duckdb")
         return [sys.executable, "-c", OWN_READER, str(songs), str(bench.folder / "own.duckdb")]
 
-    return make("objects", "one-object files, to read_json", 0.1, *bench.pairs(ours, theirs))
+    return Row("objects", "one-object files, to read_json", 0.1, *bench.pairs(ours, theirs))
 
 
 # S3 ---------------------------------------------------------------------------------------
 
 
 @contextlib.contextmanager
-def served(folder: Path, late: int) -> Iterator[str]:
-    """The endpoint of a server that holds the files of a folder."""
+def served(folder: Path, delay_ms: int) -> Iterator[str]:
+    """The endpoint of an S3 server with the files of a folder."""
     os.environ.update(bench_s3.ENVIRONMENT)
-    command = [sys.executable, str(HERE / "bench_s3.py"), "serve", str(folder), str(late)]
+    command = [sys.executable, str(HERE / "bench_s3.py"), "serve", str(folder), str(delay_ms)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
         assert server.stdout is not None
         try:
@@ -147,79 +123,81 @@ def served(folder: Path, late: int) -> Iterator[str]:
             server.kill()
 
 
+def s3(bench: Bench) -> Row:
+    return _small_objects(bench, "s3", "S3 objects, to boto3 one by one", 0)
+
+
+def s3_far(bench: Bench) -> Row:
+    what = f"S3 objects, to boto3 one by one, {DELAY_MS} ms away"
+    return _small_objects(bench, "s3-far", what, DELAY_MS)
+
+
+def _small_objects(bench: Bench, name: str, what: str, delay_ms: int) -> Row:
+    """Small objects into DuckDB, to reading them one by one with boto3."""
+    with served(_songs_only(bench), delay_ms) as endpoint:
+
+        def ours() -> list[str]:
+            bench.empty("s3.duckdb")
+            return _remote(bench, endpoint, "s3.duckdb")
+
+        return Row(name, what, 0.3, *bench.pairs(ours, lambda: _one_by_one(endpoint)))
+
+
+def s3_compacted(bench: Bench) -> Row:
+    """The same objects once they are compacted, to reading them one by one."""
+    with served(_songs_only(bench), 0) as endpoint:
+        bench.remove("compacted.duckdb", "s3.duckdb")
+        into = f"s3://{bench_s3.BUCKET}/compacted/"
+        compact = ("compact", "songs", "--quiet", "--into", into)
+        timed(_remote(bench, endpoint, "compacted.duckdb", *compact))
+
+        def ours() -> list[str]:
+            bench.remove("s3.duckdb")
+            bench.copy("compacted.duckdb", "s3.duckdb")
+            return _remote(bench, endpoint, "s3.duckdb")
+
+        pairs = bench.pairs(ours, lambda: _one_by_one(endpoint))
+    return Row("s3-compacted", "the same, compacted before", 0.3, *pairs)
+
+
 def _remote(bench: Bench, endpoint: str, database: str, *command: str) -> list[str]:
     place = f"s3://{bench_s3.BUCKET}/song_data/"
     where = ("--aws-endpoint-url", endpoint, "--aws-region", "us-east-1")
     return bench.songs_alone(place, database, *(command or ("load", "--quiet")), *where)
 
 
-def s3(bench: Bench, make: type[Row], name: str, late: int) -> Row:
-    """Small objects into DuckDB, to reading them one by one with boto3."""
-    data = bench.data("full", bench.events, bench.songs)
-    with served(_songs_only(bench, data), late) as endpoint:
-
-        def ours() -> list[str]:
-            bench.empty("s3.duckdb")
-            return _remote(bench, endpoint, "s3.duckdb")
-
-        def theirs() -> list[str]:
-            return [sys.executable, str(HERE / "bench_s3.py"), "read", endpoint]
-
-        found = bench.pairs(ours, theirs)
-    what = "S3 objects, to boto3 one by one"
-    return make(name, what if not late else f"{what}, {late} ms away", 0.3, *found)
+def _one_by_one(endpoint: str) -> list[str]:
+    return [sys.executable, str(HERE / "bench_s3.py"), "read", endpoint]
 
 
-def s3_compacted(bench: Bench, make: type[Row]) -> Row:
-    """The same objects once they are compacted, to reading them one by one."""
-    data = bench.data("full", bench.events, bench.songs)
-    with served(_songs_only(bench, data), 0) as endpoint:
-        bench.fresh("compacted.duckdb", "s3.duckdb")
-        into = f"s3://{bench_s3.BUCKET}/compacted/"
-        compact = ("compact", "songs", "--quiet", "--into", into)
-        bench.timed(_remote(bench, endpoint, "compacted.duckdb", *compact))
-
-        def ours() -> list[str]:
-            bench.fresh("s3.duckdb")
-            bench.copy("compacted.duckdb", "s3.duckdb")
-            return _remote(bench, endpoint, "s3.duckdb")
-
-        def theirs() -> list[str]:
-            return [sys.executable, str(HERE / "bench_s3.py"), "read", endpoint]
-
-        found = bench.pairs(ours, theirs)
-    return make("s3-compacted", "the same, compacted before", 0.3, *found)
-
-
-def _songs_only(bench: Bench, data: Path) -> Path:
-    return linked(bench, data, "songs-only", [])
+def _songs_only(bench: Bench) -> Path:
+    return linked(bench, bench.clean(), "songs-only", [])
 
 
 # Start and Redshift -----------------------------------------------------------------------
 
 
-def start(bench: Bench, make: type[Row]) -> Row:
-    """`sparkify --help`, to `python -c pass`."""
-    found = bench.pairs(
+def start(bench: Bench) -> Row:
+    pairs = bench.pairs(
         lambda: [sys.executable, "-m", "sparkify_dwh", "--help"],
         lambda: [sys.executable, "-c", "pass"],
     )
-    return make("help", "sparkify --help, to python -c pass", 10.0, *found)
+    return Row("help", "sparkify --help, to python -c pass", 10.0, *pairs)
 
 
-def statements(make: type[Row]) -> Row:
-    """Statements that a load of many objects sends to the stand-in, to those of one of few."""
-    # In a process of its own: what this one takes would count as the peak of those it starts.
-    told = subprocess.run(
+def statements(_: Bench) -> Row:
+    """Statements that a load of 300 objects sends to the stand-in, to those of a load of 3."""
+    # In its own process: a child starts with its parent's peak memory.
+    printed = subprocess.run(
         [sys.executable, __file__], stdout=subprocess.PIPE, text=True, check=True
     ).stdout.split()
-    many, few = map(int, told[-2:])
+    many, few = map(int, printed[-2:])
     what = f"Redshift: {many} statements, of 300 objects to 3"
-    return make("statements", what, 1.0, many / few, (0.0, 0.0), (0.0, 0.0))
+    return Row("statements", what, 1.0, many / few, (0.0, 0.0), (0.0, 0.0))
 
 
 def count_statements() -> None:
-    """Prints the statements of a load of 300 objects, and of one of 3."""
+    """Prints how many statements a load of 300 objects sends, then a load of 3."""
     sys.path.insert(0, str(TESTS))
     os.environ.update(bench_s3.ENVIRONMENT)
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
@@ -237,41 +215,35 @@ def count_statements() -> None:
     with Standin(client) as standin:
         os.environ["SSL_CERT_FILE"] = str(standin.ca_file)
         server = S3Server(endpoint, client)
-        made = OnRedshift(standin.database("SNAPSHOT"), Source(server))
+        warehouse = OnRedshift(standin.database("SNAPSHOT"), Source(server))
         for number in (300, 3):
-            made.empty()
-            made.use(Source(server))
+            warehouse.empty()
+            warehouse.use(Source(server))
             for n in range(number):
-                made.source.put("songs", f"{n}.json", song(song_id=f"SO{n}") * (n % 3 + 1))
-            made.load()
-            sys.stdout.write(f"{len(made.database.statements)}\n")
-        made.close()
+                warehouse.source.put("songs", f"{n}.json", song(song_id=f"SO{n}") * (n % 3 + 1))
+            warehouse.load()
+            sys.stdout.write(f"{len(warehouse.database.statements)}\n")
+        warehouse.close()
     moto.stop()
 
 
-def manifest(bench: Bench, make: type[Row]) -> list[Row]:
+def manifest(bench: Bench) -> list[Row]:
     """Client work for a manifest: memory, and time to that of a quarter."""
 
-    def client(count: int) -> list[str]:
-        return [sys.executable, str(TESTS / "support" / "manifest_work.py"), str(count)]
+    def client(count: int) -> Measured:
+        return timed([sys.executable, str(TESTS / "support" / "manifest_work.py"), str(count)])
 
-    objects = min(MANIFEST_OBJECTS, 100 * bench.songs)
-    many, few, none = ([], [], [])  # type: tuple[list[Measured], list[Measured], list[Measured]]
-    for _ in range(bench.rounds):
-        many.append(bench.timed(client(objects)))
-        few.append(bench.timed(client(objects // 4)))
-        none.append(bench.timed(client(1)))
-    cpu = [statistics.median(m.cpu for m in some) for some in (many, few, none)]
-    walls = tuple(statistics.median(m.wall for m in some) for some in (many, few))
-    peaks = tuple(statistics.median(m.peak for m in some) for some in (many, few))
-    # Less what starting takes.
-    linear = (cpu[0] - cpu[2]) / max(4 * (cpu[1] - cpu[2]), 0.01)
-    what = f"manifest of {objects:,} objects"
+    count = min(MANIFEST_OBJECTS, 100 * bench.songs)
+    runs = [(client(count), client(count // 4)) for _ in range(bench.rounds)]
+    start = statistics.median(client(1).cpu for _ in range(bench.rounds))
+    many, few = medians(runs, lambda m: m.cpu)
+    walls, peaks = walls_and_peaks(runs)
+    linear = (many - start) / max(4 * (few - start), 0.01)
+    what = f"manifest of {count:,} objects"
+    memory = f"{what}, to {MANIFEST_MIB} MiB"
     return [
-        make(
-            "manifest", f"{what}, to {MANIFEST_MIB} MiB", 1.0, peaks[0] / MANIFEST_MIB, walls, peaks
-        ),  # type: ignore[arg-type]
-        make("manifest-time", f"{what}, to four of a quarter", 1.25, linear, walls, peaks),  # type: ignore[arg-type]
+        Row("manifest", memory, 1.0, peaks[0] / MANIFEST_MIB, walls, peaks),
+        Row("manifest-time", f"{what}, to four of a quarter", 1.25, linear, walls, peaks),
     ]
 
 
