@@ -29,7 +29,8 @@ from .inspection.profile.results import SourceProfile as SourceProfile
 from .inspection.profile.results import Suggestion as Suggestion
 from .inspection.profile.results import Together as Together
 from .inspection.report.writing import Report as Report
-from .jobs.compact import Compaction as Compaction
+from .inspection.runs import RunDetail as RunDetail
+from .jobs.compact_result import Compaction as Compaction
 from .jobs.erase import Erasure as Erasure
 from .jobs.load.plan import Plan as Plan
 from .jobs.load.result import Run as Run

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
@@ -18,11 +19,11 @@ from .core.table import Table
 from .dialects import load_engine
 from .dialects.base import Engine
 from .inspection.checks import CheckResult
-from .jobs import migrate
-from .jobs.load import run as loading
-from .jobs.load.plan import Plan
+from .jobs.load.plan import Plan, plan
 from .jobs.load.result import Run
+from .jobs.load.run import load
 from .jobs.migrate import SchemaStatus
+from .jobs.schema_gate import SchemaGate
 from .models.declare import Declarations
 from .models.extensions import declared
 
@@ -30,7 +31,8 @@ if TYPE_CHECKING:
     from .inspection.freshness import SourceCheck
     from .inspection.profile.results import Profile
     from .inspection.report.writing import Report
-    from .jobs.compact import Compaction
+    from .inspection.runs import RunDetail
+    from .jobs.compact_result import Compaction
     from .jobs.downgrade_losses import Loss
     from .jobs.erase import Erasure
     from .jobs.prune import Pruning
@@ -61,9 +63,10 @@ class Warehouse:
         self.declarations = declarations or declared(self.settings)
         self.observer = observer
         self._tell: Callable[[str], None] = log.info
+        self._gate = SchemaGate(self.settings, self.declarations, lambda text: self._tell(text))
 
     def __repr__(self) -> str:
-        return f"Warehouse({self.settings.shown()['database_url']!r})"
+        return f"Warehouse({self.settings.masked()['database_url']!r})"
 
     def _engine(self) -> Engine:
         engine = load_engine(self.settings)
@@ -86,10 +89,11 @@ class Warehouse:
         :raises UsageError: when there is no such revision.
         :raises DatabaseError: when the database cannot be opened or is held by another.
         """
-        config = migrate.alembic_config(self.settings, self.declarations)
+        from .jobs import migrate
+
         with self._engine().session() as connection:
-            migrate.upgrade(connection, config, to)
-            return migrate.status(connection, config)
+            migrate.upgrade(connection, self._gate.config, to)
+            return migrate.status(connection, self._gate.config)
 
     def migration_losses(self, to: str) -> list[Loss]:
         """The tables and columns with rows that migrating to a revision would drop.
@@ -102,32 +106,24 @@ class Warehouse:
         engine = self._engine()
         if not engine.exists():
             return []
-        config = migrate.alembic_config(self.settings, self.declarations)
         with engine.session(read_only=True) as connection:
-            return losses(connection, config, to)
+            return losses(connection, self._gate.config, to)
 
     def schema_status(self) -> SchemaStatus:
         """Which schema version the database has; creates nothing.
 
         :raises DatabaseError: when the database cannot be opened or reached.
         """
-        config = migrate.alembic_config(self.settings, self.declarations)
-        engine = self._engine()
-        if not engine.exists():
-            from alembic.script import ScriptDirectory
-
-            heads = tuple(sorted(ScriptDirectory.from_config(config).get_heads()))
-            return SchemaStatus((), heads, "missing")
-        with engine.session(read_only=True) as connection:
-            return migrate.status(connection, config)
+        return self._gate.status(self._engine())
 
     def migration_sql(self, to: str = "heads") -> str:
         """The SQL of migrating an empty database to a revision; connects to none.
 
         :raises UsageError: when there is no such revision.
         """
-        config = migrate.alembic_config(self.settings, self.declarations)
-        return migrate.migration_sql(config, to)
+        from .jobs import migrate
+
+        return migrate.migration_sql(self._gate.config, to)
 
     # Loading ------------------------------------------------------------------------------
 
@@ -141,41 +137,18 @@ class Warehouse:
         :raises DatabaseError: when the database, its lock or its schema version stands in the way.
         """
         engine = self._engine()
-        if dry_run and engine.embedded and self._is_missing(engine):
+        if dry_run and engine.embedded and self._gate.is_missing(engine):
             engine = engine.aside()
-        return loading.Loading(
+        return load(
             engine,
             self.declarations,
             self.settings,
-            ready=lambda connection: self._ready(engine, connection),
+            prepare=partial(self._gate.prepare, engine),
             reload=all,
             dry_run=dry_run,
             tell=self._tell,
             observer=self.observer,
-        ).run()
-
-    def _is_missing(self, engine: Engine) -> bool:
-        if not engine.exists():
-            return True
-        with engine.session(read_only=True) as connection:
-            if migrate.is_current(connection, self.declarations):
-                return False
-            config = migrate.alembic_config(self.settings, self.declarations)
-            return migrate.status(connection, config).state == "missing"
-
-    def _ready(self, engine: Engine, connection: sa.Connection) -> None:
-        """Migrates a new embedded database; refuses any other that is not current."""
-        if migrate.is_current(connection, self.declarations):
-            return
-        config = migrate.alembic_config(self.settings, self.declarations)
-        found = migrate.status(connection, config)
-        connection.rollback()
-        if found.state == "missing" and engine.embedded:
-            self._tell("new database: migrating it first")
-            migrate.upgrade(connection, config, "heads")
-            found = migrate.status(connection, config)
-            connection.rollback()
-        migrate.require_current(found)
+        )
 
     def compact(
         self,
@@ -201,21 +174,15 @@ class Warehouse:
         :raises SourceError: when an object cannot be read or written.
         :raises DatabaseError: when the ledger cannot be read or written.
         """
-        from .jobs.compact import Compacting
+        from .jobs.compact import compact
 
         engine = self._engine()
-        return Compacting(
-            engine,
-            self.declarations,
-            self.settings,
-            ready=lambda connection: self._ready(engine, connection),
-            source=source,
-            into=into,
+        return compact(
+            *(engine, self.declarations, partial(self._gate.prepare, engine), source, into),
             slices=slices,
             reload=all,
             dry_run=dry_run,
-            tell=self._tell,
-        ).run()
+        )
 
     def plan(self, engine: str | None = None, *, all: bool = False) -> Plan:
         """The statements of the next load; creates nothing and records nothing.
@@ -223,9 +190,7 @@ class Warehouse:
         :param engine: plan for this engine with an empty ledger, without connecting or listing.
         :raises UsageError: when there is no such engine.
         """
-        from .jobs.load import plan
-
-        return plan.plan(self.settings, self.declarations, engine, reload=all)
+        return plan(self.settings, self.declarations, self._gate, engine, reload=all)
 
     # Looking at files ---------------------------------------------------------------------
 
@@ -264,7 +229,7 @@ class Warehouse:
             self._reader(),
             self.declarations,
             user,
-            ready=self._require_current,
+            ready=self._gate.require_current,
             dry_run=dry_run,
         ).run()
 
@@ -282,7 +247,7 @@ class Warehouse:
         from .jobs.prune import cutoff, prune
 
         return prune(
-            self._reader(), cutoff(days, before), ready=self._require_current, dry_run=dry_run
+            self._reader(), cutoff(days, before), ready=self._gate.require_current, dry_run=dry_run
         )
 
     def check_sources(self, max_age: float = 0.0) -> SourceCheck:
@@ -295,15 +260,8 @@ class Warehouse:
         from .inspection.freshness import check_sources
 
         return check_sources(
-            self._reader(), self.declarations, ready=self._require_current, max_age=max_age
+            self._reader(), self.declarations, ready=self._gate.require_current, max_age=max_age
         )
-
-    def _require_current(self, connection: sa.Connection) -> None:
-        if migrate.is_current(connection, self.declarations):
-            return
-        config = migrate.alembic_config(self.settings, self.declarations)
-        migrate.require_current(migrate.status(connection, config))
-        connection.rollback()
 
     # Reading ------------------------------------------------------------------------------
 
@@ -318,20 +276,28 @@ class Warehouse:
 
         return query.query(self._reader(), sql, limit)
 
-    def runs(self, run_id: str | None = None) -> Any:
-        """The run log, newest first: a table.
+    def runs(self) -> Table:
+        """The run log, newest first.
 
-        :param run_id: of this run everything: a dictionary of tables, ``events``, ``files``,
-            ``steps``, ``books`` and ``rules``.
+        :raises DatabaseError: when there is no warehouse yet.
+        """
+        from .inspection import runs
+
+        with self._reading() as engine:
+            return runs.runs(engine)
+
+    def run(self, run_id: str) -> RunDetail:
+        """Everything on record about one run.
+
         :raises UsageError: when no run has this id.
         :raises DatabaseError: when there is no warehouse yet.
         """
         from .inspection import runs
 
         with self._reading() as engine:
-            return runs.runs(engine) if run_id is None else runs.run_detail(engine, run_id)
+            return runs.run_detail(engine, run_id)
 
-    def rejects(self, run: str | None = None, *, locate: bool = False) -> Table:
+    def rejects(self, run_id: str | None = None, *, locate: bool = False) -> Table:
         """Refused rows: of one run, or of the newest run of each object.
 
         :param locate: finds objects and lines where the engine did not tell them, by reading the
@@ -346,7 +312,7 @@ class Warehouse:
         from .inspection import rejects
 
         with self._reading() as engine:
-            return rejects.rejects(engine, self.declarations, run, find=locate)
+            return rejects.rejects(engine, self.declarations, run_id, locate=locate)
 
     def check(self) -> CheckResult:
         """Keys, foreign keys and declared checks of the whole star; a failed one raises nothing.
@@ -374,7 +340,7 @@ class Warehouse:
 
         place = None if path is None else writable(path)
         with self._reading() as engine:
-            made = report(engine, self.declarations, self._require_current)
+            made = report(engine, self.declarations, self._gate.require_current)
         if place is not None:
             made.write(place)
         return made
@@ -400,20 +366,19 @@ class Warehouse:
             raise
         except DatabaseError as error:
             try:
-                found = self.schema_status()
+                with engine.session(read_only=True) as connection:
+                    self._gate.require_current(connection)
+            except SchemaVersionError as version_error:
+                raise version_error from error
             except DatabaseError:
-                raise error from error.__cause__
-            try:
-                migrate.require_current(found)
-            except SchemaVersionError as told:
-                raise told from error
+                pass
             raise
 
     def _reader(self) -> Engine:
         engine = self._engine()
         if not engine.exists():
             raise DatabaseError(
-                f"there is no warehouse at {self.settings.shown()['database_url']}",
+                f"there is no warehouse at {self.settings.masked()['database_url']}",
                 "run: sparkify load",
             )
         return engine

@@ -14,7 +14,7 @@ from ..models.extensions import locations
 from ..steps import ledger
 from ..steps.executor import Executor
 from ..storage.listing import list_sources
-from ..storage.objects import Listing, Object, is_loaded, root_of
+from ..storage.objects import Listing, Object, folder_key, is_loaded
 from ..storage.s3 import SCHEME
 
 State = Literal["never loaded", "changed", "gone"]
@@ -115,7 +115,7 @@ def check_sources(
         for source in declarations.sources:
             if source.name in places:
                 place, listing = places[source.name], listings[source.name]
-                known = ledger.ledger(ex, source)
+                known = ledger.loaded_objects(ex, source)
                 states.append(_state(source.name, place, listing, known, now, max_age))
     return SourceCheck(states, max_age)
 
@@ -158,7 +158,7 @@ def _state(
 
 def _gone(place: str, objects: Iterable[Object], known: Iterable[str]) -> set[str]:
     """Keys of the ledger that belong to this place and are not in it; others were elsewhere."""
-    root = place if place.startswith(SCHEME) else root_of(place)
+    root = place if place.startswith(SCHEME) else folder_key(place)
     below = root if root.endswith("/") else root + "/"
     there = {each.key for each in objects}
     return {key for key in known if (key == root or key.startswith(below)) and key not in there}

@@ -19,16 +19,16 @@ from ..models.expressions import same
 from ..steps import locate
 from ..steps.executor import Executor
 from ..steps.ledger import FILE, REJECTED, RUN
-from ..steps.locate import Place, Texts
+from ..steps.locate import RecordPlace, Texts
 from ..steps.quarantine import shown_raw
 from ..storage import listing
 from ..storage.objects import Object
-from ..storage.s3 import SCHEME, Bucketeer
+from ..storage.s3 import S3, SCHEME
 from .in_star import in_star
 
 
 def rejects(
-    engine: Engine, declarations: Declarations, run_id: str | None, *, find: bool = False
+    engine: Engine, declarations: Declarations, run_id: str | None, *, locate: bool = False
 ) -> Table:
     """See ``Warehouse.rejects``."""
     columns = [c for c in REJECTED.c if c.name != "position"]
@@ -48,7 +48,7 @@ def rejects(
         sources, targets = declarations.sources, declarations.targets
         try:
             held = in_star(Executor(connection), engine, sources, targets, rows)
-            if find:
+            if locate:
                 rows = located(engine, connection, sources, rows)
         finally:
             engine.close()
@@ -114,7 +114,7 @@ def located(
     names = list(rows[0]._mapping) if rows else []
     for (run, name), wanted in lost.items():
         objects = _objects(engine.settings, connection, by_name[name], run)
-        fetched = _fetched(Bucketeer(engine.settings), objects, engine.scratch)
+        fetched = _fetched(S3(engine.settings), objects, engine.scratch)
         for identity, place in locate.find(fetched, by_name[name], set(wanted)):
             if place.rule is None and wanted[identity]:
                 number = wanted[identity].pop(0)
@@ -122,7 +122,7 @@ def located(
     return found
 
 
-def _placed(names: Sequence[str], row: tuple[Any, ...], place: Place) -> tuple[Any, ...]:
+def _placed(names: Sequence[str], row: tuple[Any, ...], place: RecordPlace) -> tuple[Any, ...]:
     given = {
         "key": place.key,
         "line": place.line,
@@ -160,7 +160,7 @@ def _objects(
     return [each for each in listed if each.key.startswith(SCHEME)]
 
 
-def _fetched(s3: Bucketeer, objects: Sequence[Object], folder: Path) -> Iterator[Object]:
+def _fetched(s3: S3, objects: Sequence[Object], folder: Path) -> Iterator[Object]:
     for found in s3.fetch(objects, folder) if objects else ():
         if not isinstance(found, str):
             yield found

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..core.errors import UsageError
-from ..core.table import Table
+from ..core.table import Table, html_table
 from ..dialects.base import Engine
 from ..models.audit import LOADED, NOTHING_NEW, REFUSED, STARTED
 from ..steps import ledger
-from ..steps import ledger as runlog
 from ..steps.ledger import BOOK, FILE, RESULT, RUN, STEP
 
 #: Exit codes of runs that an earlier version of the library wrote down without them.
@@ -72,13 +72,16 @@ def run_log(engine: Engine, connection: sa.Connection, limit: int | None = None)
         .limit(limit)
     )
     found = connection.execute(statement).all()
-    alive = {r.run_id for r in ledger.open_runs(connection) if r.alive and not engine.embedded}
+    working = {
+        run.run_id
+        for run in ledger.open_runs(connection)
+        if ledger.is_at_work(run, embedded=engine.embedded)
+    }
     now = ledger.utc_now()
     rows = []
     for row in found:
-        working = row.run_id in alive or row.run_id in runlog.ACTIVE
         values: dict[str, Any] = dict(row._mapping)
-        values["event"] = row.event or ("running" if working else "died")
+        values["event"] = row.event or ("running" if row.run_id in working else "died")
         values["seconds"] = (row.ended - row.started).total_seconds() if row.ended else None
         values["age_seconds"] = (now - (row.ended or row.started)).total_seconds()
         if row.exit_code is None:
@@ -131,18 +134,48 @@ def runs(engine: Engine) -> Table:
         return run_log(engine, connection)
 
 
-def run_detail(engine: Engine, run_id: str) -> dict[str, Table]:
-    """Events, files, steps, books and rule values of one run.
+@dataclass(frozen=True)
+class RunDetail:
+    """Everything on record about one run, each part a table.
+
+    :param events: when it started and how it ended.
+    :param files: the objects it loaded, with their rows.
+    :param steps: rows and seconds of each step.
+    :param books: what became of the rows, by source and table.
+    :param rules: the measured value of every rule.
+    """
+
+    run_id: str
+    events: Table
+    files: Table
+    steps: Table
+    books: Table
+    rules: Table
+
+    def to_dict(self) -> dict[str, list[dict[str, Any]]]:
+        """The tables by name, as plain values, for ``--json``."""
+        return {name: getattr(self, name).records() for name in PARTS}
+
+    def _repr_html_(self) -> str:
+        parts = ((name, getattr(self, name)) for name in PARTS)
+        return "".join(html_table(part.columns, part.rows, name) for name, part in parts)
+
+
+#: Each part of a run with its table and order.
+PARTS = {
+    "events": (RUN, (RUN.c.at,)),
+    "files": (FILE, (FILE.c.source, FILE.c.key)),
+    "steps": (STEP, (STEP.c.position,)),
+    "books": (BOOK, (BOOK.c.target, BOOK.c.account)),
+    "rules": (RESULT, (RESULT.c.target, RESULT.c.rule)),
+}
+
+
+def run_detail(engine: Engine, run_id: str) -> RunDetail:
+    """See ``Warehouse.run``.
 
     :raises UsageError: when no run has this id.
     """
-    parts = {
-        "events": (RUN, (RUN.c.at,)),
-        "files": (FILE, (FILE.c.source, FILE.c.key)),
-        "steps": (STEP, (STEP.c.position,)),
-        "books": (BOOK, (BOOK.c.target, BOOK.c.account)),
-        "rules": (RESULT, (RESULT.c.target, RESULT.c.rule)),
-    }
     with engine.session(read_only=True) as connection:
         found = {
             name: _table(
@@ -151,8 +184,8 @@ def run_detail(engine: Engine, run_id: str) -> dict[str, Table]:
                 .where(table.c.run_id == run_id)
                 .order_by(*order),
             )
-            for name, (table, order) in parts.items()
+            for name, (table, order) in PARTS.items()
         }
     if not found["events"].rows:
         raise UsageError(f"there is no run {run_id}", "sparkify runs lists them")
-    return found
+    return RunDetail(run_id, **found)

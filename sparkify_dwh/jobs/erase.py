@@ -18,10 +18,10 @@ from ..core.table import html_table
 from ..core.version import __version__
 from ..dialects.base import Engine, Ready
 from ..models.declare import Declarations, Field, Source, Target
-from ..steps import erased_persons, ledger, star_checks
+from ..steps import erased_persons, star_checks
 from ..steps.executor import Executor
-from ..steps.ledger import ERASURE, ERASURE_COUNT, REJECTED, RUN, Loader
-from .locked_change import in_turn
+from ..steps.ledger import ERASURE, ERASURE_COUNT, REJECTED, RUN, RunIdentity
+from .under_lock import under_lock
 
 #: Refused records looked at, and blanked, at a time: each may have 64 KiB.
 PAGE = 500
@@ -103,15 +103,14 @@ class Erasing:
                 self.about[source] = self._id(person, spec)
         if not self.about:
             raise UsageError("no source declares a person", "declare Source(person=…)")
-        self.at = ledger.utc_now()
-        self.loader = Loader(ledger.new_run_id(self.at), engine.name)
+        self.identity = RunIdentity.new(engine.name)
         self._before: datetime | None = None
         self._removed: dict[str, int] = {}
         self._deleted: dict[sa.Table, int] = {}
 
     def _id(self, person: int | str, spec: Field) -> str:
         found = (
-            erased_persons.canonical(str(person), spec) if not isinstance(person, bool) else None
+            erased_persons.spelled_id(str(person), spec) if not isinstance(person, bool) else None
         )
         if found is None:
             wanted = "a whole number" if spec.kind == "integer" else "a text that is not blank"
@@ -124,10 +123,10 @@ class Erasing:
         :raises DatabaseError: when the database, its lock or its schema stands in the way.
         :raises CheckError: when rows of a table would point to rows that are gone.
         """
-        warnings = in_turn(self.engine, self.ready, self._erase, dry_run=self.dry_run)
+        warnings = under_lock(self.engine, self.ready, self._erase, dry_run=self.dry_run)
         return Erasure(
-            self.loader.run_id,
-            self.at,
+            self.identity.run_id,
+            self.identity.started_at,
             self.engine.name,
             self._removed,
             self._before,
@@ -232,14 +231,14 @@ class Erasing:
             )
 
     def _record(self, ex: Executor, salt: str, removed: dict[str, int]) -> None:
-        who = {name: getattr(self.loader, name) for name in ("host", "pid", "db_user", "engine")}
+        who = {name: getattr(self.identity, name) for name in ("host", "pid", "db_user", "engine")}
         ids = sorted(self._digests(salt))
         for number, digest in enumerate(ids):
             suffix = f".{number}" if number else ""
             ex.change(
                 sa.insert(ERASURE).values(
-                    erasure_id=self.loader.run_id + suffix,
-                    at=self.at,
+                    erasure_id=self.identity.run_id + suffix,
+                    at=self.identity.started_at,
                     digest=digest,
                     salt=salt,
                     version=__version__,
@@ -248,7 +247,7 @@ class Erasing:
                 step=_STEP,
             )
         rows = (
-            {"erasure_id": self.loader.run_id, "target": name, "rows": count}
+            {"erasure_id": self.identity.run_id, "target": name, "rows": count}
             for name, count in removed.items()
         )
         self.engine.fill(ex, ERASURE_COUNT, rows, step=_STEP, bounded=True)

@@ -118,6 +118,13 @@ def status(connection: sa.Connection, config: Config) -> SchemaStatus:
     return SchemaStatus(present, heads, state)
 
 
+def newest_revisions(config: Config) -> tuple[str, ...]:
+    """The revisions that an up-to-date database has."""
+    from alembic.script import ScriptDirectory
+
+    return tuple(sorted(ScriptDirectory.from_config(config).get_heads()))
+
+
 def require_current(found: SchemaStatus) -> None:
     """:raises SchemaVersionError: unless the database has this library's schema."""
     if found.state == "current":

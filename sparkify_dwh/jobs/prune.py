@@ -14,8 +14,8 @@ from ..dialects.base import Engine, Ready
 from ..models.audit import STARTED
 from ..steps import ledger
 from ..steps.executor import Executor, temporary
-from ..steps.ledger import ACTIVE, BOOK, FILE, REJECTED, RESULT, RUN, STEP
-from .locked_change import in_turn
+from ..steps.ledger import BOOK, FILE, REJECTED, RESULT, RUN, STEP
+from .under_lock import under_lock
 
 DAYS = 90
 _STEP = "prune"
@@ -84,11 +84,10 @@ def prune(engine: Engine, before: datetime, *, ready: Ready, dry_run: bool) -> P
     gone: dict[sa.Table, int] = {}
 
     def change(ex: Executor) -> dict[sa.Table, int]:
-        # Whoever holds the file of an embedded database knows that no other process is at work.
         working = {
             run.run_id
             for run in ledger.open_runs(ex.connection)
-            if run.run_id in ACTIVE or (run.alive and not engine.embedded)
+            if ledger.is_at_work(run, embedded=engine.embedded)
         }
         ex.create(old, step=_STEP)
         found = sa.select(RUN.c.run_id).where(
@@ -108,6 +107,6 @@ def prune(engine: Engine, before: datetime, *, ready: Ready, dry_run: bool) -> P
         )
         return gone
 
-    warnings = in_turn(engine, ready, change, dry_run=dry_run)
+    warnings = under_lock(engine, ready, change, dry_run=dry_run)
     removed = {str(table): rows for table, rows in gone.items()}
     return Pruning(before, counts["runs"], counts["kept"], removed, dry_run, warnings)

@@ -1,7 +1,7 @@
-"""Whom a record is about, and the persons who were erased: loads leave them out.
+"""The person that a record is about, and erased persons, whom loads leave out.
 
-Who was erased is known by a salted hash of the id only. A source declares the field that holds the
-id; without one its records are about nobody.
+An erased person is known only by a salted hash of the id. A source declares the field with the id;
+a source without one has no records about persons.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ _MOST_DIGITS = 18
 
 
 def id_field(source: Source) -> Field | None:
-    """The field of a source that tells whom a row is about."""
+    """The field of a source with the id of the person that a row is about."""
     return next((spec for spec in source.fields if spec.name == source.person), None)
 
 
-def canonical(text: str | None, spec: Field) -> str | None:
-    """A person's id in the one spelling that is hashed; None where the text is no id.
+def spelled_id(text: str | None, spec: Field) -> str | None:
+    """A person's id as it is spelled for hashing; None if the text is not an id.
 
-    A number may be spelled in every way that a load takes, and with blanks or a plus sign.
+    A number may have any spelling that a load accepts, and blanks or a plus sign.
     """
     text = (text or "").strip()
     if spec.kind != "integer":
@@ -49,7 +49,7 @@ def canonical(text: str | None, spec: Field) -> str | None:
 
 
 def digest(person: str, salt: str) -> str:
-    """What is kept of an erased person: SHA-256 of the salt, a colon and the id."""
+    """All that is kept of an erased person: SHA-256 of the salt, a colon and the id."""
     return hashlib.sha256(f"{salt}:{person}".encode()).hexdigest()
 
 
@@ -57,7 +57,7 @@ def digest(person: str, salt: str) -> str:
 
 
 def id_of(source: Source, rows: sa.FromClause) -> sa.ColumnElement[Any]:
-    """The id in a row of staged text, typed; NULL where it is none."""
+    """The typed id in a row of staged text; NULL if the text is not an id."""
     spec = id_field(source)
     assert spec is not None
     text = Clean(rows.c[spec.column], BLANKS)
@@ -65,9 +65,9 @@ def id_of(source: Source, rows: sa.FromClause) -> sa.ColumnElement[Any]:
 
 
 def leave_out(ex: Executor, source: Source, raw: sa.Table, erasures: int) -> int:
-    """Takes the rows of erased persons out of ``raw``; returns how many.
+    """Deletes the rows of erased persons from ``raw``; returns how many.
 
-    :param erasures: how many there were; 0: nothing is asked of the database.
+    :param erasures: how many are on record; with 0 no statement runs.
     """
     if id_field(source) is None:
         return 0
@@ -83,7 +83,7 @@ def _leave_out(ex: Executor, source: Source, raw: sa.Table) -> int:
     person = id_of(source, raw)
     gone = temporary(f"erased_{source.name}", sa.Column("person", person.type))
     ex.create(gone, **step)
-    # Distinct ones: a hash costs more than a look at a row.
+    # Distinct ids, since a hash costs more than reading a row.
     named = sa.select(person.label("person")).distinct().subquery("named")
     salt = sa.select(sa.func.max(ERASURE.c.salt)).scalar_subquery()
     hashed = Sha256(salt.concat(":").concat(sa.cast(named.c.person, sa.String(65535))))
@@ -98,7 +98,7 @@ def _leave_out(ex: Executor, source: Source, raw: sa.Table) -> int:
 def withhold(
     ex: Executor, sources: Sequence[Source], quarantine: Quarantine, erasures: int
 ) -> None:
-    """Lets the quarantine keep no text of records that are about an erased person."""
+    """Stops the quarantine from keeping the text of records about an erased person."""
     about = {source.name: source for source in sources if id_field(source) is not None}
     with ex.when(_WHEN, erasures) as wanted:
         if wanted and about:
@@ -122,16 +122,16 @@ def _names(about: dict[str, Source], wanted: Callable[[str], bool]) -> Callable[
 
 
 def named(raw: str, source: Source) -> Iterator[str]:
-    """The ids of all persons that a refused record is about, as far as its text tells.
+    """The ids of all persons that a refused record mentions, as far as they can be found.
 
-    It may be no JSON any more, or other JSON than expected: keys in other case, nested, given
-    twice, inside of a text, with other quotes or none, in UTF-16.
+    It may not be JSON, or not the expected JSON: keys in a different case, nested, repeated, inside
+    a text, with different quotes or none, in UTF-16.
     """
     spec = id_field(source)
     assert spec is not None
     texts = [salvaged(raw, source).get(spec.column), *_after_keys(raw, source, spec)]
     for text in texts:
-        if (person := canonical(text, spec)) is not None:
+        if (person := spelled_id(text, spec)) is not None:
             yield person
 
 
@@ -152,4 +152,4 @@ def _after_keys(raw: str, source: Source, spec: Field) -> Iterator[str]:
             continue
 
 
-__all__ = ["canonical", "digest", "id_field", "id_of", "leave_out", "named", "withhold"]
+__all__ = ["digest", "id_field", "id_of", "leave_out", "named", "spelled_id", "withhold"]

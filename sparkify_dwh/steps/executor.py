@@ -1,7 +1,7 @@
-"""The one place where statements run: by a connection, or into a plan.
+"""The one place where statements run: on a connection, or into a plan.
 
-Steps hand statements to an executor and get numbers or rows back. ``Planner`` takes the same calls
-and writes the statements down instead, so a plan is what a load runs.
+Steps pass statements to an executor and get counts or rows back. ``Planner`` accepts the same calls
+and records the statements instead, so a plan is exactly what a load runs.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ import sqlalchemy as sa
 from ..core.progress import SILENT, Fraction, Observer, unknown
 from ..core.run_context import STEP
 
+#: The step that finds out what is new; it changes nothing.
+DISCOVER = "discover"
+
 
 @dataclass
 class Step:
-    """What a step did: rows it touched and seconds it took."""
+    """A step's rows and seconds."""
 
     step: str
     target: str | None
@@ -29,17 +32,19 @@ class Step:
 
 
 class Executor:
-    """Runs statements on a connection and keeps the time of each step."""
+    """Runs statements on a connection and times each step."""
 
+    #: Whether statements are written down instead of run.
     planning = False
+    #: Whether every source counts as having new objects, as in a plan that lists none.
+    assumes_new = False
     observer: Observer = SILENT
     fraction: Fraction = staticmethod(unknown)
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection
         self.steps: dict[tuple[str, str | None], Step] = {}
-        #: Set while only the load's own tables are written, before its transaction begins.
-        self.commit_each = False
+        self._commit_each = False
 
     @contextmanager
     def timed(self, step: str, target: str | None) -> Iterator[Step]:
@@ -73,7 +78,7 @@ class Executor:
     ) -> int:
         """Runs a statement that changes rows; returns how many."""
         count = self._execute(statement, step, target, values).rowcount
-        if self.commit_each:
+        if self._commit_each:
             self.connection.commit()
         return max(count, 0)
 
@@ -87,14 +92,14 @@ class Executor:
     ) -> Sequence[sa.Row[Any]]:
         """Runs a query; returns its rows."""
         found = self._execute(statement, step, target, values).all()
-        if self.commit_each:
+        if self._commit_each:
             self.connection.commit()
         return found
 
     def numbers(
         self, statement: sa.Executable, *, step: str, target: str | None = None
     ) -> Mapping[str, int]:
-        """Runs a query of one row of counts; returns them by name, NULL as 0."""
+        """Runs a query that returns one row of counts; returns them by name, NULL as 0."""
         (row,) = self.rows(statement, step=step, target=target)
         return {name: int(value or 0) for name, value in row._mapping.items()}
 
@@ -103,12 +108,36 @@ class Executor:
         self.change(sa.schema.CreateTable(table), step=step, target=target)
 
     @contextmanager
+    def transaction(self, *, roll_back: bool = False) -> Iterator[None]:
+        """Commits what the block changes, or rolls it back when asked to or when it raises."""
+        with self.connection.begin() as transaction:
+            yield
+            if roll_back:
+                transaction.rollback()
+
+    def rollback(self) -> None:
+        """Ends a transaction that only read."""
+        self.connection.rollback()
+
+    @contextmanager
+    def committing_each(self) -> Iterator[None]:
+        """Commits each statement of the block on its own: they write the load's own tables only."""
+        self._commit_each = True
+        try:
+            yield
+        finally:
+            self._commit_each = False
+
+    def note(self, text: str) -> None:
+        """A line for the reader of a plan."""
+
+    @contextmanager
     def when(self, condition: str, holds: object) -> Iterator[bool]:
-        """The statements of the block run only where the condition holds."""
+        """Runs the statements of the block only if the condition holds."""
         yield bool(holds)
 
     def each(self, what: str, items: Iterable[Any]) -> Iterator[Any]:
-        """The statements of the loop are repeated for each item."""
+        """Repeats the statements of the loop for each item."""
         yield from items
 
 
@@ -118,5 +147,5 @@ def temporary(name: str, *columns: sa.Column[Any]) -> sa.Table:
 
 
 def copied(columns: Any) -> list[sa.Column[Any]]:
-    """Columns of the same names and types, without keys, comments or constraints."""
+    """Columns with the same names and types, without keys, comments or constraints."""
     return [sa.Column(c.name, c.type) for c in columns]

@@ -1,4 +1,4 @@
-"""The run log and the ledger: what is written about a load, and read back."""
+"""The run log and the ledger: what a load writes about itself and reads back."""
 
 from __future__ import annotations
 
@@ -36,29 +36,39 @@ MAX_REASON = 4096
 
 
 def utc_now() -> datetime:
-    """Now in UTC without a zone, as the database keeps it."""
+    """Now, in UTC without a zone, as the database stores it."""
     return datetime.now(UTC).replace(tzinfo=None)
 
 
 def utc(at: datetime) -> datetime:
-    """A moment in UTC without a zone; one that has none is taken for UTC."""
+    """A moment in UTC without a zone; a naive one is taken as UTC."""
     return at if at.tzinfo is None else at.astimezone(UTC).replace(tzinfo=None)
 
 
 def new_run_id(at: datetime) -> str:
-    """An id that sorts by time and is unique among loaders."""
+    """An id that sorts by time and is unique across loaders."""
     return f"{at:%Y%m%dT%H%M%S}{at.microsecond // 1000:03d}-{secrets.token_hex(3)}"
 
 
 @dataclass(frozen=True)
-class Loader:
-    """Who loads: written to every row of the run log."""
+class RunIdentity:
+    """Which run it is and who runs it, as written to every row of the run log.
+
+    :param started_at: UTC, without a zone.
+    """
 
     run_id: str
     engine: str
+    started_at: datetime
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
     db_user: str = field(default_factory=lambda: _os_user())
+
+    @classmethod
+    def new(cls, engine: str) -> RunIdentity:
+        """The identity of a run that starts now, in this process."""
+        at = utc_now()
+        return cls(new_run_id(at), engine, at)
 
     def event(
         self,
@@ -68,7 +78,7 @@ class Loader:
         error: str | None = None,
         exit_code: int | None = None,
     ) -> sa.Insert:
-        """Appends an event of this run to the run log."""
+        """The statement that appends an event of this run to the run log."""
         return sa.insert(RUN).values(
             run_id=self.run_id,
             event=event,
@@ -92,15 +102,15 @@ def _os_user() -> str:
 
 
 def cut(text: str, octets: int = MAX_REASON) -> str:
-    """A text of at most so many bytes, cut between characters."""
+    """A text cut to at most this many bytes, between characters."""
     return text.encode("utf-8", "backslashreplace")[:octets].decode("utf-8", "ignore")
 
 
-def ledger(ex: Executor, source: Source) -> dict[str, tuple[str, int]]:
-    """Version and size, by key, of every object of a source that is in the star.
+def loaded_objects(ex: Executor, source: Source) -> dict[str, tuple[str, int]]:
+    """Version and size, by key, of every loaded object of a source.
 
-    It is the version that the newest run loaded, by the moment it started: an object that is put
-    back as it was before counts as changed, or the star would keep what came between.
+    The version is that of the run that started last: an object restored to an earlier version
+    counts as changed, or the star would keep the version in between.
     """
     columns = (FILE.c.key, FILE.c.version, FILE.c.size)
     found = ex.rows(
@@ -112,25 +122,25 @@ def ledger(ex: Executor, source: Source) -> dict[str, tuple[str, int]]:
 
 
 @dataclass(frozen=True)
-class Past:
-    """Rows of the ledger and erasures: others than before tell that somebody came between."""
+class LedgerState:
+    """Counts of loaded files and erasures: if they change, another run came in between."""
 
     files: int
     erasures: int
 
 
-def past(ex: Executor) -> Past:
-    """What was loaded and erased so far."""
+def ledger_state(ex: Executor) -> LedgerState:
+    """What has been loaded and erased so far."""
     files, erasures = (
         sa.select(sa.func.count()).select_from(table).scalar_subquery() for table in (FILE, ERASURE)
     )
     counts = sa.select(files.label("files"), erasures.label("erasures"))
-    return Past(**ex.numbers(counts, step="discover"))
+    return LedgerState(**ex.numbers(counts, step="discover"))
 
 
 @dataclass(frozen=True)
 class OpenRun:
-    """A run that started and has no end on record."""
+    """A run that started and has no recorded end."""
 
     run_id: str
     at: datetime
@@ -139,7 +149,7 @@ class OpenRun:
 
     @property
     def alive(self) -> bool:
-        """Whether its loader may still be at work: known for this host only."""
+        """Whether its loader may still be at work; True for other hosts, which cannot be asked."""
         if self.host != socket.gethostname():
             return True
         try:
@@ -149,6 +159,19 @@ class OpenRun:
         except PermissionError:
             return True
         return True
+
+
+#: Runs at work in this process, so that another thread's run is not taken for a dead loader.
+ACTIVE: set[str] = set()
+
+
+def is_at_work(run: OpenRun, *, embedded: bool) -> bool:
+    """Whether a run without an end is still going on.
+
+    :param embedded: whether the caller has an embedded database open: its file admits one process
+        at a time, so the loader of another process is gone.
+    """
+    return run.run_id in ACTIVE or (run.alive and not embedded)
 
 
 def open_runs(connection: sa.Connection) -> list[OpenRun]:
@@ -163,7 +186,7 @@ def open_runs(connection: sa.Connection) -> list[OpenRun]:
 
 
 def newest_ended(connection: sa.Connection) -> datetime | None:
-    """When the newest run that has an end started; its loader named those that died before."""
+    """When the newest ended run started; that run has already reported those that died before."""
     ended = sa.select(RUN.c.run_id).where(RUN.c.event != STARTED)
     newest = sa.select(sa.func.max(RUN.c.at)).where(RUN.c.event == STARTED, RUN.c.run_id.in_(ended))
     found: datetime | None = connection.execute(newest).scalar()
@@ -201,7 +224,3 @@ def step_rows(run_id: str, steps: Iterable[Step]) -> Iterator[dict[str, Any]]:
             "rows": step.rows,
             "seconds": round(step.seconds, 6),
         }
-
-
-#: Runs of this process that are at work, so that a thread is not taken for a dead loader.
-ACTIVE: set[str] = set()

@@ -1,4 +1,4 @@
-"""How many refused rows a load may have, and what is said where it has more."""
+"""How many rows a load may refuse, and the error when it refuses more."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ..core.settings import Settings
 from .books import Measure
 from .quarantine import Refusal
 
-#: The measure of a source's refused rows among those read.
+#: The measure: refused rows of a source, as a share of the rows read.
 REJECT_RATIO = "reject_ratio"
 
 
 def reject_measures(settings: Settings, source: str, read: int, refused: int) -> list[Measure]:
-    """The limits of refused rows of a source; equal passes.
+    """Measures a source's refused rows against the limits; a value at its limit passes.
 
-    A load fails when more than ``reject_floor`` rows and more than ``max_reject_ratio`` of the
-    rows read are refused, or more than ``max_rejects``.
+    A load fails when it refuses more than ``reject_floor`` rows and more than
+    ``max_reject_ratio`` of the rows read, or more than ``max_rejects`` rows.
     """
-    # Divided, not multiplied: 29 / 100 is 0.29, but 0.29 * 100 is less than 29.
+    # Divide: 29 / 100 is 0.29, but 0.29 * 100 is less than 29.
     ratio = refused / read if read else 0.0
     within = refused <= settings.reject_floor or ratio <= settings.max_reject_ratio
     measures = [Measure(REJECT_RATIO, source, "fail", ratio, settings.max_reject_ratio, within)]
@@ -31,11 +31,11 @@ def reject_measures(settings: Settings, source: str, read: int, refused: int) ->
 
 
 @dataclass(frozen=True)
-class Refusing:
-    """A source of which more was refused than is allowed.
+class LimitBreach:
+    """A source with more refused rows than allowed.
 
     :param worst: rules with their counts and sample rows, most refusals first.
-    :param limits: limits that were passed: ``reject_ratio``, ``max_rejects``.
+    :param limits: the limits exceeded: ``reject_ratio``, ``max_rejects``.
     """
 
     source: str
@@ -58,7 +58,7 @@ _OPTIONS = {
 }
 
 
-def refuse_load(sources: Sequence[Refusing]) -> None:
+def refuse_load(sources: Sequence[LimitBreach]) -> None:
     """Ends a load that refused too much.
 
     :raises RejectLimitError: always, with the worst rules and three sample rows.

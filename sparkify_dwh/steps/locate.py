@@ -1,7 +1,7 @@
-"""Finding the records that staged rows came from, by reading their objects once more.
+"""Finding the records that staged rows came from, by reading their objects again.
 
-A bulk load by the engine does not say which object a row came from. What it staged is text, and
-the same record gives the same text again.
+After a bulk load the engine does not know which object a row came from. The staged text does: the
+same record always stages the same text.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from ..models.declare import Source
 from ..storage import json_records
-from ..storage.gzip_files import opened
+from ..storage.gzip_files import open_plain
 from ..storage.objects import Object
 
 _FRACTION = re.compile(r"-?[0-9]+(?:[.][0-9]+)?(?:[eE][-+]?[0-9]+)?")
@@ -27,11 +27,11 @@ Texts = tuple[str | None, ...]
 
 
 @dataclass(frozen=True)
-class Place:
+class RecordPlace:
     """A record in its object.
 
-    :param line: line it starts in, from 1.
-    :param rule: rule of the reader that refuses it; None: it is sound.
+    :param line: the line where it starts, from 1.
+    :param rule: the parser rule that refuses it; None: sound.
     """
 
     key: str
@@ -41,7 +41,7 @@ class Place:
 
 
 def canonical(text: str | None) -> str | None:
-    """A staged text with numbers and nested values in one spelling."""
+    """A staged text with numbers and nested values in canonical spelling."""
     if text is None:
         return None
     if nested(text):
@@ -52,7 +52,7 @@ def canonical(text: str | None) -> str | None:
 
 
 def nested(text: str | None) -> bool:
-    """Whether a staged text is that of a JSON object or array."""
+    """Whether a staged text is a JSON object or array."""
     if text is None or text[:1] + text[-1:] not in ("{}", "[]"):
         return False
     try:
@@ -63,12 +63,12 @@ def nested(text: str | None) -> bool:
 
 
 def texts(source: Source, values: Mapping[str, Any]) -> Texts:
-    """What identifies a staged row: its texts in one spelling."""
+    """What identifies a staged row: its texts in canonical spelling."""
     return tuple(canonical(values.get(column)) for column in source.keys.values())
 
 
 def staged(source: Source, record: json_records.Record) -> Texts:
-    """What the engine would stage of a record: nothing but NULL of one that is no object."""
+    """What the engine would stage of a record; all NULL for one that is not an object."""
     if record.rule is None:
         return texts(source, record.values)
     try:
@@ -87,16 +87,16 @@ def _text(value: Any) -> str | None:
 
 def find(
     objects: Iterable[Object], source: Source, wanted: set[Texts]
-) -> Iterator[tuple[Texts, Place]]:
-    """The records of local files whose texts are wanted; files that do not decode have none."""
+) -> Iterator[tuple[Texts, RecordPlace]]:
+    """The records of local files with one of these texts; files that do not decode are skipped."""
     for each in objects:
-        with suppress(zlib.error), opened(each.path) as file:
+        with suppress(zlib.error), open_plain(each.path) as file:
             if not json_records.is_utf8_text(file.peek(4)):
                 continue
             for record in json_records.split(file, source.keys):
                 identity = staged(source, record)
                 if identity in wanted:
-                    yield identity, Place(each.key, record.line, record.raw, record.rule)
+                    yield identity, RecordPlace(each.key, record.line, record.raw, record.rule)
 
 
 def records_of(
@@ -105,15 +105,15 @@ def records_of(
     """The bytes of the record that each staged row of an object came from.
 
     :param rows: staged rows by line.
-    :param cut: whether the object was cut into records, which may go on over lines.
-    :raises ValueError: when a line holds no record.
+    :param cut: whether the object was cut into records, which may span lines.
+    :raises ValueError: when a line has no such record.
     """
     left = set(rows)
     for line, group in groupby(_parts(file, sorted(rows), keys, cut), lambda part: part.line):
         parts = [part for part in group if line in rows and not part.rule]
         left.discard(line)
         for row in rows.get(line, ()):
-            # Several records of a line are told apart by their values, as they are spelled.
+            # Records on the same line are told apart by their values as spelled.
             found = [p for p in parts if len(parts) == 1 or _same(p.values, row)]
             if not found:
                 raise ValueError(f"line {line} has no such record")
@@ -138,9 +138,9 @@ def _same(values: Mapping[str, str | None], row: Any) -> bool:
 
 
 def pick_lines(file: BinaryIO, numbers: Sequence[int]) -> Iterator[tuple[int, bytes, bytes]]:
-    """The lines of ascending numbers (from 0): number, bytes, first byte of the line after it.
+    """The lines with these ascending numbers (from 0): number, bytes, first byte of the next line.
 
-    :raises ValueError: when there is no such line.
+    :raises ValueError: when the file has no such line.
     """
     number, line, after = -1, b"", file.readline()
     for wanted in numbers:

@@ -1,8 +1,8 @@
 """Delete-insert merges ('Merge method 1: replacing existing rows') of declared targets.
 
 Source: https://docs.aws.amazon.com/redshift/latest/dg/t_updating-inserting-using-staging-tables-.html
-Duplicates inside the load are settled first, then the target rows whose key is staged are deleted
-and the staged rows inserted with an explicit column list, all in the caller's transaction.
+Duplicates within the load are settled first; then target rows whose key is staged are deleted and
+the staged rows inserted with an explicit column list, all in the caller's transaction.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from .typed_rows import TypedRows
 
 
 @dataclass
-class Work:
+class TargetTables:
     """The temporary tables of one target in one load.
 
-    :param stored: rows that stood in the target before; None: nobody has counted.
+    :param stored: rows in the target before the merge; None: not counted.
     """
 
     target: Target
@@ -40,9 +40,9 @@ class Work:
         self.account = Account(self.target.name)
 
 
-def prepare(ex: Executor, target: Target, rows: TypedRows) -> Work:
-    """Finds the staged keys of a target and counts duplicates; writes temporary tables only."""
-    work = Work(target, rows, keys_table(target))
+def prepare(ex: Executor, target: Target, rows: TypedRows) -> TargetTables:
+    """Finds a target's staged keys and counts duplicates; writes only temporary tables."""
+    work = TargetTables(target, rows, keys_table(target))
     ex.create(work.keys, step="dedupe", target=target.name)
     names = [c.name for c in work.keys.columns]
     ex.change(
@@ -60,10 +60,10 @@ def prepare(ex: Executor, target: Target, rows: TypedRows) -> Work:
     return work
 
 
-def merge(ex: Executor, work: Work, lookups: Lookups | None, followed: bool) -> None:
-    """Merges what is staged for a target.
+def merge(ex: Executor, work: TargetTables, lookups: Lookups | None, followed: bool) -> None:
+    """Merges the rows staged for a target.
 
-    :param lookups: where the target's foreign keys are looked up.
+    :param lookups: the look-up tables of the target's foreign keys.
     :param followed: whether another target needs the staged and the replaced rows.
     """
     if work.target.newest_wins or followed:
@@ -73,7 +73,7 @@ def merge(ex: Executor, work: Work, lookups: Lookups | None, followed: bool) -> 
         _merge_in_place(ex, work, lookups)
 
 
-def merge_derived(ex: Executor, work: Work, follows: Work) -> None:
+def merge_derived(ex: Executor, work: TargetTables, follows: TargetTables) -> None:
     """Recomputes the rows of a derived target for the keys that the load touches."""
     target, account = work.target, work.account
     derivation = target.derivation
@@ -115,8 +115,8 @@ def merge_derived(ex: Executor, work: Work, follows: Work) -> None:
     _insert(ex, target, sa.select(*(work.stage.c[c.name] for c in stored.columns)))
 
 
-def _stage(ex: Executor, work: Work) -> None:
-    """One staged row for each key as a table; stale ones deleted from it."""
+def _stage(ex: Executor, work: TargetTables) -> None:
+    """Creates a table of one staged row per key, without stale rows."""
     target = work.target
     work.stage = temporary(f"stage_{target.name}", *copied(target.table.columns))
     ex.create(work.stage, step="merge", target=target.name)
@@ -134,8 +134,8 @@ def _stage(ex: Executor, work: Work) -> None:
         )
 
 
-def _insert_staged(ex: Executor, work: Work, into: sa.Table) -> int:
-    """Inserts the rows staged for a target; the dearer way only where keys repeat in the load."""
+def _insert_staged(ex: Executor, work: TargetTables, into: sa.Table) -> int:
+    """Inserts the rows staged for a target; picks winners only if keys repeat."""
     names = list(work.target.columns)
     inserted = 0
     if (rows := of_keys(work.target, work.rows, work.keys)) is not None:
@@ -159,7 +159,7 @@ def _insert_staged(ex: Executor, work: Work, into: sa.Table) -> int:
     return inserted
 
 
-def _merge_stage(ex: Executor, work: Work, followed: bool) -> None:
+def _merge_stage(ex: Executor, work: TargetTables, followed: bool) -> None:
     target = work.target
     assert work.stage is not None
     if followed:
@@ -178,8 +178,8 @@ def _merge_stage(ex: Executor, work: Work, followed: bool) -> None:
     )
 
 
-def _merge_in_place(ex: Executor, work: Work, lookups: Lookups | None) -> None:
-    """Without a copy of the staged rows: deletes by their keys, inserts from the typed rows."""
+def _merge_in_place(ex: Executor, work: TargetTables, lookups: Lookups | None) -> None:
+    """Deletes by the staged keys and inserts from the typed rows; needs no stage table."""
     target = work.target
     work.account.replaced = _delete(ex, target, work.keys)
     if lookups is None:

@@ -1,24 +1,24 @@
-"""An executor that writes statements down instead of running them."""
+"""An executor that records statements instead of running them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
 
-from .executor import Executor
+from .executor import DISCOVER, Executor
 
 
 @dataclass(frozen=True)
 class PlannedStatement:
     """A statement of a plan.
 
-    :param sql: the statement with the names of its binds.
+    :param sql: the statement, its binds as names.
     :param condition: when it runs; None: always.
-    :param repeated: what it is repeated for; None: it runs once.
+    :param repeated: what it is repeated for; None: once.
     """
 
     step: str
@@ -28,22 +28,44 @@ class PlannedStatement:
     repeated: str | None = None
 
 
-@dataclass
 class Planner(Executor):
-    """Writes down what an executor would run: every branch, one round of every loop."""
+    """Records what an executor would run: every branch, and each loop once.
 
-    dialect: sa.Dialect = field(kw_only=True)
-    statements: list[PlannedStatement] = field(default_factory=list)
+    :param dialect: the one that statements are compiled for.
+    :param ledger: a connection to ask what is loaded already; None: nothing is.
+    :param assumes_new: whether every source counts as having new objects.
+    """
+
     planning = True
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        dialect: sa.Dialect,
+        ledger: sa.Connection | None = None,
+        *,
+        assumes_new: bool = False,
+    ) -> None:
+        self.dialect, self.ledger, self.assumes_new = dialect, ledger, assumes_new
         self.steps = {}
-        self.commit_each = False
+        self.statements: list[PlannedStatement] = []
         self._conditions: list[str] = []
         self._loops: list[str] = []
 
+    @contextmanager
+    def transaction(self, *, roll_back: bool = False) -> Iterator[None]:
+        self.note("BEGIN")
+        yield
+        self.note("COMMIT")
+
+    def rollback(self) -> None:
+        if self.ledger is not None:
+            self.ledger.rollback()
+
+    @contextmanager
+    def committing_each(self) -> Iterator[None]:
+        yield
+
     def note(self, text: str) -> None:
-        """A line of the plan that is no statement of a step, such as BEGIN."""
         self.statements.append(PlannedStatement("transaction", None, text))
 
     def _execute(
@@ -71,6 +93,9 @@ class Planner(Executor):
         self, statement: Any, values: Any = None, *, step: str, target: Any = None
     ) -> Sequence[sa.Row[Any]]:
         self._execute(statement, step, target, values)
+        # Only what is loaded already decides what is new; the rest of a plan asks nothing.
+        if self.ledger is not None and step == DISCOVER:
+            return self.ledger.execute(statement, values).all()
         return []
 
     def numbers(self, statement: Any, *, step: str, target: Any = None) -> Mapping[str, int]:

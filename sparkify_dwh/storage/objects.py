@@ -56,11 +56,20 @@ class Listing:
 
 
 class ObjectsChanged(Exception):
-    """Objects changed or vanished while they were read; the load goes on without them."""
+    """Objects changed or vanished while they were read; the load goes on without them.
+
+    :param keys: of the objects; at most three are named in ``warnings``.
+    """
 
     def __init__(self, keys: Collection[str]) -> None:
-        super().__init__(f"{len(keys)} objects changed while they were read")
         self.keys = set(keys)
+        self.warnings = [
+            f"{key} changed while it was read; it waits for the next load"
+            for key in sorted(keys)[:3]
+        ]
+        if len(keys) > 3:
+            self.warnings.append(f"{len(keys) - 3} more objects changed; they wait too")
+        super().__init__(self.warnings[-1])
 
 
 def list_folder(location: str, found: Callable[[int], None] = lambda more: None) -> Listing:

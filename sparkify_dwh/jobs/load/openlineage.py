@@ -23,8 +23,8 @@ from ...dialects import dataset_namespace
 from ...models.declare import Declarations
 from ...models.lineage import lineage
 from ...steps import ledger
-from ...steps.ledger import Loader
-from ...storage.objects import root_of
+from ...steps.ledger import RunIdentity
+from ...storage.objects import folder_key
 from ...storage.s3 import SCHEME
 from .result import Run
 
@@ -50,8 +50,10 @@ def run_uuid(run_id: str) -> str:
 class Events:
     """The events of one load: START, then one of COMPLETE, FAIL, ABORT. Nothing here raises."""
 
-    def __init__(self, settings: Settings, declarations: Declarations, loader: Loader) -> None:
-        self.settings, self.declarations, self.loader = settings, declarations, loader
+    def __init__(
+        self, settings: Settings, declarations: Declarations, identity: RunIdentity
+    ) -> None:
+        self.settings, self.declarations, self.identity = settings, declarations, identity
         self.path = Path(settings.openlineage or "").expanduser()
         self.places = {
             source.name: dataset_of(place)
@@ -59,10 +61,10 @@ class Events:
             if (place := settings.location(source.name, source.setting))
         }
 
-    def started(self, at: datetime) -> None:
+    def started(self) -> None:
         """The load begins; what it may read and write is named."""
         outputs = [self._output(target.table, {}) for target in self.declarations.targets]
-        self._append("START", at, self._inputs(self.places), outputs)
+        self._append("START", self.identity.started_at, self._inputs(self.places), outputs)
 
     def completed(self, run: Run) -> None:
         """The load ended; what it read and wrote is named, with rows."""
@@ -152,7 +154,7 @@ class Events:
                 "producer": PRODUCER,
                 "schemaURL": SCHEMA_URL,
                 "run": {
-                    "runId": run_uuid(self.loader.run_id),
+                    "runId": run_uuid(self.identity.run_id),
                     "facets": {"processing_engine": engine, **(facets or {})},
                 },
                 "job": {
@@ -182,7 +184,7 @@ def dataset_of(place: str) -> dict[str, str]:
     if place.startswith(SCHEME):
         bucket, _, key = place.removeprefix(SCHEME).partition("/")
         return {"namespace": f"{SCHEME}{bucket}", "name": key.rstrip("/") or "/"}
-    return {"namespace": "file", "name": root_of(place)}
+    return {"namespace": "file", "name": folder_key(place)}
 
 
 def _facet(name: str, /, **values: Any) -> dict[str, Any]:

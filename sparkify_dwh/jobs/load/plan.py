@@ -11,20 +11,18 @@ from ...core.engines import ENGINES
 from ...core.errors import UsageError
 from ...core.settings import Settings
 from ...dialects import load_engine
-from ...dialects.base import Engine
-from ...models import extensions
 from ...models.audit import STARTED
 from ...models.declare import Declarations
+from ...models.extensions import locations
 from ...steps import ledger
-from ...steps.executor import Executor
-from ...steps.ledger import Loader
+from ...steps.ledger import RunIdentity
 from ...steps.planner import PlannedStatement, Planner
 from ...steps.quarantine import Quarantine
-from ...storage import listing
+from ...storage.listing import list_sources
 from ...storage.objects import Listing
-from .. import compacted_ledger, migrate
-from . import attempt
-from .state import Load
+from ..schema_gate import SchemaGate
+from .attempt import attempt
+from .state import LoadState
 
 
 @dataclass(frozen=True)
@@ -60,75 +58,51 @@ class Plan:
         return f"<pre>{escape(str(self))}</pre>"
 
 
-def plan(settings: Settings, declarations: Declarations, name: str | None, *, reload: bool) -> Plan:
+def plan(
+    settings: Settings,
+    declarations: Declarations,
+    gate: SchemaGate,
+    engine_name: str | None = None,
+    *,
+    reload: bool = False,
+) -> Plan:
     """See ``Warehouse.plan``."""
-    if name is not None and name not in ENGINES:
-        raise UsageError(f"there is no engine {name}", f"there are: {', '.join(ENGINES)}")
-    engine = load_engine(settings, name)
-    load = Load(
+    if engine_name is not None and engine_name not in ENGINES:
+        names = ", ".join(ENGINES)
+        raise UsageError(f"there is no engine {engine_name}", f"there are: {names}")
+    engine = load_engine(settings, engine_name)
+    planner = Planner(engine.plan_dialect, assumes_new=engine_name is not None)
+    state = LoadState(
         engine,
         declarations,
         settings,
-        Loader("run", engine.name, "host", 0, "user"),
+        RunIdentity("run", engine.name, ledger.utc_now(), "host", 0, "user"),
         Quarantine(Path("/dev/null"), "run", ledger.utc_now()),
+        {source.name: Listing() for source in declarations.sources},
+        reload=reload,
     )
-    ex = Planner(dialect=engine.plan_dialect)
-    objects: dict[str, int] | None = None
     try:
-        if name is None:
-            objects = _pending(engine, load, settings, reload)
-        else:
-            empty = {source.name: Listing() for source in declarations.sources}
-            attempt.discover(ex, load, empty, reload, ())
-            ex.statements.clear()
-            for batch in load.batches:
-                batch.pending = True
-        _write_down(ex, load, engine, bool(objects is None or sum(objects.values())))
-    finally:
-        load.quarantine.close()
-        engine.close()
-    return Plan(ex.statements, objects)
-
-
-def _pending(engine: Engine, load: Load, settings: Settings, reload: bool) -> dict[str, int]:
-    listings = listing.list_sources(settings, extensions.locations(settings, load.declarations))
-    if engine.exists():
-        config = migrate.alembic_config(settings, load.declarations)
+        if engine_name is not None:
+            return Plan(_statements(planner, state))
+        state.listings = list_sources(settings, locations(settings, declarations))
+        if not engine.exists():
+            return Plan(_statements(planner, state), _objects(state))
         with engine.session(read_only=True) as connection:
-            found = migrate.status(connection, config)
-            if found.state != "missing":
-                migrate.require_current(found)
-                attempt.discover(Executor(connection), load, listings, reload, ())
-    if not load.batches:
-        none = Planner(dialect=engine.plan_dialect)
-        attempt.discover(none, load, listings, True, ())
-    objects = {batch.source.name: len(batch.objects) for batch in load.batches}
-    for batch in load.batches:
-        batch.objects = []  # a plan opens none of them
-    return objects
+            if gate.has_schema(connection):
+                gate.require_current(connection)
+                planner.ledger = connection
+            return Plan(_statements(planner, state), _objects(state))
+    finally:
+        state.quarantine.close()
+        engine.close()
 
 
-def _write_down(ex: Planner, load: Load, engine: Engine, pending: bool) -> None:
-    ex.note("BEGIN")
-    ex.change(load.loader.event(STARTED), step="record")
-    ex.note("COMMIT")
-    ledger.past(ex)
-    for source in load.declarations.sources:
-        if any(batch.source is source for batch in load.batches):
-            ledger.ledger(ex, source)
-            with ex.when("objects are new", pending):
-                compacted_ledger.held(ex, source)
-    if not pending:
-        ex.note("-- nothing new to load")
-        return
-    if engine.reads_first:
-        ex.note("-- before the transaction: temporary tables only")
-        attempt.read(ex, load)
-    ex.note("BEGIN")
-    engine.lock(ex)
-    ledger.past(ex)
-    if not engine.reads_first:
-        attempt.read(ex, load)
-    attempt.write(ex, load)
-    ex.note("COMMIT")
-    engine.housekeep(ex, load.deleted)
+def _statements(planner: Planner, state: LoadState) -> list[PlannedStatement]:
+    with planner.transaction():
+        planner.change(state.identity.event(STARTED), step="record")
+    attempt(planner, state)
+    return planner.statements
+
+
+def _objects(state: LoadState) -> dict[str, int]:
+    return {batch.source.name: batch.book.objects for batch in state.batches}

@@ -8,34 +8,34 @@ from ...steps import ledger
 from ...steps.books import book_rows, measure_rows
 from ...steps.executor import Executor
 from ...steps.star_checks import check_target
-from .state import Load
+from .state import LoadState
 
 
-def check(ex: Executor, load: Load) -> None:
+def check(ex: Executor, state: LoadState) -> None:
     """Keys unique, foreign keys resolve, checks hold, for the rows that this load touched."""
     failed = []
-    for name, work in load.works.items():
-        stored = work.stored if load.engine.checks_apart else None
+    for name, work in state.works.items():
+        stored = work.stored if state.engine.checks_apart else None
         found = check_target(ex, work.target, work.keys, stored)
-        load.measures += found
+        state.measures += found
         failed += [f"{name}: {m.rule} broken by {m.value:,.0f} rows" for m in found if not m.passed]
     if failed:
         raise CheckError("; ".join(failed), "the load was rolled back; sparkify check looks deeper")
 
 
-def balance(load: Load) -> None:
+def balance(state: LoadState) -> None:
     """:raises BooksError: when a source or target does not balance."""
     wrong = [
         f"{b.book.source}: read {b.book.read:,} is not staged {b.book.staged:,}"
         f" + refused by the parser {b.book.refused_by_parser:,}"
-        for b in load.batches
+        for b in state.batches
         if not b.book.balanced
     ]
     wrong += [
         f"{a.target}: staged {a.staged:,} is not erased {a.erased:,} + refused {a.refused:,}"
         f" + out of scope {a.out_of_scope:,} + duplicate {a.duplicate:,} + stale {a.stale:,}"
         f" + merged {a.merged:,}"
-        for a in load.accounts
+        for a in state.accounts
         if not a.balanced
     ]
     if wrong:
@@ -45,22 +45,24 @@ def balance(load: Load) -> None:
         )
 
 
-def record(ex: Executor, load: Load) -> None:
+def record(ex: Executor, state: LoadState) -> None:
     """The ledger, counts, values of all rules; the other audit tables come last."""
-    engine, run_id = load.engine, load.loader.run_id
-    with ex.when("rows were refused", load.quarantine.count) as wanted:
+    engine, run_id = state.engine, state.identity.run_id
+    with ex.when("rows were refused", state.quarantine.count) as wanted:
         if wanted:
-            engine.fill(ex, ledger.REJECTED, load.quarantine.ready(), step="record")
-    for batch in load.batches:
+            engine.fill(ex, ledger.REJECTED, state.quarantine.ready(), step="record")
+    for batch in state.batches:
         if batch.pending:
             counts = {"read": {}, "staged": {}, "refused": {}, **batch.counts}
             rows = ledger.file_rows(run_id, batch.source, batch.objects, counts)
             engine.fill(ex, ledger.FILE, rows, step="record", target=batch.source.name)
-    books = [batch.book for batch in load.batches]
+    books = [batch.book for batch in state.batches]
     engine.fill(
-        ex, ledger.BOOK, book_rows(run_id, books, load.accounts), step="record", bounded=True
+        ex, ledger.BOOK, book_rows(run_id, books, state.accounts), step="record", bounded=True
     )
-    engine.fill(ex, ledger.RESULT, measure_rows(run_id, load.measures), step="record", bounded=True)
+    engine.fill(
+        ex, ledger.RESULT, measure_rows(run_id, state.measures), step="record", bounded=True
+    )
     steps = ledger.step_rows(run_id, list(ex.steps.values()))
     engine.fill(ex, ledger.STEP, steps, step="record", bounded=True)
-    ex.change(load.loader.event(LOADED, exit_code=0), step="record")
+    ex.change(state.identity.event(LOADED, exit_code=0), step="record")

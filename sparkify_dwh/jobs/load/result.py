@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -9,6 +11,7 @@ from typing import Any
 from ...core.table import html_table
 from ...steps.books import Account, Measure, SourceBook
 from ...steps.executor import Step
+from .state import LoadState
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,28 @@ def _target_row(account: Account) -> tuple[Any, ...]:
         account.merged,
         account.replaced,
     )
+
+
+def result_of(state: LoadState, event: str, seconds: float) -> Run:
+    """What a run did, by the state of its last attempt."""
+    return Run(
+        run_id=state.identity.run_id,
+        event=event,
+        engine=state.engine.name,
+        started_at=state.identity.started_at,
+        seconds=seconds,
+        sources=[batch.book for batch in state.batches],
+        targets=state.accounts,
+        measures=state.measures,
+        steps=list(state.steps.values()),
+        refused=_by_rule(state.quarantine.by_rule),
+        warnings=list(state.warnings),
+    )
+
+
+def _by_rule(counts: Mapping[tuple[str, str], int]) -> dict[str, int]:
+    """Refused records by rule; rules of several sources may share a name."""
+    found: Counter[str] = Counter()
+    for (_, rule), count in counts.items():
+        found[rule] += count
+    return dict(found)

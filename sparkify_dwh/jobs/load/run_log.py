@@ -24,8 +24,8 @@ from ...dialects.base import Engine
 from ...models.audit import LOADED, NOTHING_NEW, REFUSED, ROLLED_BACK, STARTED
 from ...steps import books, ledger
 from ...steps.executor import Executor
-from ...steps.ledger import ACTIVE, RUN, Loader, OpenRun
-from .state import Load
+from ...steps.ledger import ACTIVE, RUN, OpenRun, RunIdentity
+from .state import LoadState
 
 log = logging.getLogger("sparkify_dwh.load")
 MAX_NAMED = 3
@@ -38,24 +38,31 @@ class RunLog:
     """
 
     def __init__(
-        self, engine: Engine, loader: Loader, keeps: bool, tell: Callable[[str], None]
+        self, engine: Engine, identity: RunIdentity, keeps: bool, tell: Callable[[str], None]
     ) -> None:
-        self.engine, self.loader, self.keeps, self.tell = engine, loader, keeps, tell
+        self.engine, self.identity, self.keeps, self.tell = engine, identity, keeps, tell
         self.started = False
+        #: Whether the end of a failed run is on record, or must not be written.
+        self.recorded = False
         self._sent: set[str] = set()
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:
-        """This run is at work, as long as the block lasts."""
-        ACTIVE.add(self.loader.run_id)
+        """Marks this run as at work while the block lasts."""
+        ACTIVE.add(self.identity.run_id)
         try:
             yield
         finally:
-            ACTIVE.discard(self.loader.run_id)
+            ACTIVE.discard(self.identity.run_id)
 
     def start(self, connection: sa.Connection) -> list[str]:
-        """Appends that this run starts; returns what to say of earlier ones that died."""
-        said = [
+        """Appends that this run starts, once.
+
+        :returns: a sentence about each earlier run that died.
+        """
+        if self.started:
+            return []
+        messages = [
             f"load {run.run_id} of {run.at:%Y-%m-%d %H:%M:%S} UTC (process {run.pid} on "
             f"{run.host}) died; nothing of it is in the star"
             for run in self._died(connection)
@@ -63,18 +70,16 @@ class RunLog:
         connection.rollback()
         self.end(connection, STARTED)
         self.started = self.keeps
-        for text in said:
-            self.tell(text)
-        return said
+        for message in messages:
+            self.tell(message)
+        return messages
 
     def _died(self, connection: sa.Connection) -> list[OpenRun]:
-        # Whoever holds the file of an embedded database knows that no other process is at work.
         since = ledger.newest_ended(connection)
         return [
             run
             for run in ledger.open_runs(connection)
-            if (self.engine.embedded or not run.alive)
-            and run.run_id not in ACTIVE
+            if not ledger.is_at_work(run, embedded=self.engine.embedded)
             and (since is None or run.at > since)
         ][:MAX_NAMED]
 
@@ -90,8 +95,8 @@ class RunLog:
 
     def _appended(self, event: str, error: BaseException | None) -> sa.Insert:
         if error is None:
-            return self.loader.event(event, exit_code=0 if event == NOTHING_NEW else None)
-        return self.loader.event(
+            return self.identity.event(event, exit_code=0 if event == NOTHING_NEW else None)
+        return self.identity.event(
             event,
             without_samples(reason(error)),
             error=type(error).__name__[:64],
@@ -101,56 +106,60 @@ class RunLog:
     def has(self, connection: sa.Connection, event: str) -> bool:
         """Whether an event of this run is on record."""
         found = connection.execute(
-            sa.select(RUN.c.run_id).where(RUN.c.run_id == self.loader.run_id, RUN.c.event == event)
+            sa.select(RUN.c.run_id).where(
+                RUN.c.run_id == self.identity.run_id, RUN.c.event == event
+            )
         ).first()
         connection.rollback()
         return found is not None
 
     def fail(
-        self, error: BaseException, load: Load | None, connection: sa.Connection | None
-    ) -> bool:
-        """Leaves the failed run on record, with what it refused; whether that is done.
+        self, error: BaseException, state: LoadState | None, connection: sa.Connection | None
+    ) -> None:
+        """Leaves the failed run on record, once, with what it refused.
 
         :param connection: the load's own, which keeps other loaders out; None: a new one is
             opened, and when that fails too, a warning is all.
         """
-        if not self.started:
-            return True
+        if not self.started or self.recorded:
+            return
         try:
             if connection is not None:
                 connection.rollback()
-                self._write(error, load, connection)
+                self._write(error, state, connection)
             else:
                 with self.engine.session() as fresh:
-                    self._write(error, load, fresh)
+                    self._write(error, state, fresh)
         except Exception as unwritten:
             if connection is None:
                 # Where nothing can be written, stderr and the exit code are the record.
                 log.warning("the failed run could not be recorded: %s", reason(unwritten))
-            return False
-        return True
+        else:
+            self.recorded = True
 
-    def _write(self, error: BaseException, load: Load | None, connection: sa.Connection) -> None:
+    def _write(
+        self, error: BaseException, state: LoadState | None, connection: sa.Connection
+    ) -> None:
         if self.has(connection, LOADED):
-            self.tell(f"load {self.loader.run_id} was committed before this: {reason(error)}")
+            self.tell(f"load {self.identity.run_id} was committed before this: {reason(error)}")
             return
         event = REFUSED if isinstance(error, QualityError) else ROLLED_BACK
         # What was refused is worth the wait only where the data are at fault.
-        if load is not None and _is_about_data(error):
+        if state is not None and _is_about_data(error):
             with contextlib.suppress(sa.exc.DBAPIError, OSError, SparkifyError):
-                self._write_details(load, connection)
+                self._write_details(state, connection)
                 if isinstance(error, RejectLimitError):
                     # Only now: what a dry run refuses is nowhere to be seen.
-                    seen = f"see all: sparkify rejects --run {self.loader.run_id}"
+                    seen = f"see all: sparkify rejects --run {self.identity.run_id}"
                     error.hint = f"{seen}; {error.hint}"
         self.end(connection, event, error)
 
-    def _write_details(self, load: Load, connection: sa.Connection) -> None:
+    def _write_details(self, state: LoadState, connection: sa.Connection) -> None:
         ex = Executor(connection)
         with connection.begin():
-            if load.quarantine.count:
-                self.engine.fill(ex, ledger.REJECTED, load.quarantine.path, step="record")
-            rows = books.measure_rows(self.loader.run_id, load.measures)
+            if state.quarantine.count:
+                self.engine.fill(ex, ledger.REJECTED, state.quarantine.path, step="record")
+            rows = books.measure_rows(self.identity.run_id, state.measures)
             self.engine.fill(ex, ledger.RESULT, rows, step="record", bounded=True)
 
 

@@ -1,4 +1,4 @@
-"""What an attempt to load holds while it goes on: batches of objects, accounts, measures."""
+"""One attempt at a load: what it is given, and what it has read, judged and merged so far."""
 
 from __future__ import annotations
 
@@ -10,20 +10,18 @@ import sqlalchemy as sa
 from ...core.settings import Settings
 from ...dialects.base import Engine
 from ...models.declare import Declarations, Source
-from ...steps import ledger, limits
+from ...steps import ledger
 from ...steps.books import Account, Measure, SourceBook
-from ...steps.ledger import Loader
-from ...steps.merge import Work
+from ...steps.executor import Step
+from ...steps.ledger import RunIdentity
+from ...steps.limits import LimitBreach
+from ...steps.merge import TargetTables
 from ...steps.quarantine import Quarantine
 from ...steps.typed_rows import TypedRows
-from ...storage.compacted import Pack
+from ...storage.compacted_file import CompactedFile
 from ...storage.objects import Listing, Object
 
-NO_PAST = ledger.Past(0, 0)
-
-
-class LedgerMoved(Exception):
-    """Another load or an erasure was committed between listing and locking."""
+NO_PAST = ledger.LedgerState(0, 0)
 
 
 @dataclass
@@ -31,7 +29,7 @@ class Batch:
     """What one source brings into a load.
 
     :param pending: whether it has objects to load; ``objects`` stays empty in a plan.
-    :param packs: compacted objects that are read instead of those they serve.
+    :param compacted: compacted objects that are read instead of the objects they serve.
     """
 
     source: Source
@@ -40,33 +38,45 @@ class Batch:
     book: SourceBook
     raw: sa.Table
     pending: bool
-    packs: list[Pack] = field(default_factory=list)
+    compacted: list[CompactedFile] = field(default_factory=list)
     rows: TypedRows | None = None
     counts: dict[str, Mapping[str, int]] = field(default_factory=dict)
 
 
 @dataclass
-class Load:
-    """The state of one attempt: what was read, judged and merged so far."""
+class LoadState:
+    """The state of one attempt.
+
+    :param listings: what each source holds, by name of the source.
+    :param waiting: keys of objects to leave for the next load, since they keep changing.
+    :param reload: whether objects that the ledger holds are loaded again.
+    :param committing: whether COMMIT was sent and not answered yet.
+    """
 
     engine: Engine
     declarations: Declarations
     settings: Settings
-    loader: Loader
+    identity: RunIdentity
     quarantine: Quarantine
-    past: ledger.Past = NO_PAST
+    listings: Mapping[str, Listing]
+    waiting: set[str] = field(default_factory=set)
+    reload: bool = False
+    dry_run: bool = False
+    past: ledger.LedgerState = NO_PAST
     batches: list[Batch] = field(default_factory=list)
-    works: dict[str, Work] = field(default_factory=dict)
+    works: dict[str, TargetTables] = field(default_factory=dict)
     touched: dict[str, Account] = field(default_factory=dict)
     measures: list[Measure] = field(default_factory=list)
-    refusing: list[limits.Refusing] = field(default_factory=list)
+    refusing: list[LimitBreach] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     repaired: set[str] = field(default_factory=set)
     emptied: dict[sa.Table, int] = field(default_factory=dict)
+    steps: dict[tuple[str, str | None], Step] = field(default_factory=dict)
+    committing: bool = False
 
     @property
     def deleted(self) -> dict[sa.Table, int]:
-        """Rows that the load deleted, of each table that it wrote."""
+        """Rows that the load deleted from each table it wrote."""
         found = dict(self.emptied)
         for account in self.accounts:
             target = next(t for t in self.declarations.targets if t.name == account.target)
@@ -75,7 +85,7 @@ class Load:
 
     @property
     def accounts(self) -> list[Account]:
-        """Of the targets in their order: those that were fed, and those only resolved again."""
+        """Accounts of the targets, in their order: those fed and those only resolved again."""
         fed = {name: work.account for name, work in self.works.items()}
         found = {**self.touched, **fed}
         return [found[t.name] for t in self.declarations.targets if t.name in found]

@@ -1,8 +1,7 @@
-"""One short change of the warehouse beside the loads: in its turn, in one transaction."""
+"""One short change of the warehouse under the lock that loads take, in one transaction."""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Mapping
 
 import sqlalchemy as sa
@@ -10,18 +9,17 @@ import sqlalchemy as sa
 from ..core.errors import DatabaseError
 from ..dialects.base import Engine, Ready
 from ..steps.executor import Executor
+from .retries import Retries
 
-RETRIES = 5
 
-
-def in_turn(
+def under_lock(
     engine: Engine,
     ready: Ready,
     change: Callable[[Executor], Mapping[sa.Table, int]],
     *,
     dry_run: bool,
 ) -> list[str]:
-    """Holds the loaders' lock and commits; where another session gets in the way, again.
+    """Makes a change under the lock and commits it; starts again where another session conflicts.
 
     :param ready: raises where the schema is not this library's.
     :param change: makes the change, and returns the rows deleted of each table; what it raises
@@ -30,16 +28,16 @@ def in_turn(
     :returns: warnings of what the engine did to the tables afterwards.
     :raises DatabaseError: when the database or its lock stands in the way.
     """
+    retries = Retries(engine, engine.tell)
     try:
-        for attempt in range(1, RETRIES + 1):
+        while True:
             try:
                 return _once(engine, ready, change, dry_run)
             except DatabaseError as error:
-                if attempt == RETRIES or not engine.is_conflict(error.__cause__ or error):
+                # Without an answer to COMMIT nobody knows whether the change is made.
+                if engine.is_lost(error) or retries.ending(error) is not None:
                     raise
-            engine.tell("another session got in the way; starting again")
-            time.sleep(0.1 * attempt)
-        raise AssertionError
+            retries.wait()
     finally:
         engine.close()
 
@@ -54,9 +52,7 @@ def _once(
         ready(connection)
         engine.sweep(connection)
         ex = Executor(connection)
-        with connection.begin() as transaction:
+        with ex.transaction(roll_back=dry_run):
             engine.lock(ex)
             deleted = change(ex)
-            if dry_run:
-                transaction.rollback()
         return [] if dry_run else engine.housekeep(ex, deleted)

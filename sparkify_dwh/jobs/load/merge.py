@@ -1,0 +1,73 @@
+"""Targets merged in their order, and staging replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from ...models.declare import Target
+from ...steps.books import Account
+from ...steps.executor import Executor
+from ...steps.lookups import Lookups
+from ...steps.merge import TargetTables, merge, merge_derived
+from .read import empty_staging
+from .state import LoadState
+
+
+def merge_star(ex: Executor, state: LoadState) -> None:
+    """Merges every target and stages the accepted rows, all in the caller's transaction."""
+    fed = {batch.source.name for batch in state.batches if batch.rows is not None}
+    if state.engine.reads_first:
+        empty_staging(ex, state, [s for s in state.declarations.sources if s.name not in fed])
+    lookups = {t.name: Lookups(t) for t in state.declarations.targets if t.resolution is not None}
+    for target in state.declarations.targets:
+        _merge_target(ex, state, target, lookups)
+        ex.observer.advance("merge", target.name, 1)
+    for batch in state.batches:
+        if batch.rows is not None:
+            state.engine.stage(ex, batch.source)
+
+
+def _merge_target(
+    ex: Executor, state: LoadState, target: Target, lookups: Mapping[str, Lookups]
+) -> None:
+    work = state.works.get(target.name)
+    found = lookups.get(target.name)
+    changed = found is not None and _reference_work(state, found) is not None
+    stored = None
+    if found is not None and (work is not None or changed):
+        stored = found.stored(ex)
+        found.fill(ex, work.rows if work else None, changed)
+    if work is not None:
+        work.stored = stored
+        if target.derivation is not None:
+            follows = next(
+                w for w in state.works.values() if w.target.table is target.derivation.follows
+            )
+            merge_derived(ex, work, follows)
+        else:
+            merge(ex, work, found, _is_followed(state, target))
+    if found is not None and changed:
+        account = work.account if work is not None else Account(target.name)
+        state.touched[target.name] = account
+        with ex.when("facts were stored before", stored) as wanted:
+            if wanted:
+                account.resolved_again = found.resolve_again(ex)
+    if work is not None:
+        for other in lookups.values():
+            if other.resolution.reference is target.table:
+                assert work.stage is not None and work.replaced is not None
+                other.note_changes(ex, work.stage, work.replaced)
+
+
+def _reference_work(state: LoadState, found: Lookups) -> TargetTables | None:
+    return next(
+        (w for w in state.works.values() if w.target.table is found.resolution.reference), None
+    )
+
+
+def _is_followed(state: LoadState, target: Target) -> bool:
+    return any(
+        (t.derivation is not None and t.derivation.follows is target.table)
+        or (t.resolution is not None and t.resolution.reference is target.table)
+        for t in state.declarations.targets
+    )

@@ -1,0 +1,78 @@
+"""Before a command uses a database: does it have this library's schema, and if not, what then."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import sqlalchemy as sa
+
+from ..core.settings import Settings
+from ..dialects.base import Engine
+from ..models.declare import Declarations
+from . import migrate
+from .migrate import SchemaStatus
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+
+class SchemaGate:
+    """Compares the schema of a database with the declarations.
+
+    :param tell: called with a line of text when a database is migrated.
+    """
+
+    def __init__(
+        self, settings: Settings, declarations: Declarations, tell: Callable[[str], None]
+    ) -> None:
+        self.settings, self.declarations, self.tell = settings, declarations, tell
+
+    @cached_property
+    def config(self) -> Config:
+        """Alembic's configuration; made on first use, since Alembic is slow to import."""
+        return migrate.alembic_config(self.settings, self.declarations)
+
+    def status(self, engine: Engine) -> SchemaStatus:
+        """Which schema version the database of an engine has; creates nothing."""
+        if not engine.exists():
+            return SchemaStatus((), migrate.newest_revisions(self.config), "missing")
+        with engine.session(read_only=True) as connection:
+            return migrate.status(connection, self.config)
+
+    def is_missing(self, engine: Engine) -> bool:
+        """Whether there is no database, or one without a schema."""
+        if not engine.exists():
+            return True
+        with engine.session(read_only=True) as connection:
+            return not self.has_schema(connection)
+
+    def has_schema(self, connection: sa.Connection) -> bool:
+        """Whether there is any schema of this library; ends the transaction."""
+        if migrate.is_current(connection, self.declarations):
+            return True
+        found = migrate.status(connection, self.config)
+        connection.rollback()
+        return found.state != "missing"
+
+    def require_current(self, connection: sa.Connection) -> None:
+        """Ends the transaction.
+
+        :raises SchemaVersionError: unless the database has this library's schema.
+        """
+        if not migrate.is_current(connection, self.declarations):
+            found = migrate.status(connection, self.config)
+            connection.rollback()
+            migrate.require_current(found)
+
+    def prepare(self, engine: Engine, connection: sa.Connection) -> None:
+        """Migrates a new embedded database, and refuses any other that is not current.
+
+        :raises SchemaVersionError: unless the database has this library's schema in the end.
+        """
+        if engine.embedded and not self.has_schema(connection):
+            self.tell("new database: migrating it first")
+            migrate.upgrade(connection, self.config, "heads")
+            connection.rollback()
+        self.require_current(connection)
