@@ -15,17 +15,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, Factory, Folders, examples
 from hypothesis import given
 from hypothesis import strategies as st
-from support.fuzzing import fuzzed
+from support.folders import Folders, MakeFolders
+from support.fuzzing import examples, fuzzed
 from support.records import EVENTS, SONGS, line, lines, objects, song
+from support.rig import NO_LIMIT
 
-import sparkify_dwh.jobs.compact
 from sparkify_dwh import Run, SettingsError, SourceError, UsageError
 from sparkify_dwh.dialects import compacted_reader
-from sparkify_dwh.jobs.compact import Compaction
+from sparkify_dwh.jobs import compact as compact_job
+from sparkify_dwh.jobs import compact_groups
+from sparkify_dwh.jobs.compact_result import Compaction
 from sparkify_dwh.sample.generate import generate
+from sparkify_dwh.storage import object_bodies
 from sparkify_dwh.storage.compacted_store import FolderStore
 
 LEDGER = (
@@ -240,7 +243,7 @@ def test_a_compacted_object_that_lies_fails_the_load(twins: Twins) -> None:
 
 
 def test_again_it_does_nothing_and_the_same_objects_give_the_same_bytes(
-    twins: Twins, warehouse: Factory
+    twins: Twins, warehouse: MakeFolders
 ) -> None:
     put_songs(twins, 40)
     first = twins.compact(slices=4)
@@ -257,7 +260,7 @@ def test_again_it_does_nothing_and_the_same_objects_give_the_same_bytes(
         assert path.read_bytes() == before[twins.into / "songs" / path.name][0]
 
 
-def test_another_warehouse_adopts_what_lies_there(twins: Twins, warehouse: Factory) -> None:
+def test_another_warehouse_adopts_what_lies_there(twins: Twins, warehouse: MakeFolders) -> None:
     put_songs(twins, 12)
     twins.compact(slices=2)
     other = warehouse(song_data=str(twins.plain.folders["songs"])).warehouse
@@ -274,7 +277,7 @@ def test_sizes_are_even_and_their_number_a_multiple_of_the_slices(
     generate(twins.plain.root / "made", events=9000, songs=1, days=60, seed=2)
     twins.plain.folders["events"].rmdir()
     (twins.plain.root / "made" / "log_data").rename(twins.plain.folders["events"])
-    monkeypatch.setattr(sparkify_dwh.jobs.compact, "AIM", 50_000)
+    monkeypatch.setattr(compact_groups, "AIM", 50_000)
     done = twins.compact("events", slices=3)
     sizes = [each["size"] for each in done.made]
     assert len(sizes) % 3 == 0 and 3 < len(sizes) < 60
@@ -287,7 +290,7 @@ def test_large_objects_stay_as_they_are(twins: Twins, monkeypatch: pytest.Monkey
     many = b"\n".join([line(song(song_id=f"L{n}")) for n in range(20)])
     twins.plain.put("songs", "large.json", many)
     twins.plain.put("songs", "large.json.gz", gzip.compress(many))
-    monkeypatch.setattr(sparkify_dwh.jobs.compact, "LARGE", 1500)
+    monkeypatch.setattr(compact_groups, "LARGE", 1500)
     done = twins.compact(slices=1)
     assert (done.large, done.compacted) == (2, 6)
     twins.load()
@@ -340,8 +343,7 @@ def test_interrupted_anywhere_only_whole_objects_stay_and_a_rerun_finishes(
         return stopping
 
     monkeypatch.setattr(FolderStore, "put", stop(FolderStore.put))
-    compacting = sparkify_dwh.jobs.compact.Compacting
-    monkeypatch.setattr(compacting, "_record", stop(compacting._record))
+    monkeypatch.setattr(compact_job, "_record", stop(compact_job._record))
     if call < 7:
         with pytest.raises(KeyboardInterrupt):
             twins.compact(slices=2)
@@ -390,7 +392,7 @@ def test_an_object_that_changes_meanwhile_is_left(
     twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_songs(twins, 8)
-    real = sparkify_dwh.jobs.compact._local_bytes
+    real = object_bodies._local_body
 
     def changing(each: Any) -> bytes | None:
         if each.key.endswith("0002.json"):
@@ -399,7 +401,7 @@ def test_an_object_that_changes_meanwhile_is_left(
             Path(each.path).unlink(missing_ok=True)
         return real(each)
 
-    monkeypatch.setattr(sparkify_dwh.jobs.compact, "_local_bytes", changing)
+    monkeypatch.setattr(object_bodies, "_local_body", changing)
     done = twins.compact(slices=1)
     assert (done.compacted, done.left) == (6, 2)
     monkeypatch.undo()

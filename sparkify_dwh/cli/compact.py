@@ -1,84 +1,91 @@
-"""`compact`."""
+"""`compact`: combines many small objects into a few large ones."""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..core.quantity import digits, quantity
 from .app import Session, command
 from .options import Json
-from .output import count, emit, emit_json
+from .output import emit, emit_json
 from .tables import table
 
+if TYPE_CHECKING:
+    from ..jobs.compact_result import Compaction
+
 log = logging.getLogger("sparkify_dwh.cli")
-#: What an interrupted run leaves.
-INTERRUPTED = "what is written is whole; run it again to finish"
 
 
 @command("compact")
 def compact(
     session: Session,
-    source: Annotated[str, typer.Argument(metavar="SOURCE", help="Such as songs or events.")],
+    source: Annotated[
+        str, typer.Argument(metavar="SOURCE", help="A source, such as songs or events.")
+    ],
     into: Annotated[
         str | None,
         typer.Option(
-            metavar="PLACE", help="Folder or s3:// prefix; compacted/ under work_prefix otherwise."
+            metavar="PLACE", help="Folder or s3:// prefix; default: compacted/ under work_prefix."
         ),
     ] = None,
     slices: Annotated[
         int | None,
         typer.Option(
-            min=1, metavar="N", help="Write a multiple of N objects; the cluster's own otherwise."
+            min=1,
+            metavar="N",
+            help="Write a multiple of N objects; default: the cluster's number of slices.",
         ),
     ] = None,
-    all: Annotated[bool, typer.Option("--all", help="Also objects that were loaded.")] = False,
+    all: Annotated[bool, typer.Option("--all", help="Include objects already loaded.")] = False,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Show what would be written; write nothing.")
     ] = False,
     json: Json = False,
 ) -> int:
-    """Put many small objects of a source into few large ones.
+    """Combine a source's small objects into a few large ones.
 
-    The source is only read. The next load takes the compacted objects, with the same result.
+    The source is only read. The next load reads the compacted objects instead, with the same
+    result.
 
     Example: sparkify compact songs --into compacted
     """
-    session.interrupted = INTERRUPTED
-    done = session.warehouse().compact(source, into, slices=slices, all=all, dry_run=dry_run)
+    session.interrupted_message = (
+        "what has been written is complete; run the command again to finish"
+    )
+    compaction = session.warehouse().compact(source, into, slices=slices, all=all, dry_run=dry_run)
     if json:
-        emit_json(done.to_dict())
-    elif done.made:
-        columns = list(done.made[0])
-        rows = [tuple(each.values()) for each in done.made]
+        emit_json(compaction.to_dict())
+    elif compaction.made:
+        columns = list(compaction.made[0])
+        rows = [tuple(each.values()) for each in compaction.made]
         emit(table(columns, rows, sys.stdout))
-    for text in told(done):
-        log.info("%s", text)
+    for line in messages(compaction):
+        log.info("%s", line)
     return 0
 
 
-def told(done: object) -> list[str]:
-    """What a person wants to know of it."""
-    from ..jobs.compact import Compaction
-
-    assert isinstance(done, Compaction)
-    what = "would go" if done.dry_run else "went"
+def messages(compaction: Compaction) -> list[str]:
+    """What was compacted, what was not and why."""
+    would = "would be " if compaction.dry_run else ""
+    listed = quantity(compaction.listed, "object")
     lines = [
-        f"{count(done.compacted)} of {count(done.listed)} objects of {done.source} {what} into "
-        f"{count(len(done.made))} under {done.into}"
-        if done.made
-        else f"nothing to compact among {count(done.listed)} objects of {done.source}"
+        f"{digits(compaction.compacted)} of {listed} of {compaction.source} {would}compacted into "
+        f"{digits(len(compaction.made))} under {compaction.into}"
+        if compaction.made
+        else f"nothing to compact among {listed} of {compaction.source}"
     ]
-    why = {
-        "are compacted already": done.known,
-        "are loaded already (--all takes them too)": done.loaded,
-        "are large enough": done.large,
-        "load by themselves": done.left,
+    reasons = {
+        "already compacted": compaction.known,
+        "already loaded (--all includes them)": compaction.loaded,
+        "large enough already": compaction.large,
+        "left uncompacted": compaction.left,
     }
-    lines += [f"{count(number)} {text}" for text, number in why.items() if number]
-    if done.adopted:
-        adopt = "would be" if done.dry_run else "were"
-        lines.append(f"{count(done.adopted)} compacted objects that lay there {adopt} adopted")
+    lines += [f"{digits(number)} {reason}" for reason, number in reasons.items() if number]
+    if compaction.adopted:
+        objects = quantity(compaction.adopted, "compacted object")
+        lines.append(f"{objects} found there {would}adopted")
     return lines

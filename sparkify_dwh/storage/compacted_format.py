@@ -190,9 +190,7 @@ def extract(file: CompactedFile, path: str, into: Path, piece_bytes: int) -> lis
         with gzip.open(path) as lines:
             batches = _served_lines(file, lines)
             while True:
-                target = (
-                    into / f"{name}-{len(pieces)}.json"
-                )
+                target = into / f"{name}-{len(pieces)}.json"
                 rows = _write_piece(batches, target, piece_bytes)
                 if not rows:
                     target.unlink()
