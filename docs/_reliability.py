@@ -18,25 +18,26 @@ import soak  # noqa: E402
 
 
 def reliability(file: Path = FIGURES) -> str:
-    """Every part of the long run with what its tests recorded; those that never ran, by name."""
-    held = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-    blocks = [overview(held)]
-    ran = (part for part in soak.PARTS if part.name in held)
-    blocks += [f"## {part.title}\n\n{_part(held[part.name])}" for part in ran]
+    """Each part of the long run with its results; parts that never ran are only listed."""
+    results = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+    blocks = [overview(results)]
+    ran = (part for part in soak.PARTS if part.name in results)
+    blocks += [f"## {part.title}\n\n{_part(results[part.name])}" for part in ran]
     return "\n\n".join(blocks)
 
 
-def overview(held: dict[str, Any]) -> str:
-    """One line a part."""
+def overview(results: dict[str, Any]) -> str:
+    """A table with one row per part."""
     rows = []
     for part in soak.PARTS:
-        found = held.get(part.name)
+        found = results.get(part.name)
         if found is None:
             rows.append((part.title, f"`{part.name}`", "not run yet", None, None, None, None))
             continue
         outcome = "passed" if found["passed"] else f"**{found['failures']} failed**"
-        told = (outcome, found["tests"], found["seconds"], f"`{found['commit']}`", found["at"])
-        rows.append((part.title, f"`{part.name}`", *told))
+        commit = f"`{found['commit']}`"
+        facts = (outcome, found["tests"], found["seconds"], commit, found["at"])
+        rows.append((part.title, f"`{part.name}`", *facts))
     return table(("part", "`--only`", "outcome", "tests", "seconds", "commit", "when"), rows)
 
 
@@ -57,8 +58,8 @@ def _part(found: dict[str, Any]) -> str:
 
 def _figure(each: dict[str, Any]) -> tuple[str, str]:
     values = {name: value for name, value in each.items() if name not in ("name", "soak")}
-    told = ", ".join(f"{name.replace('_', ' ')} {_shown(value)}" for name, value in values.items())
-    return each["name"], told
+    texts = (f"{name.replace('_', ' ')} {_shown(value)}" for name, value in values.items())
+    return each["name"], ", ".join(texts)
 
 
 def _shown(value: Any) -> str:
@@ -70,10 +71,10 @@ def _shown(value: Any) -> str:
 
 
 def licences() -> str:
-    """All packages that the base and the extras bring, with their licences."""
+    """All packages that the base and the extras install, with their licences."""
     return table(("package", "licence", "comes with"), of_packages.rows())
 
 
 def allowed() -> str:
-    """The licences that may be there."""
+    """The allowed licences."""
     return ", ".join(sorted(of_packages.ALLOWED))

@@ -1,4 +1,4 @@
-"""Alembic's environment: the URL and everything else come from the settings.
+"""Alembic's environment; the settings provide the URL and everything else.
 
 ``alembic -x database_url=…`` overrides the setting for one command.
 """
@@ -26,14 +26,14 @@ SCHEMAS = {table.schema for table in Base.metadata.tables.values()}
 
 
 def include_name(name: str | None, kind: str, parents: Any) -> bool:
-    """Only the warehouse's own schemas and tables are compared."""
+    """Compares only the warehouse's own schemas and tables."""
     if kind == "table" and name is not None:
         return not is_incoming(name)
     return name in SCHEMAS if kind == "schema" else True
 
 
 def include_object(item: Any, name: str | None, kind: str, reflected: bool, other: Any) -> bool:
-    """An engine without foreign keys in its DDL has none to compare."""
+    """Skips foreign keys on engines whose DDL has none."""
     return kind != "foreign_key_constraint" or getattr(
         context.get_context().dialect, "emits_keys", True
     )
@@ -49,7 +49,7 @@ OPTIONS: dict[str, Any] = {
 
 
 def migrate(connection: Any, *, locked: bool) -> None:
-    """Runs the migrations in one transaction, holding the loaders' lock where there is one."""
+    """Runs the migrations in one transaction, under the load lock if it exists."""
     engine = load_engine(settings)
     engine.sweep(connection)
     context.configure(connection=connection, **OPTIONS)

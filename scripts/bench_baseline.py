@@ -1,8 +1,8 @@
-"""Hand-written DuckDB SQL that only stages and merges: what the load is measured against.
+"""Hand-written DuckDB SQL that only stages and merges: the baseline for loads.
 
 No rules, no quarantine, no ledger, no books, no text repair. Written to be fast: song files are
-concatenated before they are parsed, values are cast once, users by arg_max. Each statement commits
-by itself, which lets DuckDB scan what was staged with all threads (one transaction is slower).
+concatenated before parsing, values are cast once, users come from arg_max. Each statement commits
+on its own, so DuckDB can scan staged rows with all threads (one transaction is slower).
 
 usage: python scripts/bench_baseline.py DATABASE LOG_DATA SONG_DATA
 """

@@ -1,6 +1,6 @@
-"""S3 for the bench: a moto server in a process of its own, and what is measured against.
+"""S3 for the bench: a moto server in its own process, and the baseline that reads from it.
 
-usage: bench_s3.py serve FOLDER [MILLISECONDS]   serves the files of a folder from s3://bench/
+usage: bench_s3.py serve FOLDER [MILLISECONDS]   serves a folder's files as s3://bench/
        bench_s3.py read ENDPOINT                 reads its objects one by one with boto3
 """
 
@@ -24,10 +24,10 @@ ENVIRONMENT = {
 }
 
 
-def serve(folder: str, late: float) -> None:
-    """Serves until it is killed; says where once the objects are there.
+def serve(folder: str, delay: float) -> None:
+    """Serves until killed; prints its endpoint once the objects are there.
 
-    :param late: seconds by which each answer comes later, as one from further away.
+    :param delay: seconds by which each answer is delayed, to simulate distance.
     """
     from moto import s3 as _  # noqa: F401
     from moto.core.base_backend import BackendDict
@@ -45,9 +45,9 @@ def serve(folder: str, late: float) -> None:
         backend.put_object(BUCKET, path.relative_to(root).as_posix(), path.read_bytes())
 
     def answer(environ: Any, start: Any) -> Iterable[bytes]:
-        time.sleep(late)
-        found: Iterable[bytes] = app(environ, start)
-        return found
+        time.sleep(delay)
+        body: Iterable[bytes] = app(environ, start)
+        return body
 
     server = make_server("127.0.0.1", 0, answer, threaded=True)
     sys.stdout.write(f"http://127.0.0.1:{server.port}\n")
@@ -56,7 +56,7 @@ def serve(folder: str, late: float) -> None:
 
 
 def read(endpoint: str) -> None:
-    """Reads every object, one after the other."""
+    """Reads every object in turn."""
     import boto3
 
     client = boto3.client("s3", endpoint_url=endpoint, region_name="us-east-1", **KEYS)

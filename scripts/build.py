@@ -1,8 +1,8 @@
-"""Builds wheel and sdist so that the same commit gives the same bytes, wherever and whenever.
+"""Builds wheel and sdist so that a commit yields the same bytes on any machine at any time.
 
-Times are those of SOURCE_DATE_EPOCH, by default of the last commit. setuptools heeds it in wheels;
-an sdist is written anew with its members sorted, and with no owner and no other time in it, and the
-wheel is built from that.
+All times are SOURCE_DATE_EPOCH, by default the time of the last commit. setuptools honours it in
+wheels only, so the sdist is rewritten: members sorted, owners and other times removed. The wheel is
+built from that sdist.
 
 usage: scripts/build [FOLDER]
 """
@@ -22,17 +22,16 @@ ROOT = Path(__file__).parents[1]
 
 
 def epoch() -> str:
-    """Seconds since 1970 of the last commit, unless the environment says otherwise."""
-    told = os.environ.get("SOURCE_DATE_EPOCH")
-    if told:
-        return told
+    """SOURCE_DATE_EPOCH, or the time of the last commit in seconds since 1970."""
+    if given := os.environ.get("SOURCE_DATE_EPOCH"):
+        return given
     return subprocess.run(
         ["git", "log", "-1", "--format=%ct"], cwd=ROOT, check=True, capture_output=True, text=True
     ).stdout.strip()
 
 
 def build(into: Path) -> list[Path]:
-    """Builds both into a folder; their paths."""
+    """Builds both into a folder and returns their paths."""
     when = epoch()
     os.umask(0o022)
     into.mkdir(parents=True, exist_ok=True)
@@ -41,9 +40,9 @@ def build(into: Path) -> list[Path]:
         run("--sdist", ROOT, scratch, when)
         (found,) = scratch.glob("*.tar.gz")
         sdist = into / found.name
-        sdist.write_bytes(settled(found.read_bytes(), int(when)))
-        # From the sdist, so that neither the rights of this checkout nor what an earlier build
-        # left in it reach the wheel.
+        sdist.write_bytes(normalized(found.read_bytes(), int(when)))
+        # From the sdist, so that file modes and build leftovers of this checkout stay out of the
+        # wheel.
         with tarfile.open(sdist) as archive:
             archive.extractall(scratch, filter="data")
         run("--wheel", scratch / found.name.removesuffix(".tar.gz"), into, when)
@@ -60,8 +59,8 @@ def run(what: str, source: Path, into: Path, when: str) -> None:
     )
 
 
-def settled(sdist: bytes, when: int) -> bytes:
-    """An sdist whose bytes depend on the content of its members only."""
+def normalized(sdist: bytes, when: int) -> bytes:
+    """An sdist whose bytes depend only on the content of its members."""
     plain = io.BytesIO()
     with (
         tarfile.open(fileobj=io.BytesIO(sdist)) as old,
@@ -72,12 +71,12 @@ def settled(sdist: bytes, when: int) -> bytes:
             member.mode = 0o755 if member.isdir() or member.mode & 0o100 else 0o644
             member.pax_headers = {}
             new.addfile(member, old.extractfile(member) if member.isfile() else None)
-    packed = io.BytesIO()
-    with gzip.GzipFile(filename="", fileobj=packed, mode="wb", mtime=when) as file:
+    compressed = io.BytesIO()
+    with gzip.GzipFile(filename="", fileobj=compressed, mode="wb", mtime=when) as file:
         file.write(plain.getvalue())
-    return packed.getvalue()
+    return compressed.getvalue()
 
 
 if __name__ == "__main__":
-    for made in build(Path(sys.argv[1] if len(sys.argv) > 1 else "dist")):
-        sys.stdout.write(f"{made}\n")
+    for path in build(Path(sys.argv[1] if len(sys.argv) > 1 else "dist")):
+        sys.stdout.write(f"{path}\n")

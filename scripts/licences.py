@@ -1,6 +1,6 @@
-"""The licences of everything that an installation of the base or of an extra brings along.
+"""The licences of every package that the base or an extra installs.
 
-Read from the metadata of the packages that are installed; tools of development are left out.
+Read from the metadata of the installed packages; development tools are left out.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from packaging.utils import canonicalize_name
 
 PROJECT = "sparkify-dwh"
 EXTRAS = ("", "aws", "redshift", "notebooks")
-#: Licences that allow use, change and redistribution in a product of any kind. Those of the MPL
-#: and the LGPL bind changes of the package itself only.
+#: Licences that allow use, modification and redistribution in any product. The MPL restricts only
+#: modifications of the package itself.
 ALLOWED = frozenset(
     {
         *("0BSD", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSD", "ISC", "MIT", "MIT-0"),
@@ -32,7 +32,7 @@ ALLOWED = frozenset(
         *("CC0-1.0",),
     }
 )
-#: What older metadata say instead of an SPDX expression.
+#: What older metadata use instead of an SPDX expression.
 _NAMES = {
     "apache": "Apache-2.0",
     "apache 2.0": "Apache-2.0",
@@ -59,9 +59,9 @@ _NAMES = {
 
 
 def closure(extra: str) -> dict[str, Distribution]:
-    """What an installation of the project with an extra holds beside itself, by name.
+    """The packages that the project needs with an extra, by name.
 
-    :raises PackageNotFoundError: when one of them is not installed.
+    :raises PackageNotFoundError: when one is not installed.
     """
     found: dict[str, Distribution] = {}
     waiting, seen = [(PROJECT, frozenset({extra}))], set()
@@ -70,30 +70,32 @@ def closure(extra: str) -> dict[str, Distribution]:
         if (name, extras) in seen:
             continue
         seen.add((name, extras))
-        held = distribution(name)
+        package = distribution(name)
         if name != PROJECT:
-            found[name] = held
-        for text in held.requires or ():
-            needed = Requirement(text)
-            if needed.marker is None or any(
-                needed.marker.evaluate({"extra": each}) for each in extras | {""}
+            found[name] = package
+        for text in package.requires or ():
+            required = Requirement(text)
+            if required.marker is None or any(
+                required.marker.evaluate({"extra": each}) for each in extras | {""}
             ):
-                waiting.append((canonicalize_name(needed.name), frozenset(needed.extras) | {""}))
+                waiting.append(
+                    (canonicalize_name(required.name), frozenset(required.extras) | {""})
+                )
     return found
 
 
-def licences(held: Distribution) -> frozenset[str]:
-    """The licences that all hold for a package, by their SPDX names where they are known.
+def licences(package: Distribution) -> frozenset[str]:
+    """The licences that together apply to a package, by SPDX name where known.
 
-    Of those that are offered for choice, the allowed ones.
+    Where the package offers a choice, an allowed licence is chosen.
     """
-    meta = held.metadata
+    meta = package.metadata
     text = meta.get("License-Expression")
     if not text:
         kinds = [c.split(" :: ")[-1] for c in meta.get_all("Classifier", ()) if "License ::" in c]
         kinds = [kind for kind in kinds if kind != "OSI Approved"]
-        said = (meta.get("License") or "").strip()
-        short = said if said and "\n" not in said and len(said) < 60 else ""
+        licence = (meta.get("License") or "").strip()
+        short = licence if "\n" not in licence and len(licence) < 60 else ""
         text = short if _known(short) in ALLOWED else " AND ".join(kinds) or short
     parts = re.split(r"\s+AND\s+|;\s*", text)
     return frozenset(each for part in parts for each in _chosen(part.strip("() ")))
@@ -105,27 +107,27 @@ def _chosen(text: str) -> Iterator[str]:
 
 
 def _known(text: str) -> str:
-    return _NAMES.get(text.lower(), text) or "none told"
+    return _NAMES.get(text.lower(), text) or "not stated"
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """Package, licences, and the extras that bring it; the base is one of them."""
+    """Package, licences, and the extras that install it; ``base`` stands for none."""
     places: dict[str, list[str]] = {}
-    held: dict[str, Distribution] = {}
+    packages: dict[str, Distribution] = {}
     base = closure("")
     for extra in EXTRAS:
         for name, found in closure(extra).items():
-            held[name] = found
+            packages[name] = found
             if not extra or name not in base:
                 places.setdefault(name, []).append(extra or "base")
     return [
-        (name, " and ".join(sorted(licences(held[name]))), ", ".join(places[name]))
+        (name, " and ".join(sorted(licences(packages[name]))), ", ".join(places[name]))
         for name in sorted(places)
     ]
 
 
 def missing() -> list[str]:
-    """Extras that are not installed whole."""
+    """Extras that are not completely installed."""
     found = []
     for extra in EXTRAS:
         try:

@@ -1,4 +1,4 @@
-"""The lowest version of each dependency that setup.cfg allows, as pip's constraints on stdout.
+"""Prints the lowest version of each dependency that setup.cfg allows, as pip constraints.
 
 usage: python scripts/lowest.py [EXTRA …]
 """
@@ -16,17 +16,17 @@ _LOWER = re.compile(r"(?:>=|~=|==)\s*([^\s,]+)")
 
 
 def lowest(extras: list[str], text: str) -> list[str]:
-    """``name==version`` of each direct dependency of the base and of extras.
+    """``name==version`` for each direct dependency of the base and the extras.
 
-    :raises ValueError: for one without a lower bound.
+    :raises ValueError: when a dependency has no lower bound.
     """
-    found = configparser.ConfigParser()
-    found.read_string(text)
-    wanted = found["options"]["install_requires"].split("\n")
+    config = configparser.ConfigParser()
+    config.read_string(text)
+    requirements = config["options"]["install_requires"].split("\n")
     for extra in extras:
-        wanted += found["options.extras_require"][extra].split("\n")
+        requirements += config["options.extras_require"][extra].split("\n")
     pins = []
-    for requirement in filter(None, map(str.strip, wanted)):
+    for requirement in filter(None, map(str.strip, requirements)):
         match = _REQUIREMENT.fullmatch(requirement)
         assert match is not None, requirement
         if match["name"] == "sparkify-dwh":

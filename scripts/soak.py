@@ -1,8 +1,8 @@
-"""Runs the whole budget of the long tests, part by part, and writes docs/reliability.md.
+"""Runs all long tests, part by part, and writes docs/reliability.md.
 
-What a part found is kept in docs/reliability.json with commit, seed, machine and time; another run
-replaces the parts that it runs, so parts may run on different days. A part that fails is recorded
-as such and ends the run with exit code 1.
+The results of each part are stored in docs/reliability.json with commit, seed, machine and time. A
+later run replaces only the parts it runs, so parts may run on different days. A failed part is
+recorded as failed, and the exit code is 1.
 
 usage: scripts/soak [--only PART …] [--seed N] [--jobs N] [--list]
 """
@@ -28,27 +28,27 @@ from typing import Any
 from lowest import SETUP, lowest
 
 ROOT = Path(__file__).parents[1]
-KEPT = ROOT / "docs" / "reliability.json"
+RESULTS = ROOT / "docs" / "reliability.json"
 VENVS = ROOT / ".soak"
 EXTRAS = ["aws", "redshift", "notebooks", "dev"]
 
 
-#: Instead of a pattern: every test file that has more to do in a long run and is in no other part.
+#: Instead of a pattern: every test file that does more in a long run and is in no other part.
 OTHERS = "others"
 _LONG = re.compile(r"\bSOAK\b|SPARKIFY_SOAK\b|\bexamples\(|\bfigure\(|\bfuzzed\(")
-#: Those are about the long run itself.
+#: These test the long run itself.
 _ABOUT = {"test_reliability.py", "test_figures.py"}
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part of the page.
+    """One part of the long run, and of the page.
 
-    :param minutes: how long it took on two quiet cores, about.
-    :param tests: glob patterns below tests/; none: all tests.
-    :param soak: whether the tests do all of their work, or the sample of a usual run.
-    :param versions: of the dependencies: those at hand, the ``lowest`` or the ``newest``.
-    :param jobs: at most so many processes; tests that measure this machine want it for themselves.
+    :param minutes: rough duration on two idle cores.
+    :param tests: glob patterns below tests/; empty: all tests.
+    :param soak: whether tests do all their work or only the sample of a normal run.
+    :param versions: of dependencies: empty for those installed, ``lowest`` or ``newest``.
+    :param jobs: the most processes; tests that measure the machine need it alone.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Part:
 
 PARTS = (
     Part(
-        "faults", "A fault at every step of a load and of what else changes a warehouse", 20,
+        "faults", "A fault at every step of a load and of every other change", 20,
         ("test_faults*.py", "test_change_faults.py"),
     ),
     Part(
@@ -107,7 +107,7 @@ def files_of(part: Part) -> list[str]:
 
 
 def commit() -> str:
-    """The commit at hand; a plus sign behind it: with changes."""
+    """The current commit; a plus sign marks uncommitted changes."""
 
     def git(*words: str) -> str:
         return subprocess.run(
@@ -128,7 +128,7 @@ def machine() -> str:
 
 
 def python_with(versions: str) -> str:
-    """A Python that has the versions asked for, in an environment that is kept and brought up."""
+    """A Python with the given versions, in an environment that later runs reuse and update."""
     if not versions:
         return sys.executable
     place = VENVS / versions
@@ -137,7 +137,7 @@ def python_with(versions: str) -> str:
     python = str(place / "bin" / "python")
     pip = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     if versions == "lowest":
-        # The tools of tests at their newest: at their lowest they exclude each other.
+        # Test tools stay at their newest: their lowest versions exclude each other.
         pins = place / "constraints.txt"
         text = SETUP.read_text(encoding="utf-8")
         pins.write_text("\n".join(lowest(EXTRAS[:-1], text)) + "\n", encoding="utf-8")
@@ -149,7 +149,7 @@ def python_with(versions: str) -> str:
 
 
 def installed(python: str) -> dict[str, str]:
-    """The versions of the direct dependencies of base and extras, without the tools of tests."""
+    """The installed versions of the direct dependencies, without test tools."""
     names = [pin.split("==")[0] for pin in lowest(EXTRAS[:-1], SETUP.read_text(encoding="utf-8"))]
     code = "import sys, json, importlib.metadata as m;"
     code += "print(json.dumps({n: m.version(n) for n in sys.argv[1:]}))"
@@ -158,9 +158,9 @@ def installed(python: str) -> dict[str, str]:
 
 
 def run(part: Part, seed: int, jobs: int) -> dict[str, Any]:
-    """Runs a part; what the page shows of it."""
+    """Runs a part and returns what the page shows of it."""
     began, start = datetime.now(UTC), perf_counter()
-    held = commit()
+    tested = commit()
     python = python_with(part.versions)
     with tempfile.TemporaryDirectory(prefix="sparkify-soak-") as folder:
         figures, report = Path(folder) / "figures", Path(folder) / "report.xml"
@@ -188,7 +188,7 @@ def run(part: Part, seed: int, jobs: int) -> dict[str, Any]:
         lines = figures.read_text().splitlines() if figures.exists() else []
         counts = counted(report)
     return {
-        "commit": held,
+        "commit": tested,
         "at": began.strftime("%Y-%m-%d %H:%M UTC"),
         "seed": seed if part.soak else None,
         "machine": machine(),
@@ -204,7 +204,7 @@ def counted(report: Path) -> dict[str, int]:
     """How many tests ran, were skipped, and failed."""
     if not report.exists():
         return {"tests": 0, "skipped": 0, "failures": 1}
-    # Written by pytest a moment ago.
+    # Trusted: pytest has just written it.
     suites = list(ElementTree.parse(report).getroot().iter("testsuite"))
 
     def total(name: str) -> int:
@@ -218,12 +218,12 @@ def counted(report: Path) -> dict[str, int]:
     }
 
 
-def keep(name: str, found: dict[str, Any]) -> None:
-    """Puts a part's result into the file, beside those of the other parts."""
-    held = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
-    held[name] = found
-    ordered = {part.name: held[part.name] for part in PARTS if part.name in held}
-    KEPT.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+def store(name: str, result: dict[str, Any]) -> None:
+    """Stores a part's result among those of the other parts."""
+    results = json.loads(RESULTS.read_text(encoding="utf-8")) if RESULTS.exists() else {}
+    results[name] = result
+    ordered = {part.name: results[part.name] for part in PARTS if part.name in results}
+    RESULTS.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -235,16 +235,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     names = [part.name for part in PARTS]
     parser.add_argument("--only", nargs="+", choices=names, default=names, metavar="PART")
-    parser.add_argument("--seed", type=int, default=None, help="by default another each time")
+    parser.add_argument("--seed", type=int, default=None, help="random by default")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--list", action="store_true", help="show the parts and run none")
-    given = parser.parse_args(arguments)
-    chosen = [part for part in PARTS if part.name in given.only]
-    if given.list:
+    parser.add_argument("--list", action="store_true", help="list the parts without running them")
+    args = parser.parse_args(arguments)
+    chosen = [part for part in PARTS if part.name in args.only]
+    if args.list:
         for part in chosen:
             sys.stdout.write(f"{part.name:12} about {part.minutes:2} minutes  {part.title}\n")
         return 0
-    seed = int.from_bytes(os.urandom(4)) if given.seed is None else given.seed
+    seed = int.from_bytes(os.urandom(4)) if args.seed is None else args.seed
     failed = []
     for part in chosen:
         sys.stdout.write(f"== {part.name}: about {part.minutes} minutes, seed {seed}\n")
@@ -252,9 +252,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not files_of(part):
             sys.stdout.write("nothing to run\n")
             continue
-        found = run(part, seed, given.jobs)
-        keep(part.name, found)
-        if not found["passed"]:
+        result = run(part, seed, args.jobs)
+        store(part.name, result)
+        if not result["passed"]:
             failed.append(part.name)
     subprocess.run(["scripts/docs"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
     if failed:

@@ -66,11 +66,11 @@ def test_the_page_shows_what_was_found(tmp_path: Path) -> None:
 def test_parts_are_kept_until_they_run_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(soak, "KEPT", tmp_path / "kept.json")
-    soak.keep("newest", FOUND)
-    soak.keep("faults", FOUND)
-    soak.keep("newest", {**FOUND, "seed": 1})
-    held = json.loads(soak.KEPT.read_text())
+    monkeypatch.setattr(soak, "RESULTS", tmp_path / "kept.json")
+    soak.store("newest", FOUND)
+    soak.store("faults", FOUND)
+    soak.store("newest", {**FOUND, "seed": 1})
+    held = json.loads(soak.RESULTS.read_text())
     assert list(held) == ["faults", "newest"]
     assert (held["faults"]["seed"], held["newest"]["seed"]) == (4711, 1)
 
@@ -81,7 +81,7 @@ def test_a_part_runs_its_tests_and_keeps_their_figures(
     """With a test that passes, one that fails, and one whose file is broken."""
     tests = tmp_path / "tests"
     tests.mkdir()
-    (tests / "figures.py").write_text((ROOT / "tests" / "figures.py").read_text())
+    (tests / "figures.py").write_text((ROOT / "tests" / "support" / "soak_figures.py").read_text())
     (tests / "test_a.py").write_text(
         "import os\nfrom figures import figure\n"
         "def test_a():\n    figure('n', seed=int(os.environ['SPARKIFY_SOAK_SEED']))\n"
@@ -202,8 +202,8 @@ class Told:
         (Told(License="GPLv3", Classifier="License :: OSI Approved"), {"GPLv3"}),
         (Told(Classifier="License :: OSI Approved :: GNU General Public License"),
          {"GNU General Public License"}),
-        (Told(License="MIT License\nCopyright …"), {"none told"}),
-        (Told(), {"none told"}),
+        (Told(License="MIT License\nCopyright …"), {"not stated"}),
+        (Told(), {"not stated"}),
     ],
 )  # fmt: skip
 def test_what_is_not_allowed_does_not_pass(told: Any, expected: set[str]) -> None:

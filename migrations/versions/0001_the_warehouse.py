@@ -482,7 +482,7 @@ def upgrade() -> None:
         redshift_diststyle="KEY",
         redshift_sortkey="start_time",
     )
-    # The row that a loader locks where the table itself cannot be.
+    # The row that a loader locks on engines that cannot lock the table.
     lock = sa.table("load_lock", sa.column("id", sa.Integer), schema="audit")
     op.execute(sa.insert(lock).values(id=sa.literal_column("1")))
 

@@ -14,7 +14,7 @@ down_revision = "0002"
 branch_labels = None
 depends_on = None
 
-#: Comments of the way back in staging: before and since.
+#: Comments of the origin columns in staging: before and after.
 COMMENTS = {
     "_object": (
         "File the row came from; NULL on Redshift",
