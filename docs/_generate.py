@@ -1,4 +1,4 @@
-"""Writes the generated parts of the reference pages; run by cog (scripts/docs)."""
+"""Generates parts of the reference pages; cog runs it (scripts/docs)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WIDTH = 80
 
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """A Markdown table; `|` inside of cells is escaped, None is an empty cell."""
+    """A Markdown table; `|` in a cell is escaped, None is an empty cell."""
     lines = [columns, ["---"] * len(columns), *rows]
     cells = (
         (("" if cell is None else str(cell)).replace("|", "\\|") for cell in row) for row in lines
@@ -43,20 +43,20 @@ def code(value: Any) -> str:
 
 def help_of(*arguments: str) -> str:
     """The help of a command at 80 columns, without colours."""
-    kept = os.environ.get("COLUMNS")
+    columns = os.environ.get("COLUMNS")
     os.environ["COLUMNS"] = str(WIDTH)
     try:
         text = CliRunner().invoke(app, [*arguments, "--help"], prog_name="sparkify").stdout
     finally:
-        if kept is None:
+        if columns is None:
             del os.environ["COLUMNS"]
         else:
-            os.environ["COLUMNS"] = kept
+            os.environ["COLUMNS"] = columns
     return text.rstrip()
 
 
 def commands() -> list[tuple[str, ...]]:
-    """The words of each command, groups before what they hold."""
+    """The words of each command, groups before their commands."""
 
     def walk(group: Any, words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
         for name in group.list_commands(None):
@@ -80,7 +80,7 @@ def command_pages() -> str:
 
 
 def settings() -> str:
-    """Every setting with its option, its name in the environment, default and description."""
+    """Every setting with its option, environment variable, default and description."""
     options = {setting.name: setting.flag for setting in SETTINGS}
     rows = []
     for name, field in Settings.model_fields.items():
@@ -100,7 +100,7 @@ def settings() -> str:
 # The schema -------------------------------------------------------------------------------
 
 
-#: Schemas that have a diagram; the audit tables stand by themselves and would only fill a row.
+#: Schemas that have a diagram; the audit tables are not linked, so a picture adds nothing.
 DRAWN = {"sparkify": "The star", "staging": "Staging"}
 
 
@@ -129,7 +129,7 @@ def _erd(schema: str) -> str:
 
 
 def tables() -> str:
-    """Each table with its columns, keys, and how Redshift distributes and sorts it."""
+    """Each table with its columns and keys, and how Redshift distributes and sorts it."""
     parts: list[str] = []
     for schema in sorted({t.schema or "" for t in Base.metadata.tables.values()}):
         parts.append(f"## Schema `{schema}`")
@@ -170,7 +170,7 @@ def _table_page(each: sa.Table) -> str:
 
 
 def error_tree() -> str:
-    """The classes of errors, as a tree with their exit codes."""
+    """The error classes as a tree, with exit codes."""
     lines = ["```text", *_branch(SparkifyError, ""), "```"]
     return "\n".join(lines)
 
@@ -184,13 +184,13 @@ def _branch(cls: type[SparkifyError], indent: str) -> list[str]:
 
 
 def exit_codes() -> str:
-    """Every exit code of the command line, what it means and the errors that end with it."""
+    """Every exit code of the command line, its meaning and its errors."""
     meanings = {
         0: "done; also: nothing new to load",
-        1: "a defect of ours, or output that cannot be written",
-        2: "wrong usage or settings, or an extra that is not installed",
+        1: "a bug, or output that cannot be written",
+        2: "wrong usage or settings, or a missing extra",
         3: "a source is missing or unreadable",
-        4: "quality: rules, limits or checks; a load was rolled back",
+        4: "quality: rules, limits or checks; a load is rolled back",
         5: "the database, its lock or its schema version",
         6: "infrastructure",
         SOMETHING_TO_LOAD: "`sparkify plan --exit-code`: there is something to load",
@@ -203,7 +203,8 @@ def exit_codes() -> str:
         cls = todo.pop(0)
         found.setdefault(cls.exit_code, []).append(code(cls.__name__))
         todo += cls.__subclasses__()
-    assert set(found) <= set(meanings), f"without a meaning: {set(found) - set(meanings)}"
+    missing = set(found) - set(meanings)
+    assert not missing, f"exit codes without a meaning: {missing}"
     rows = [(n, what, ", ".join(found.get(n, ()))) for n, what in sorted(meanings.items())]
     return table(("code", "what", "errors"), rows)
 
@@ -212,7 +213,7 @@ def exit_codes() -> str:
 
 
 def parser_rules() -> str:
-    """What refuses a record, or an object, before any rule looks at it."""
+    """The parser rules, which refuse a record or an object before any declared rule."""
     rows = [(code(name), reason) for name, reason in PARSER_RULES.items()]
     return table(("rule", "what must hold"), rows)
 
@@ -229,7 +230,7 @@ def source_rules() -> str:
 
 
 def limits() -> str:
-    """The settings that decide how many refused rows fail a load."""
+    """The settings that limit how many rows a load may refuse."""
     names = ("max_reject_ratio", "reject_floor", "max_rejects")
     fields = Settings.model_fields
     rows = [
@@ -244,7 +245,7 @@ def limits() -> str:
 
 
 def checks() -> str:
-    """The checks of each table of the star; each fails a load that breaks it."""
+    """The checks of each table of the star; a broken one fails the load."""
     rows = []
     for target in SPARKIFY.targets:
         rows += [(code(target.name), code(n), what) for n, what in star_reasons(target).items()]
@@ -270,7 +271,7 @@ def lineage_diagram() -> str:
 
 
 def star_links() -> list[tuple[str, str, str]]:
-    """Tables of the star that others are filled from, how, and those others; each once."""
+    """Distinct links between tables of the star: origin, how, filled table."""
     found = {}
     for each in lineage(SPARKIFY):
         for through in each.through:
@@ -308,11 +309,11 @@ def fields_not_stored() -> str:
     """Fields of the files that no column of the star comes from."""
     used = {(o.source, o.column) for each in lineage(SPARKIFY) for o in each.origins}
     rows = [
-        (code(key), source.name, "typed, to decide by" if typed else "staged only")
+        (code(key), source.name, "typed, for rules only" if typed else "staged only")
         for source, typed, key, column in all_fields(SPARKIFY)
         if (source.name, column) not in used
     ]
-    return table(("field", "source", "what becomes of it"), rows)
+    return table(("field", "source", "use"), rows)
 
 
 def report_charts() -> str:
@@ -324,7 +325,7 @@ def report_charts() -> str:
 
 
 def load_summary() -> str:
-    """What a real load of generated data prints, less its time and run id, which differ."""
+    """What a load of generated data prints, without its time and run id, which vary."""
     import tempfile
 
     from sparkify_dwh import Warehouse
