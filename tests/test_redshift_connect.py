@@ -27,8 +27,6 @@ from sparkify_dwh.dialects import load_engine
 from sparkify_dwh.dialects.redshift.connection import QUERY_GROUP, RedshiftConnection
 from sparkify_dwh.dialects.redshift.login import Login
 
-pytest_plugins = ["standin.fixtures"]
-
 PASSWORD = "Temp0rary/+=@:%'\\ x"
 
 
@@ -102,7 +100,9 @@ def test_a_secret(temporary: Database, aws: FakeAws, named: bool) -> None:
 def test_a_secret_of_another_form(temporary: Database, aws: FakeAws, text: str) -> None:
     aws.answers["GetSecretValue"] = {"SecretString": text}
     engine = engine_of(bare(temporary), auth="secret", secret_arn="arn:x", aws_endpoint_url=aws.url)
-    with pytest.raises(DatabaseError, match="secret arn:x holds no JSON with username and passw"):
+    with pytest.raises(
+        DatabaseError, match="secret arn:x does not contain JSON with username and passw"
+    ):
         engine.connect()
 
 
@@ -244,7 +244,7 @@ def test_a_rotated_secret_is_read_again(redshift: Database, aws: FakeAws) -> Non
     held["SecretString"] = held["SecretString"].replace("old", "new")
     assert shown(engine, "SELECT current_user") == "loader"
     redshift.server.login("loader", "not-in-the-secret")
-    with pytest.raises(DatabaseError, match="user and password of the secret were refused"):
+    with pytest.raises(DatabaseError, match="user and password in the secret were refused"):
         engine.connect()
     assert len(aws.calls) == 3  # read again, found the same, gave up
 
@@ -352,8 +352,8 @@ def test_other_options_do_not_reach_the_driver(redshift: Database, option: str) 
     [
         ("redshift+redshift_connector:///dev", "names no host"),
         ("redshift+redshift_connector://u:p@h", "names no database"),
-        ("redshift+redshift_connector://u:p@h/dev?timeout=soon", "no number of seconds"),
-        ("redshift+redshift_connector://u:p@h/dev?timeout=0", "no number of seconds"),
+        ("redshift+redshift_connector://u:p@h/dev?timeout=soon", "not a number of seconds"),
+        ("redshift+redshift_connector://u:p@h/dev?timeout=0", "not a number of seconds"),
     ],
 )
 def test_urls_that_lead_nowhere(url: str, what: str) -> None:
@@ -441,7 +441,7 @@ EACH = {
     [
         ("ExpiredTokenException", "the AWS session has expired", "sign in again"),
         ("ExpiredToken", "the AWS session has expired", "sign in again"),
-        ("AccessDeniedException", "AWS does not allow it to this user", "docs/redshift.md"),
+        ("AccessDeniedException", "AWS does not allow this user to do it", "docs/redshift.md"),
         ("UnrecognizedClientException", "AWS does not accept these credentials", "AWS_PROFILE"),
         ("InvalidSignatureException", "AWS does not accept these credentials", "AWS_PROFILE"),
         ("ResourceNotFoundException", "there is no", "check its name and aws_region"),
@@ -479,8 +479,8 @@ def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (no_keys, "boto3 finds no AWS credentials here"),
-        (no_region, "no AWS region is known"),
+        (no_keys, "boto3 finds no AWS credentials"),
+        (no_region, "no AWS region is set"),
         (no_session, "The config profile .nowhere. could not be found"),
     ],
 )

@@ -13,8 +13,6 @@ from standin.server import Database
 
 from sparkify_dwh import DatabaseError, Settings, UsageError, Warehouse
 
-pytest_plugins = ["standin.fixtures"]
-
 PAGE = Path(__file__).parents[1] / "docs" / "redshift.md"
 USERS = ("sparkify_migrator", "sparkify_loader", "analyst")
 
@@ -154,7 +152,7 @@ def test_the_loader_cannot_migrate(granted: Make) -> None:
     with pytest.raises(DatabaseError, match=r"must be owner|permission denied") as caught:
         granted("sparkify_loader").migrate("base")
     assert caught.value.exit_code == 5
-    assert "docs/redshift.md has the grants" in caught.value.hint
+    assert "docs/redshift.md lists the grants" in caught.value.hint
     assert granted("sparkify_loader").schema_status().state == "current"
 
 
@@ -194,7 +192,7 @@ def test_a_reader_cannot_load(granted: Make, bucket: Bucket) -> None:
     bucket.put("logs/a.json", EVENT)
     with pytest.raises(DatabaseError, match="permission denied") as caught:
         granted("analyst").load()
-    assert "docs/redshift.md has the grants" in caught.value.hint
+    assert "docs/redshift.md lists the grants" in caught.value.hint
 
 
 def test_later_tables_are_granted_too(granted: Make, redshift: Database) -> None:

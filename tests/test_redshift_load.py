@@ -8,25 +8,14 @@ import logging
 from typing import Any
 
 import pytest
-from standin.fixtures import s3_server, standin
-from support.warehouses import (
-    OnRedshift,
-    Source,
-    aws_keys,
-    event,
-    migrated,
-    on_redshift,
-    song,
-    source,
-)
+from support.records import event_line, song_line
+from support.warehouses import OnRedshift, Source
 
 from sparkify_dwh.core import errors
 from sparkify_dwh.dialects.redshift import copy_refusals, load_views, writer
 from sparkify_dwh.models import SPARKIFY
 from sparkify_dwh.storage import s3
 from sparkify_dwh.storage.jsonpaths import check_jsonpaths
-
-__all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 
 
 def copies(warehouse: OnRedshift) -> list[str]:
@@ -36,7 +25,7 @@ def copies(warehouse: OnRedshift) -> list[str]:
 
 def days(source: Source, count: int, start: int = 0) -> None:
     for n in range(start, start + count):
-        source.put("events", f"{n}.json", event(itemInSession=n, ts=1541106106796 + n))
+        source.put("events", f"{n}.json", event_line(itemInSession=n, ts=1541106106796 + n))
 
 
 class Watched:
@@ -44,14 +33,14 @@ class Watched:
 
     def __init__(self, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         self.files: dict[str, bytes] = {}
-        plain = s3.Bucketeer.write
+        plain = s3.S3.write
 
         def write(bucketeer: Any, address: str, data: Any) -> None:
             body = data if isinstance(data, bytes) else data.read_bytes()
             self.files[address.removeprefix(source.work.url("work/manifests/"))] = body
             plain(bucketeer, address, data)
 
-        monkeypatch.setattr(s3.Bucketeer, "write", write)
+        monkeypatch.setattr(s3.S3, "write", write)
 
     def __getitem__(self, name: str) -> Any:
         (found,) = (data for key, data in self.files.items() if key.endswith("/" + name))
@@ -66,11 +55,11 @@ def test_a_manifest_and_a_copy_for_each_table_and_compression(
 ) -> None:
     watched = Watched(source, monkeypatch)
     days(source, 2)
-    packed = source.put("events", "9.json.gz", gzip.compress(event(itemInSession=9).encode()))
-    source.put("songs", "a/b/s.json", song())
+    packed = source.put("events", "9.json.gz", gzip.compress(event_line(itemInSession=9).encode()))
+    source.put("songs", "a/b/s.json", song_line())
     for name in (".hidden.json", "_temporary/0.json", "old.json~", "readme.txt"):
         source.put("events", name, "no data")
-    source.bucket.put("log_data_private/x.json", event(sessionId=1))
+    source.bucket.put("log_data_private/x.json", event_line(sessionId=1))
     run = on_redshift.load()
     assert [(b.source, b.objects, b.read) for b in run.sources] == [
         ("songs", 1, 1),
@@ -105,10 +94,14 @@ def test_the_number_of_statements_depends_neither_on_objects_nor_on_rows(
     def statements(objects: int, rows: int) -> int:
         on_redshift.empty()
         for n in range(objects):
-            lines = (event(itemInSession=n * rows + i, ts=1541106106796 + i) for i in range(rows))
+            lines = (
+                event_line(itemInSession=n * rows + i, ts=1541106106796 + i) for i in range(rows)
+            )
             # Each brings a damaged text and a refused row.
-            source.put("events", f"{n}.json", "".join(lines) + event(song=f"BjÃ¶rk {n}", level=n))
-        source.put("songs", "s.json", song())
+            source.put(
+                "events", f"{n}.json", "".join(lines) + event_line(song=f"BjÃ¶rk {n}", level=n)
+            )
+        source.put("songs", "s.json", song_line())
         assert on_redshift.use(max_reject_ratio=1.0).load().sources[1].objects == objects
         return len(on_redshift.database.statements)
 
@@ -117,7 +110,7 @@ def test_the_number_of_statements_depends_neither_on_objects_nor_on_rows(
 
 
 def test_max_rejects_is_the_limit_of_copy_too(on_redshift: OnRedshift, source: Source) -> None:
-    source.put("events", "a.json", event() + "{broken\n" * 2)
+    source.put("events", "a.json", event_line() + "{broken\n" * 2)
     on_redshift.use(max_rejects=2).load()
     assert copies(on_redshift)[-1].endswith("MAXERROR 3")
 
@@ -134,13 +127,13 @@ def test_work_files_are_removed_whatever_the_outcome(
 ) -> None:
     watched = Watched(source, monkeypatch)
     days(source, 1)
-    source.put("songs", "s.json", song(title="BjÃ¶rk"))
+    source.put("songs", "s.json", song_line(title="BjÃ¶rk"))
     run = on_redshift.load()
     assert {name.split("/")[0] for name in watched.files} == {run.run_id}
     names = {name.split("/")[1] for name in watched.files}
     assert {"text_repair.songs.json", "audit.load_file.events.json"} <= names
     assert source.work_files() == []
-    source.put("events", "bad.json", event(level="gold") * 20)
+    source.put("events", "bad.json", event_line(level="gold") * 20)
     with pytest.raises(errors.RejectLimitError):
         on_redshift.load()
     assert any(name.endswith("audit.rejected_row.json") for name in watched.files)
@@ -156,11 +149,11 @@ def test_work_files_that_may_not_be_removed_are_no_trouble(
     def refuse(*_: Any) -> None:
         raise errors.SourceError("s3://work: AccessDenied")
 
-    monkeypatch.setattr(s3.Bucketeer, "remove", refuse)
+    monkeypatch.setattr(s3.S3, "remove", refuse)
     days(source, 1)
     with caplog.at_level(logging.WARNING):
         assert on_redshift.load().event == "loaded"
-    assert "work files stay under s3://" in caplog.text and "AccessDenied" in caplog.text
+    assert "work files remain under s3://" in caplog.text and "AccessDenied" in caplog.text
 
 
 # Without work_prefix -----------------------------------------------------------------------------
@@ -168,9 +161,9 @@ def test_work_files_that_may_not_be_removed_are_no_trouble(
 
 def test_by_prefix_where_everything_is_new(on_redshift: OnRedshift, source: Source) -> None:
     days(source, 3)
-    source.put("songs", "s.json", song(title="BjÃ¶rk"))
+    source.put("songs", "s.json", song_line(title="BjÃ¶rk"))
     source.bucket.put("log_data/", "")  # the folder that the console makes
-    source.bucket.put("log_data_private.json", event(sessionId=1))
+    source.bucket.put("log_data_private.json", event_line(sessionId=1))
     on_redshift.use(work_prefix=None).load()
     found = copies(on_redshift)
     assert len(found) == 2 and "MANIFEST" not in found[1]
@@ -232,7 +225,7 @@ def test_given_jsonpaths_are_used(
     if where == "local":
         (tmp_path / "paths.json").write_text(data)
         given = str(tmp_path / "paths.json")
-    source.put("events", "a.json", event(track={"name": "Nested"}))
+    source.put("events", "a.json", event_line(track={"name": "Nested"}))
     on_redshift.use(log_jsonpaths=given).load()
     assert on_redshift.query("SELECT song_title FROM sparkify.songplays") == [("Nested",)]
 
@@ -271,7 +264,7 @@ def test_other_jsonpaths_that_cannot_be_used(on_redshift: OnRedshift, source: So
     with pytest.raises(errors.SettingsError, match="from S3 only"):
         on_redshift.use(log_jsonpaths="/nowhere/paths.json", work_prefix=None).load()
     given = source.put("events", "paths.json", json.dumps({"jsonpaths": _paths()}))
-    with pytest.raises(errors.SettingsError, match="lies among the data"):
+    with pytest.raises(errors.SettingsError, match="is among the data"):
         on_redshift.use(log_jsonpaths=given).load()
 
 
@@ -280,7 +273,7 @@ def test_other_jsonpaths_that_cannot_be_used(on_redshift: OnRedshift, source: So
 
 def test_views_that_lag_are_waited_for(on_redshift: OnRedshift, source: Source) -> None:
     days(source, 2)
-    source.put("events", "bad.json", event(itemInSession=5) + "{broken\n")
+    source.put("events", "bad.json", event_line(itemInSession=5) + "{broken\n")
     on_redshift.database.log.lag = 1.0
     run = on_redshift.load()
     assert [(b.read, b.staged, b.refused_by_parser) for b in run.sources[1:]] == [(4, 3, 1)]
@@ -292,7 +285,7 @@ def test_views_that_never_show_a_copy_fail_the_load(
     days(source, 2)
     on_redshift.database.log.lag = 3600.0
     monkeypatch.setattr(load_views, "LAG", 0.3)
-    with pytest.raises(errors.BooksError, match="names 2 objects of the manifest nowhere"):
+    with pytest.raises(errors.BooksError, match="manifest that it does not report: 2"):
         on_redshift.load()
     assert on_redshift.star()["songplays"] == []
     assert on_redshift.events()[-1][1] == "rolled back"
@@ -356,8 +349,8 @@ def old_cluster(on_redshift: OnRedshift) -> Any:
 def _dirty(source: Source) -> list[tuple[Any, ...]]:
     """Puts objects with refused records; returns what the quarantine must hold of them."""
     broken, wide = '{"page": "Home', "x" * 5000
-    url = source.put("events", "a.json", event() + broken + "\n" + event(itemInSession=2))
-    packed = gzip.compress((event(itemInSession=3) + '{"artist": "\\u0000"}\n').encode())
+    url = source.put("events", "a.json", event_line() + broken + "\n" + event_line(itemInSession=2))
+    packed = gzip.compress((event_line(itemInSession=3) + '{"artist": "\\u0000"}\n').encode())
     second = source.put("events", "b.json.gz", packed)
     third = source.put("events", "c.json", '\n\n{"song":\n "' + wide + '"}\n')
     return [
@@ -388,7 +381,7 @@ def test_old_clusters_have_stl_load_errors(old_cluster: OnRedshift, source: Sour
 
 
 def test_a_row_refused_by_a_rule_keeps_its_fields(on_redshift: OnRedshift, source: Source) -> None:
-    source.put("events", "a.json", event() + event(level="gold", status=None))
+    source.put("events", "a.json", event_line() + event_line(level="gold", status=None))
     run = on_redshift.load()
     ((*head, raw, size),) = on_redshift.refused(run)
     assert head == ["events", "level_valid", None, None] and size == len(raw)
@@ -396,11 +389,11 @@ def test_a_row_refused_by_a_rule_keeps_its_fields(on_redshift: OnRedshift, sourc
 
 
 def test_rejects_shows_and_finds_them(on_redshift: OnRedshift, source: Source) -> None:
-    line = event(level="gold", length=1.50, song="Björk").strip()
-    url = source.put("events", "a.json", event() + "\n\n" + line + "\n" + line + "\n")
-    packed = source.put("events", "b.json.gz", gzip.compress(event(level="x").encode()))
-    wide = source.put("events", "c.json", event(userAgent="x" * 20_000) + "{broken\n")
-    songs = source.put("songs", "s.json", song(year="nineteen"))
+    line = event_line(level="gold", length=1.50, song="Björk").strip()
+    url = source.put("events", "a.json", event_line() + "\n\n" + line + "\n" + line + "\n")
+    packed = source.put("events", "b.json.gz", gzip.compress(event_line(level="x").encode()))
+    wide = source.put("events", "c.json", event_line(userAgent="x" * 20_000) + "{broken\n")
+    songs = source.put("songs", "s.json", song_line(year="nineteen"))
     on_redshift.load()
     rows = on_redshift.warehouse.rejects().records()
     assert {(r["rule"], r["key"]) for r in rows} == {
@@ -431,9 +424,9 @@ def test_rejects_shows_and_finds_them(on_redshift: OnRedshift, source: Source) -
 def test_rejects_shows_the_newest_run_of_each_object(
     on_redshift: OnRedshift, source: Source
 ) -> None:
-    source.put("events", "a.json", event() + event(level="gold"))
+    source.put("events", "a.json", event_line() + event_line(level="gold"))
     first = on_redshift.load()
-    source.put("events", "b.json", event(itemInSession=1) + event(level="x"))
+    source.put("events", "b.json", event_line(itemInSession=1) + event_line(level="x"))
     second = on_redshift.load()
     shown = on_redshift.warehouse.rejects
     assert {r["run_id"] for r in shown().records()} == {first.run_id, second.run_id}
@@ -445,10 +438,10 @@ def test_rejects_shows_the_newest_run_of_each_object(
 def test_what_is_located_is_that_version_or_nothing(
     on_redshift: OnRedshift, source: Source
 ) -> None:
-    source.put("events", "a.json", event() + event(level="gold"))
-    source.put("events", "b.json", event(itemInSession=1) + event(level="x"))
+    source.put("events", "a.json", event_line() + event_line(level="gold"))
+    source.put("events", "b.json", event_line(itemInSession=1) + event_line(level="x"))
     on_redshift.load()
-    source.put("events", "a.json", event(level="gold"))
+    source.put("events", "a.json", event_line(level="gold"))
     source.delete("events", "b.json")
     found = on_redshift.warehouse.rejects(locate=True).records()
     assert [r["key"] for r in found] == [None, None]
@@ -457,7 +450,7 @@ def test_what_is_located_is_that_version_or_nothing(
 def test_rows_of_a_load_that_was_rolled_back_are_found_where_they_are_now(
     on_redshift: OnRedshift, source: Source
 ) -> None:
-    url = source.put("events", "a.json", event(level="gold") * 12)
+    url = source.put("events", "a.json", event_line(level="gold") * 12)
     with pytest.raises(errors.RejectLimitError, match="12 of 12"):
         on_redshift.load()
     (run, _), *_ = on_redshift.events()
@@ -468,7 +461,9 @@ def test_rows_of_a_load_that_was_rolled_back_are_found_where_they_are_now(
 def test_copy_that_gives_up_shows_object_line_column_reason_and_record(
     on_redshift: OnRedshift, source: Source
 ) -> None:
-    url = source.put("events", "a.json", event() + event(page="x" * 300) + "{broken\n" * 3)
+    url = source.put(
+        "events", "a.json", event_line() + event_line(page="x" * 300) + "{broken\n" * 3
+    )
     with pytest.raises(errors.RejectLimitError) as caught:
         on_redshift.use(max_rejects=1).load()
     message = str(caught.value)
@@ -486,7 +481,7 @@ def test_copy_that_gives_up_shows_object_line_column_reason_and_record(
 
 
 def test_the_ratio_is_judged_after_copy(on_redshift: OnRedshift, source: Source) -> None:
-    source.put("events", "a.json", event() + "{broken\n" * 11)
+    source.put("events", "a.json", event_line() + "{broken\n" * 11)
     with pytest.raises(errors.RejectLimitError, match="11 of 12 rows refused"):
         on_redshift.load()
     on_redshift.use(reject_floor=11)
@@ -497,8 +492,8 @@ def test_objects_too_large_to_be_read_again(
     on_redshift: OnRedshift, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nested values are told by their text then, and records that are no objects by the rules."""
-    monkeypatch.setattr(copy_refusals, "LOOK_BYTES", 10)
-    source.put("events", "a.json", event() + event(song=["a"], itemInSession=1) + "17\n")
+    monkeypatch.setattr(copy_refusals, "MAX_REREAD_BYTES", 10)
+    source.put("events", "a.json", event_line() + event_line(song=["a"], itemInSession=1) + "17\n")
     run = on_redshift.load()
     found = {(rule, key, line) for _, rule, key, line, _, _ in on_redshift.refused(run)}
     assert found == {("nested_value", None, None), ("ts_valid", None, None)}
@@ -508,11 +503,11 @@ def test_an_object_that_is_no_utf8_text_is_one_refusal(
     on_redshift: OnRedshift, source: Source
 ) -> None:
     days(source, 1)
-    url = source.put("events", "u.json", (event() * 3).encode("utf-16"))
+    url = source.put("events", "u.json", (event_line() * 3).encode("utf-16"))
     run = on_redshift.load()
     ((_, rule, key, line, _, size),) = on_redshift.refused(run)
     assert (rule, key, line) == ("undecodable_object", url, 0)
-    assert size == len((event() * 3).encode("utf-16"))
+    assert size == len((event_line() * 3).encode("utf-16"))
     assert [b.read for b in run.sources[1:]] == [2]
 
 
@@ -523,7 +518,7 @@ def test_analyze_and_vacuum_are_steps_of_their_own(
     on_redshift: OnRedshift, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     days(source, 3)
-    source.put("songs", "s.json", song())
+    source.put("songs", "s.json", song_line())
     run = on_redshift.load()
     sent = on_redshift.database.sql()
     after = sent[len(sent) - sent[::-1].index("commit") :]
@@ -554,7 +549,7 @@ def test_their_failure_is_a_warning(
     run = on_redshift.use(song_data=None).load()
     assert run.event == "loaded" and on_redshift.events()[-1][1] == "loaded"
     first, second = run.warnings
-    told = "ANALYZE of sparkify.users, sparkify.time failed; what was committed stays: "
+    told = "ANALYZE of sparkify.users, sparkify.time failed; the load stays committed: "
     assert first.startswith(told)
     assert second.startswith("VACUUM DELETE ONLY of sparkify.time failed") and "lost" in second
     assert len(on_redshift.star()["songplays"]) == 3

@@ -19,9 +19,8 @@ from standin.server import Database
 
 from sparkify_dwh import DatabaseError, Settings, SettingsError, Warehouse
 from sparkify_dwh.dialects import load_engine
-from sparkify_dwh.dialects.redshift.errors import Endpoint, explain, from_driver, is_dropped
-
-pytest_plugins = ["standin.fixtures"]
+from sparkify_dwh.dialects.redshift.driver_errors import is_dropped, is_from_inside
+from sparkify_dwh.dialects.redshift.errors import Server, explain_driver_error
 
 
 def trouble(url: str, **values: Any) -> DatabaseError:
@@ -79,8 +78,8 @@ def test_an_unknown_database(redshift: Database) -> None:
     ("message", "code", "says"),
     [
         ('connection limit "500" exceeded for non-bootstrap users', "53300", "no more connections"),
-        ("too many connections for database", "XX000", "takes no more connections"),
-        ("the database system is starting up", "57P03", "ended the connection"),
+        ("too many connections for database", "XX000", "accepts no more connections"),
+        ("the database system is starting up", "57P03", "closed the connection"),
         ("something of which nobody knows", "XX000", "nobody knows (code XX000)"),
     ],
 )
@@ -96,7 +95,7 @@ def test_a_server_that_takes_nobody_in(
 
 @pytest.mark.parametrize(
     ("auth", "says"),
-    [("iam", "the temporary credentials have expired"), ("secret", "of the secret were refused")],
+    [("iam", "the temporary credentials have expired"), ("secret", "in the secret were refused")],
 )
 def test_credentials_that_the_cluster_does_not_take(
     redshift: Database, aws: FakeAws, auth: str, says: str
@@ -189,12 +188,12 @@ def local(port: int, options: str = "") -> str:
 def test_a_server_without_tls() -> None:
     with server_that_says(b"N") as port:
         error = trouble(local(port))
-    assert error.what == f"127.0.0.1:{port} offers no TLS"
+    assert error.what == f"127.0.0.1:{port} does not support TLS"
 
 
 def test_a_server_that_speaks_another_protocol() -> None:
     with server_that_says(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
-        assert "offers no TLS" in trouble(local(port)).what
+        assert "does not support TLS" in trouble(local(port)).what
 
 
 def test_a_server_that_breaks_off_the_handshake() -> None:
@@ -241,8 +240,8 @@ def test_the_connection_breaks_at_any_message(migrated: Database) -> None:
         if outcomes[-3:] == ["current"] * 3:
             break
     migrated.faults.clear()
-    lost = f"the connection to localhost:{migrated.server.port} was lost; what was not committed"
-    assert {what.replace(" is rolled back", "") for what in outcomes} == {"current", lost}
+    lost = f"the connection to localhost:{migrated.server.port} was lost; uncommitted changes"
+    assert {what.replace(" are rolled back", "") for what in outcomes} == {"current", lost}
     assert outcomes[-1] == "current"
     assert len(outcomes) > 30
 
@@ -285,13 +284,13 @@ def test_a_missing_table_says_to_migrate(redshift: Database) -> None:
 def test_a_conflict_of_transactions(migrated: Database) -> None:
     migrated.faults.fail("version_num", "1023", "XX000", "Serializable isolation violation on x")
     error = trouble(migrated.url())
-    assert "another session wrote the same tables" in error.what
+    assert "another session wrote to the same tables" in error.what
     assert "violation on x" in error.what
 
 
 # The errors of the driver ------------------------------------------------------------------------
 
-ENDPOINT = Endpoint("host", 5439, "dev", "u", "password", 30, None)
+SERVER = Server("host", 5439, "dev", "u", "password", 30, None)
 
 
 @pytest.mark.parametrize(
@@ -313,7 +312,7 @@ ENDPOINT = Endpoint("host", 5439, "dev", "u", "password", 30, None)
     ],
 )
 def test_each_error_of_the_driver_is_told(error: Exception, says: str) -> None:
-    told = explain(error, ENDPOINT)
+    told = explain_driver_error(error, SERVER)
     assert says in told.what
     assert told.hint
 
@@ -321,7 +320,7 @@ def test_each_error_of_the_driver_is_told(error: Exception, says: str) -> None:
 def test_wrapped_errors_are_looked_into() -> None:
     inner = InterfaceError("communication error", TimeoutError("timed out"))
     wrapped = sa.exc.InterfaceError("SELECT 1", None, inner)
-    assert "did not answer" in explain(wrapped, ENDPOINT).what
+    assert "did not answer" in explain_driver_error(wrapped, SERVER).what
     assert is_dropped(wrapped)
 
 
@@ -335,7 +334,7 @@ def test_a_defect_of_ours_is_not_taken_for_trouble(migrated: Database) -> None:
     engine = load_engine(Settings(database_url=migrated.url()))
     with pytest.raises(KeyError), engine.session():
         raise KeyError("a defect")
-    assert not from_driver(KeyError("a defect"))
+    assert not is_from_inside(KeyError("a defect"))
 
 
 # At the command line -----------------------------------------------------------------------------

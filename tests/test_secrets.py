@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
-import traceback
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
@@ -17,75 +14,16 @@ import sqlalchemy as sa
 from standin.answers import FakeAws, Refusal
 from standin.buckets import Bucket, S3Server
 from standin.server import Database
+from support.secret_hunt import MARKS, Hunt
 from support.soak_figures import figure
 
 from sparkify_dwh import Observer, Settings, SparkifyError, Warehouse
 from sparkify_dwh.dialects import load_engine
 from sparkify_dwh.dialects.redshift.login import Login
 
-pytest_plugins = ["standin.fixtures"]
-
-#: What is hunted for; each secret holds one of them between characters that are often escaped.
-MARKS = {
-    name: f"PLANTED{number}x{name}"
-    for number, name in enumerate(
-        ("environment", "url", "webhook", "manager", "temporary", "key", "token")
-    )
-}
+#: Each holds a mark between characters that are often escaped.
 SECRETS = {name: f"a/{mark}+b%41 '\"c" for name, mark in MARKS.items()}
 SECRETS["key"], SECRETS["token"] = MARKS["key"], MARKS["token"]  # go into HTTP headers
-
-
-@dataclass
-class Hunt:
-    """All that was said: log records of all levels, stdout, stderr, errors, results."""
-
-    log: io.StringIO = field(default_factory=io.StringIO)
-    said: list[str] = field(default_factory=list)
-
-    def add(self, *things: object) -> None:
-        for thing in things:
-            self.said += [str(thing), repr(thing)]
-
-    def error(self, error: BaseException) -> None:
-        """An error with its whole chain, the suppressed part included."""
-        seen: list[BaseException] = []
-        waiting: list[BaseException | None] = [error]
-        while waiting:
-            each = waiting.pop()
-            if each is None or each in seen:
-                continue
-            seen.append(each)
-            self.said += traceback.format_exception(each)
-            self.add(each, *each.args, getattr(each, "__notes__", ""))
-            waiting += [each.__cause__, each.__context__]
-
-    def found(self) -> list[str]:
-        """Which marks came out, with the text around them."""
-        text = "\n".join([*self.said, self.log.getvalue()]).lower()
-        places = ((mark, text.find(mark.lower())) for mark in MARKS.values())
-        return [text[max(0, at - 300) : at + 60] for _, at in places if at >= 0]
-
-
-@pytest.fixture
-def hunt() -> Iterator[Hunt]:
-    """Listens to every logger at DEBUG, those that do not propagate as well."""
-    made = Hunt()
-    handler = logging.StreamHandler(made.log)
-    handler.setFormatter(logging.Formatter("%(name)s %(levelname)s %(message)s"))
-    names = ["", "sparkify_dwh", "sqlalchemy", "alembic", "botocore", "boto3", "urllib3"]
-    names += ["redshift_connector", "sqlalchemy.engine.Engine", "sqlalchemy.pool"]
-    loggers = [logging.getLogger(name) for name in names]
-    before = [(logger, logger.level, logger.propagate) for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.DEBUG)
-        logger.propagate = True
-    loggers[0].addHandler(handler)
-    yield made
-    loggers[0].removeHandler(handler)
-    for logger, level, propagate in before:
-        logger.setLevel(level)
-        logger.propagate = propagate
 
 
 @pytest.fixture
@@ -205,7 +143,7 @@ def test_nothing_of_what_succeeds_shows_a_secret(
     engine = load_engine(settings)
     login = Login(settings, sa.make_url(settings.database_url))
     hunt.add(settings, warehouse, warehouse.engine, warehouse.engine.url, engine, login)
-    hunt.add(settings.masked(), engine.url, engine.endpoint, login.credentials())  # type: ignore[attr-defined]
+    hunt.add(settings.masked(), engine.url, engine.server, login.credentials())  # type: ignore[attr-defined]
     hunt.add(warehouse.engine.dialect, warehouse.engine.pool)
     hunt.add(*(f"{s.sql} {s.parameters}" for s in redshift.statements))
     hunt.said += capfd.readouterr()

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from conftest import Factory
+from support.folders import MakeFolders
 from support.records import line, song
 
 from sparkify_dwh import SPARKIFY
 from sparkify_dwh.dialects.redshift.dialect import RedshiftDialect
-from sparkify_dwh.dialects.redshift.table_options import RedshiftNames
+from sparkify_dwh.dialects.redshift.table_options import RedshiftTableOptions
 from sparkify_dwh.jobs import migrate
 
 #: Imported by a migration, by Redshift, or by S3 alone; each takes longer than a short load.
@@ -30,7 +30,7 @@ def imported(code: str) -> set[str]:
     return set(done.stdout.split()) & {*HEAVY, "sqlalchemy", "duckdb", "pydantic"}
 
 
-def test_a_load_that_finds_nothing_new_imports_nothing_heavy(warehouse: Factory) -> None:
+def test_a_load_that_finds_nothing_new_imports_nothing_heavy(warehouse: MakeFolders) -> None:
     folders = warehouse()
     folders.put("songs", "a.json", line(song()))
     folders.load()
@@ -57,7 +57,7 @@ assert Warehouse(Settings(database_url=url, song_data=songs)).load().event == "l
     assert "alembic" in imported(code)
 
 
-def test_a_command_does_without_pandas(warehouse: Factory, tmp_path: Path) -> None:
+def test_a_command_does_without_pandas(warehouse: MakeFolders, tmp_path: Path) -> None:
     """DuckDB would import it for the first value that is bound; modules of users still may."""
     pytest.importorskip("pandas")
     folders = warehouse()
@@ -91,12 +91,12 @@ print("pandas.core" in sys.modules, "pandas" in sys.modules)
 
 
 def test_the_names_of_redshift_are_those_of_its_dialect() -> None:
-    assert RedshiftNames.construct_arguments == RedshiftDialect.construct_arguments
+    assert RedshiftTableOptions.construct_arguments == RedshiftDialect.construct_arguments
     for url in ("redshift://h:5439/d", "redshift+redshift_connector://h:5439/d"):
         assert sa.make_url(url).get_dialect() is RedshiftDialect
 
 
-def test_current_is_told_without_alembic_as_with_it(warehouse: Factory, tmp_path: Path) -> None:
+def test_current_is_told_without_alembic_as_with_it(warehouse: MakeFolders, tmp_path: Path) -> None:
     made = warehouse().warehouse
     found = made.schema_status()
     assert found.state == "current" and set(found.library) == migrate._heads(SPARKIFY)

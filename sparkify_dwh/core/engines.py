@@ -14,7 +14,7 @@ ENGINES = {
 for _name, _module, _class in (
     ("duckdb", "duckdb.dialect", "DuckDBDialect"),
     ("duckdb.duckdb", "duckdb.dialect", "DuckDBDialect"),
-    ("redshift", "redshift.table_options", "RedshiftNames"),
+    ("redshift", "redshift.table_options", "RedshiftTableOptions"),
     ("redshift.redshift_connector", "redshift.dialect", "RedshiftDialect"),
 ):
     registry.register(_name, f"sparkify_dwh.dialects.{_module}", _class)

@@ -1,8 +1,9 @@
-"""Everything that differs between engines; this package alone knows their names."""
+"""Everything that differs between engines; only this package knows their names."""
 
 from __future__ import annotations
 
 import sys
+from contextlib import AbstractContextManager
 from importlib import import_module
 from pathlib import Path
 from socket import gethostname
@@ -13,12 +14,34 @@ from sqlalchemy.engine import make_url
 from ..core.engines import ENGINES
 
 if TYPE_CHECKING:
+    from ..core.progress import Observer
     from ..core.settings import Settings
     from .base import Engine
+    from .duckdb.profile.record_reader import RecordReader
+    from .duckdb.profile.scan import Scan
 
 
-def tell_alembic() -> None:
-    """Makes Alembic know the engines that were imported before it."""
+def load_engine(settings: Settings, name: str | None = None) -> Engine:
+    """The engine of ``database_url``, or the named one, for plans that do not connect."""
+    module, cls = ENGINES[name or make_url(settings.database_url).get_backend_name()]
+    engine: Engine = getattr(import_module(module), cls)(settings)
+    return engine
+
+
+def file_scanner(
+    settings: Settings, name: str, observer: Observer
+) -> AbstractContextManager[tuple[RecordReader, Scan]]:
+    """Opens the reader and the scan that profile a source's files, whatever the engine.
+
+    :raises DatabaseError: when memory or the disk for temporary files does not suffice.
+    """
+    from .duckdb.profile.scanner import open_scanner
+
+    return open_scanner(settings, name, observer)
+
+
+def register_with_alembic() -> None:
+    """Registers engines with Alembic that were imported before it."""
     import alembic  # noqa: F401
 
     if "duckdb_sqlalchemy" in sys.modules:
@@ -26,7 +49,7 @@ def tell_alembic() -> None:
 
 
 def dataset_namespace(settings: Settings) -> tuple[str, str]:
-    """Where the warehouse is and what its database is called, by OpenLineage's rules of naming.
+    """Where the warehouse is and what its database is called, by OpenLineage's naming rules.
 
     Source: https://openlineage.io/docs/spec/naming
     """
@@ -39,12 +62,5 @@ def dataset_namespace(settings: Settings) -> tuple[str, str]:
         region = settings.aws_region or (parts[1] if len(parts) > 2 else "")
         place = f"{cluster}.{region}" if region else cluster
         return f"{name}://{place}:{url.port or 5439}", url.database or "dev"
-    # The specification names no embedded engine: the machine stands for the instance.
+    # The specification has no embedded engines: the machine serves as the instance.
     return f"{name}://{gethostname()}", str(Path(url.database or ":memory:").absolute())
-
-
-def load_engine(settings: Settings, name: str | None = None) -> Engine:
-    """The engine of ``database_url``, or the named one (for plans, which connect to none)."""
-    module, cls = ENGINES[name or make_url(settings.database_url).get_backend_name()]
-    engine: Engine = getattr(import_module(module), cls)(settings)
-    return engine

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from ..core.errors import SchemaVersionError, UsageError
 from ..core.settings import Settings
-from ..dialects import tell_alembic
+from ..dialects import register_with_alembic
 from ..models.audit import LoadLock
 from ..models.base import table_of
 from ..models.declare import Declarations
@@ -88,7 +88,7 @@ def alembic_config(settings: Settings, declarations: Declarations) -> Config:
     """Alembic's configuration without an ini file: an installed wheel has none."""
     from alembic.config import Config
 
-    tell_alembic()
+    register_with_alembic()
     folder = _folder()
     config = Config(output_buffer=io.StringIO(), stdout=io.StringIO())
     config.set_main_option("script_location", folder.replace("%", "%%"))

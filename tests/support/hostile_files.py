@@ -54,7 +54,7 @@ class Copies:
 def on_redshift(folder: Path) -> list[dict[str, object]]:
     """What the client reads of objects in which COPY refused the first and the last line."""
     from sparkify_dwh.dialects.base import Reading
-    from sparkify_dwh.dialects.redshift.copy_refusals import Rows
+    from sparkify_dwh.dialects.redshift.copy_refusals import CopyRefusals
     from sparkify_dwh.dialects.redshift.load_views import LoadError, Outcome
     from sparkify_dwh.steps import locate
     from sparkify_dwh.steps.quarantine import Quarantine
@@ -63,7 +63,7 @@ def on_redshift(folder: Path) -> list[dict[str, object]]:
     scratch.mkdir()
     quarantine = Quarantine(folder / "refused.json", "run", datetime(2018, 11, 1))
     (source,) = (s for s in SPARKIFY.sources if s.name == "events")
-    rows = Rows(source, Copies(), scratch, quarantine)  # type: ignore[arg-type]
+    rows = CopyRefusals(source, Copies(), scratch, quarantine)  # type: ignore[arg-type]
     objects = list_folder(str(folder / "logs")).objects
     reading = Reading()
     errors = []

@@ -1,1 +1,1 @@
-"""Amazon Redshift: all it does its own way. Nothing that DuckDB shares."""
+"""Amazon Redshift: everything specific to it. Nothing that DuckDB shares."""

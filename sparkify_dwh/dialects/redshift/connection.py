@@ -1,4 +1,4 @@
-"""Amazon Redshift, provisioned or serverless: how it is reached, locked and looked after."""
+"""Connecting to Amazon Redshift, provisioned or serverless, and locking the warehouse there."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from contextlib import contextmanager, suppress
 from typing import Any, NoReturn
 
 import sqlalchemy as sa
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
-from ...core.errors import DatabaseError, LockError, MissingExtraError, SettingsError, SparkifyError
+from ...core.errors import DatabaseError, LockError, MissingExtraError, SparkifyError
 from ...core.settings import Settings
 from ...core.version import __version__
 from ...models.audit import LoadLock
@@ -21,32 +21,29 @@ from ...models.base import table_of
 from ...steps import ledger
 from ...steps.executor import Executor
 from ..base import Engine
+from .database_url import DEFAULT_PORT, check_url, connect_timeout, ssl_mode
 from .dialect import RedshiftDialect
-from .errors import Endpoint, explain, fields, from_driver, is_drivers
+from .driver_errors import fields, is_from_driver, is_from_inside
+from .errors import Server, explain_driver_error
 from .login import Login, ask
 from .statements import Lock, SetParameter
 
-#: By it a DBA finds what this library runs, in SYS_QUERY_HISTORY and WLM rules.
+#: Marks the statements of this library for a DBA, in SYS_QUERY_HISTORY and WLM rules.
 QUERY_GROUP = "sparkify_dwh"
 APPLICATION = f"sparkify_dwh {__version__}"
-#: Seconds to wait for a server to answer, unless the URL says otherwise: ``?timeout=5``.
-CONNECT_TIMEOUT = 30.0
-PORT = 5439
-#: How the certificate is checked; ``disable`` is no TLS at all.
-SSL_MODES = ("verify-full", "verify-ca", "disable")
-#: Seconds: firewalls forget connections that are idle for longer than some minutes, and a COPY
-#: says nothing for as long as it runs.
+#: Seconds: firewalls drop connections that are idle for more than a few minutes, and a COPY sends
+#: nothing while it runs.
 #: Source: https://docs.aws.amazon.com/redshift/latest/mgmt/connecting-firewall-guidance.html
 KEEPALIVE = {"tcp_keepalive_idle": 60, "tcp_keepalive_interval": 10, "tcp_keepalive_count": 6}
 
 
 class RedshiftConnection(Engine):
-    """Connects by TLS, verified unless the URL says otherwise, as the user that ``auth`` gives."""
+    """Connects over TLS, verified by default, as the user that ``auth`` provides."""
 
     name = "redshift"
     reads_first = False
     embedded = False
-    # The fact is not sorted by its key, so that each look at some of its rows reads all of them.
+    # The fact table is not sorted by its key, so a query for some of its rows reads all of them.
     checks_apart = False
     plan_dialect = RedshiftDialect(paramstyle="named")
 
@@ -60,38 +57,38 @@ class RedshiftConnection(Engine):
         return True
 
     @property
-    def endpoint(self) -> Endpoint:
+    def server(self) -> Server:
         """Where connections go.
 
-        :raises SettingsError: when the URL does not say so, or has unknown options.
+        :raises SettingsError: when the URL does not name it, or has unknown options.
         """
-        _check(self.url)
-        return Endpoint(
+        check_url(self.url)
+        return Server(
             host=self.url.host or "",
-            port=self.url.port or PORT,
+            port=self.url.port or DEFAULT_PORT,
             database=self.url.database or "",
             user=self.url.username,
             auth=self.settings.auth,
-            timeout=_timeout(self.url),
+            timeout=connect_timeout(self.url),
             statement_timeout=self.settings.statement_timeout,
         )
 
     def create(self, read_only: bool = False) -> sa.Engine:
-        endpoint = self.endpoint
+        server = self.server
         try:
             import redshift_connector  # noqa: F401
         except ImportError:
-            raise MissingExtraError("redshift", f"connecting to {endpoint.host}") from None
-        mode = str(self.url.query.get("sslmode", SSL_MODES[0]))
+            raise MissingExtraError("redshift", f"connecting to {server.host}") from None
+        mode = ssl_mode(self.url)
         engine = sa.create_engine(
-            self.url.set(username="", port=endpoint.port, query={}),
+            self.url.set(username="", port=server.port, query={}),
             poolclass=NullPool,
             hide_parameters=True,
             connect_args={
                 "application_name": APPLICATION,
-                "timeout": endpoint.timeout,
+                "timeout": server.timeout,
                 "ssl": mode != "disable",
-                # Left to the driver, a wrong host name would only be warned of.
+                # On its own the driver would only warn of a wrong host name.
                 "sslmode": mode if mode != "disable" else None,
                 "tcp_keepalive": True,
                 **KEEPALIVE,
@@ -104,9 +101,10 @@ class RedshiftConnection(Engine):
         return engine
 
     def _log_in(self, dialect: Any, record: Any, cargs: Any, cparams: dict[str, Any]) -> Any:
-        found = self.login.credentials()
+        credentials = self.login.credentials()
         while True:
-            cparams["user"], cparams["password"] = found.user, found.password.get_secret_value()
+            cparams["user"] = credentials.user
+            cparams["password"] = credentials.password.get_secret_value()
             try:
                 connection = dialect.connect(*cargs, **cparams)
                 self._set_up(connection)
@@ -114,15 +112,15 @@ class RedshiftConnection(Engine):
             except Exception as error:
                 _close_sockets(error)
                 refused = fields(error).get("C") in ("28000", "28P01")
-                again = self.login.renewed() if refused else None
-                if again is None:
+                renewed = self.login.renew() if refused else None
+                if renewed is None:
                     raise
-                found = again
+                credentials = renewed
             finally:
                 del cparams["password"]
 
     def _set_up(self, connection: Any) -> None:
-        # The driver's timeout holds for every answer, so it would also end a long COPY:
+        # The driver applies its timeout to every answer, so it would also end a long COPY:
         # https://github.com/aws/amazon-redshift-python-driver/issues/91
         connection._usock.settimeout(None)
         cursor = connection.cursor()
@@ -133,12 +131,12 @@ class RedshiftConnection(Engine):
         cursor.close()
 
     def _handle(self, context: Any) -> Exception | None:
-        """Makes an error of ours of what the driver did not make one of its own."""
+        """Turns an error that the driver leaks, such as a KeyError, into one of ours."""
         error = context.original_exception
-        if context.sqlalchemy_exception is not None or not from_driver(error):
+        if context.sqlalchemy_exception is not None or not is_from_inside(error):
             return None
         context.is_disconnect = True
-        return explain(error, self.endpoint)
+        return explain_driver_error(error, self.server)
 
     @property
     def _statement_ms(self) -> int:
@@ -156,21 +154,21 @@ class RedshiftConnection(Engine):
             self._fail(error)
 
     def _fail(self, error: Exception) -> NoReturn:
-        if not is_drivers(error):
+        if not is_from_driver(error):
             raise error
-        told = self.explain(error)
+        explained = self.explain(error)
         if not fields(error):
-            told = self._state() or told
-        raise told from error
+            explained = self._explain_state() or explained
+        raise explained from error
 
-    def _state(self) -> DatabaseError | None:
-        """What AWS says of a cluster that does not answer, where that explains it."""
+    def _explain_state(self) -> DatabaseError | None:
+        """Why the cluster does not answer, if its state in AWS explains it."""
         name = self.settings.cluster_identifier
         if name is None:
             return None
         try:
-            found = ask(self.settings, "redshift", "describe_clusters", ClusterIdentifier=name)
-            state = str(found["Clusters"][0]["ClusterStatus"])
+            answer = ask(self.settings, "redshift", "describe_clusters", ClusterIdentifier=name)
+            state = str(answer["Clusters"][0]["ClusterStatus"])
         except (SparkifyError, LookupError):
             return None
         if state in ("paused", "pausing"):
@@ -180,7 +178,7 @@ class RedshiftConnection(Engine):
         if state in ("available", "available, prep-for-resize"):
             return None
         return DatabaseError(
-            f"the cluster {name} is {state}, so {self.endpoint} does not answer",
+            f"the cluster {name} is {state}, so {self.server} does not answer",
             "wait until it is available: sparkify infra status",
         )
 
@@ -192,7 +190,7 @@ class RedshiftConnection(Engine):
         except SparkifyError:
             raise
         except Exception as error:
-            if not is_drivers(error):
+            if not is_from_driver(error):
                 raise
             raise self.explain(error) from error
 
@@ -203,13 +201,13 @@ class RedshiftConnection(Engine):
         return fields(error).get("H", "")
 
     def explain(self, error: BaseException) -> Exception:
-        return explain(error, self.endpoint)
+        return explain_driver_error(error, self.server)
 
     def is_conflict(self, error: BaseException) -> bool:
         return fields(error).get("M", "").startswith("1023")
 
     def lock(self, ex: Executor) -> None:
-        # LOCK has no NOWAIT: statement_timeout bounds it, and goes back to what it was.
+        # LOCK has no NOWAIT: statement_timeout bounds the wait and is restored afterwards.
         wait = max(1, int(self.settings.lock_timeout * 1000))
         ex.change(SetParameter("statement_timeout", wait), step="lock")
         try:
@@ -217,14 +215,14 @@ class RedshiftConnection(Engine):
         except sa.exc.DBAPIError as error:
             if fields(error).get("C") != "57014":
                 raise
-            raise self._held() from None
+            raise self._lock_error() from None
         if self.settings.statement_timeout:
             ex.change(SetParameter("statement_timeout", self._statement_ms), step="lock")
         else:
             ex.change(sa.text("RESET statement_timeout"), step="lock")
 
-    def _held(self) -> LockError:
-        """Names the loader at work: the newest that started and has not ended, but for this one."""
+    def _lock_error(self) -> LockError:
+        """Names the loader at work: the newest other one that started and has not ended."""
         here = (socket.gethostname(), os.getpid())
         try:
             with self.session() as connection:
@@ -239,12 +237,12 @@ class RedshiftConnection(Engine):
         )
         return LockError(
             f"{holder} holds the warehouse; waited {self.settings.lock_timeout:g} s",
-            "wait for it to end, or allow more: --lock-timeout",
+            "wait for it to end, or wait longer: --lock-timeout",
         )
 
 
 def _begin_read_only(connection: sa.Connection) -> None:
-    # Unless autocommit is on the driver begins one by itself, with no choice of its kind.
+    # Unless autocommit is on, the driver begins the transaction itself, always a writing one.
     # Source: https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
     raw: Any = connection.connection.dbapi_connection
     raw.autocommit = True
@@ -252,42 +250,6 @@ def _begin_read_only(connection: sa.Connection) -> None:
         raw.cursor().execute("BEGIN READ ONLY")
     finally:
         raw.autocommit = False
-
-
-def _check(url: URL) -> None:
-    """:raises SettingsError: when a URL cannot be connected to, whatever the server."""
-    if not url.host or "@" in url.host:
-        # An @ in the host is the rest of a password, so the host is not shown.
-        raise SettingsError(
-            "database_url names no host"
-            if not url.host
-            else "database_url has more than one @ before the host",
-            "percent-encode the password in it (@ is %40), or set SPARKIFY_DATABASE_PASSWORD",
-        )
-    if not url.database:
-        raise SettingsError("database_url names no database", "end it with one, such as :5439/dev")
-    unknown = sorted(set(url.query) - {"sslmode", "timeout"})
-    if unknown:
-        raise SettingsError(
-            f"database_url has an unknown option {unknown[0]}", "it takes sslmode and timeout"
-        )
-    if url.query.get("sslmode", SSL_MODES[0]) not in SSL_MODES:
-        raise SettingsError(
-            "database_url has an sslmode that the driver does not know",
-            f"it takes {', '.join(SSL_MODES)}",
-        )
-
-
-def _timeout(url: URL) -> float:
-    try:
-        seconds = float(str(url.query.get("timeout", CONNECT_TIMEOUT)))
-    except ValueError:
-        seconds = 0.0
-    if not 0 < seconds < 86_400:
-        raise SettingsError(
-            "the timeout in database_url is no number of seconds", "write ?timeout=5"
-        )
-    return seconds
 
 
 def _close_sockets(error: Exception) -> None:

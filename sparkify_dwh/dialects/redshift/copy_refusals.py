@@ -1,8 +1,8 @@
-"""Records that COPY refused, or took although the reader would refuse them: found in their objects.
+"""Records that COPY refused, or staged although the reader would refuse them.
 
-COPY knows a refused record by object and last line, so its text is read there. It stages nested
-values as text, and of a record that is no object a row of NULLs; such rows are looked for in the
-objects too, so that they are refused as on every other engine.
+COPY reports a refused record by object and last line only, so its text is read from the object. It
+stages nested values as text, and a record that is not an object as a row of NULLs. The records
+behind such rows are looked up in the objects too, and refused as every other engine refuses them.
 """
 
 from __future__ import annotations
@@ -19,78 +19,78 @@ import sqlalchemy as sa
 
 from ...models.declare import Source
 from ...steps import locate
-from ...steps.locate import Place, Texts
+from ...steps.locate import RecordPlace, Texts
 from ...steps.quarantine import PARSER_RULES, Quarantine
 from ...storage import json_records
-from ...storage.gzip_files import MAGIC, unpack
+from ...storage.gzip_files import MAGIC, decompress_file
 from ...storage.json_records import MAX_RAW
 from ...storage.objects import Object
-from ...storage.s3 import Bucketeer
+from ...storage.s3 import S3
 from ..base import Reading
-from .load_views import LoadError, Outcome, shown
-from .refused_lines import ending_at, fits, matched, windows
+from .load_views import LoadError, Outcome, name_in_views
+from .refused_lines import fits_staging, match_errors, records_at, windows
 from .statements import INVALID_JSON, MAX_ERROR, RULES
 
-#: Objects of more bytes in total are not read again to tell what COPY took for plain values.
-LOOK_BYTES = 256 * 1024 * 1024
+#: Objects of more bytes in total are not read again to find what COPY staged wrongly.
+MAX_REREAD_BYTES = 256 * 1024 * 1024
 
 
 @dataclass
-class Rows:
-    """The odd rows of one source in one load.
+class CopyRefusals:
+    """The refused records of one source in one load.
 
-    :param sound: records that COPY refused and the reader takes; they are staged by the client.
-    :param places: where rows were found, by their texts.
+    :param readable: records that COPY refused and the reader accepts; the client stages them.
+    :param places: where readable records were found, by their texts.
     :param refused: key, line and bytes of records that COPY refused.
     """
 
     source: Source
-    s3: Bucketeer
+    s3: S3
     scratch: Path
     quarantine: Quarantine
-    sound: list[Mapping[str, str | None]] = field(default_factory=list)
-    places: dict[Texts, list[Place]] = field(default_factory=lambda: defaultdict(list))
+    readable: list[Mapping[str, str | None]] = field(default_factory=list)
+    places: dict[Texts, list[RecordPlace]] = field(default_factory=lambda: defaultdict(list))
     refused: Counter[tuple[str | None, int | None, bytes]] = field(default_factory=Counter)
 
     # What COPY refused ------------------------------------------------------------------------
 
     def refuse(self, outcome: Outcome, objects: Sequence[Object], reading: Reading) -> None:
-        """Quarantines records that COPY refused, with their text; notes those that are sound."""
+        """Quarantines records that COPY refused, with their text; keeps the readable ones."""
         by_name: dict[str, list[LoadError]] = defaultdict(list)
         for error in outcome.errors:
             by_name[error.name].append(error)
-        keyed: dict[str, list[Object]] = defaultdict(list)
+        named: dict[str, list[Object]] = defaultdict(list)
         for each in objects:
-            keyed[shown(each.key)].append(each)
-        single = [keyed[name][0] for name in by_name if len(keyed[name]) == 1]
+            named[name_in_views(each.key)].append(each)
+        single = [named[name][0] for name in by_name if len(named[name]) == 1]
         for found in self.s3.fetch(single, self.scratch):
             if isinstance(found, str):
                 reading.changed.add(found)
                 continue
-            errors = by_name.pop(shown(found.key))
+            errors = by_name.pop(name_in_views(found.key))
             self._refuse_in(found, errors, reading)
             Path(found.path).unlink()
-        for name in by_name.keys() - {shown(key) for key in reading.changed}:
-            # Two names that are alike as far as the views show them: no telling which it is.
+        for name in by_name.keys() - {name_in_views(key) for key in reading.changed}:
+            # The views cut several names to this one: which object it is cannot be known.
             for error in by_name[name]:
                 self._add(rule_of(error), name, error.line, b"")
 
     def _refuse_in(self, each: Object, errors: list[LoadError], reading: Reading) -> None:
         if each.key.endswith(".gz"):
             try:
-                Path(unpack(each.path, self.scratch)).replace(each.path)
+                Path(decompress_file(each.path, self.scratch)).replace(each.path)
             except zlib.error:
-                # Bytes that COPY could unpack, but to more than this side may hold.
+                # COPY could decompress it, but the result is larger than the reader allows.
                 for error in errors:
                     self._add(rule_of(error), each.key, error.line, b"")
                 return
         with Path(each.path).open("rb") as file:
             head = file.read(MAX_RAW + 4)
-            packed = head.startswith(MAGIC)
-            if packed or (
+            is_gzip = head.startswith(MAGIC)
+            if is_gzip or (
                 not json_records.is_utf8_text(head) and len(errors) == reading.read[each.key]
             ):
-                # COPY has cut what is no text into lines: they are one refusal for the object.
+                # It is not text: the lines that COPY cut it into count as one refused object.
                 reading.read[each.key] -= len(errors) - 1
                 rule = "undecodable_object"
                 self.quarantine.add_unread(self.source.name, rule, each.key, 0, head, each.size)
@@ -100,18 +100,18 @@ class Rows:
             for error in errors:
                 by_line[error.line].append(error)
             for line, window in windows(file, by_line):
-                found = ending_at(window, line, by_line[line], self.source)
-                pairs = matched(by_line[line], found, self.source)
+                records = records_at(window, line, by_line[line], self.source)
+                pairs = match_errors(by_line[line], records, self.source)
                 reading.read[each.key] += len(pairs) - len(by_line[line])
                 for error, record in pairs:
                     self._judge(each.key, error, record)
 
     def _judge(self, key: str, error: LoadError, record: json_records.Record) -> None:
         rule = record.rule
-        if rule is None and error.code in INVALID_JSON and fits(self.source, record.values):
-            # Such as a NaN, which is no JSON: the rules of the source judge it like any other.
-            self.sound.append(record.values)
-            place = Place(key, record.line, record.raw, None)
+        if rule is None and error.code in INVALID_JSON and fits_staging(self.source, record.values):
+            # Such as a NaN, which is not JSON: the rules of the source judge it like any other.
+            self.readable.append(record.values)
+            place = RecordPlace(key, record.line, record.raw, None)
             self.places[locate.texts(self.source, record.values)].append(place)
             return
         if rule is None:
@@ -122,39 +122,38 @@ class Rows:
     def _add(
         self, rule: str, key: str | None, line: int | None, raw: bytes, size: int | None = None
     ) -> None:
-        reasons = {each.name: each.reason for each in self.source.rules} | PARSER_RULES
         name = self.source.name
         self.quarantine.by_parser[name] += 1
-        reason = reasons.get(rule, "COPY refuses the record")
-        self.quarantine.add(name, rule, reason, key, line, raw, size)
+        self.quarantine.add(name, rule, reason_of(self.source, rule), key, line, raw, size)
 
-    # What COPY took ---------------------------------------------------------------------------
+    # What COPY staged -------------------------------------------------------------------------
 
-    def odd(self) -> sa.Select[Any]:
-        """The staged rows that may be no objects, or hold nested values."""
+    def doubtful_rows(self) -> sa.Select[Any]:
+        """Selects staged rows of records that may not be objects, or may have nested values."""
         staging = self.source.staging
         columns = [staging.c[c.name] for c in self.source.columns]
         patterns: list[sa.BindParameter[str]] = [
             sa.bindparam("object", "{%}"),
             sa.bindparam("array", "[%]"),
         ]
-        looks = [column.like(pattern) for column in columns for pattern in patterns]
+        nested = [column.like(pattern) for column in columns for pattern in patterns]
         return (
             sa.select(staging.c._row, *columns)
-            # What was compacted is sound.
+            # The reader has already accepted what is in compacted objects.
             .where(
                 staging.c._object.is_(None),
-                sa.or_(sa.func.coalesce(*columns).is_(None), *looks),
+                sa.or_(sa.func.coalesce(*columns).is_(None), *nested),
             )
             .order_by(staging.c._row)
             .limit(MAX_ERROR)
         )
 
     def refuse_staged(self, rows: Sequence[Any], objects: Sequence[Object]) -> list[int]:
-        """Quarantines odd rows that the reader refuses; returns their numbers in staging.
+        """Quarantines doubtful rows that the reader refuses; returns their numbers in staging.
 
-        Where the objects are too large to be read again, a nested value is told by its text alone,
-        and a record that is no object is left to the rules, which refuse it for what it lacks.
+        If the objects are too large to be read again, a nested value is recognized by its text
+        alone. A record that is not an object is left to the rules, which refuse it for the values
+        that it lacks.
         """
         by_texts: dict[Texts, list[Any]] = defaultdict(list)
         for row in rows:
@@ -163,47 +162,66 @@ class Rows:
                 by_texts[locate.texts(self.source, dict(row._mapping))].append(row)
         if not by_texts:
             return []
-        if sum(each.size for each in objects) > LOOK_BYTES:
+        if sum(each.size for each in objects) > MAX_REREAD_BYTES:
             return self._refuse_by_text(by_texts)
-        gone: list[int] = []
-        sound: Counter[Texts] = Counter()
-        fetched = self._fetched(objects)
-        for identity, place in locate.find(fetched, self.source, set(by_texts)):
-            known = place.key, place.line, place.raw
-            if self.refused[known]:
-                self.refused[known] -= 1
-            elif place.rule in ("not_an_object", "nested_value") and by_texts[identity]:
+        refused: list[int] = []
+        accepted: Counter[Texts] = Counter()
+        fetched = self._fetch(objects)
+        for texts, place in locate.find(fetched, self.source, set(by_texts)):
+            record = place.key, place.line, place.raw
+            if self.refused[record]:
+                self.refused[record] -= 1
+            elif place.rule in ("not_an_object", "nested_value") and by_texts[texts]:
                 self._add(place.rule, place.key, place.line, place.raw)
-                gone.append(by_texts[identity].pop()._mapping["_row"])
+                refused.append(by_texts[texts].pop()._mapping["_row"])
             else:
-                sound[identity] += place.rule is None
-        # The reader takes some lines for a part of the malformed record before them.
-        hidden = {texts: rows[sound[texts] :] for texts, rows in by_texts.items()}
-        return gone + self._refuse_by_text(hidden)
+                accepted[texts] += place.rule is None
+        # The reader counts some lines as part of the malformed record before them.
+        hidden = {texts: rows[accepted[texts] :] for texts, rows in by_texts.items()}
+        return refused + self._refuse_by_text(hidden)
 
-    def _fetched(self, objects: Sequence[Object]) -> Iterator[Object]:
+    def _fetch(self, objects: Sequence[Object]) -> Iterator[Object]:
         for found in self.s3.fetch(objects, self.scratch):
-            # One that changed meanwhile ends the attempt when the objects are looked up again.
+            # An object that has changed ends the attempt when the objects are checked again.
             if not isinstance(found, str):
                 yield found
                 Path(found.path).unlink()
 
     def _refuse_by_text(self, by_texts: Mapping[Texts, list[Any]]) -> list[int]:
-        gone = []
+        refused = []
         for row in (row for rows in by_texts.values() for row in rows):
             if any(locate.nested(row._mapping[c.name]) for c in self.source.columns):
-                self._add("nested_value", None, None, fields_of(self.source, dict(row._mapping)))
-                gone.append(row._mapping["_row"])
-        return gone
+                self._add("nested_value", None, None, row_as_json(self.source, dict(row._mapping)))
+                refused.append(row._mapping["_row"])
+        return refused
 
 
 def rule_of(error: LoadError) -> str:
-    """The rule that an error of COPY stands for."""
+    """The rule that an error of COPY corresponds to."""
     return RULES.get(error.code, "malformed_json")
 
 
-def fields_of(source: Source, values: Mapping[str, Any]) -> bytes:
-    """A staged row as JSON with the keys of the file: it stands for the record."""
-    held = {key: values[column] for key, column in source.keys.items()}
-    given = {key: value for key, value in held.items() if value is not None}
-    return json.dumps(given, ensure_ascii=False).encode()
+def reason_of(source: Source, rule: str) -> str:
+    """Why a record breaks a rule of the source or of the parser."""
+    reasons = {each.name: each.reason for each in source.rules} | PARSER_RULES
+    return reasons.get(rule, "COPY refuses the record")
+
+
+def row_as_json(source: Source, values: Mapping[str, Any]) -> bytes:
+    """A staged row as JSON with the keys of the file, to replace the record's text."""
+    fields = {key: values[column] for key, column in source.keys.items()}
+    present = {key: value for key, value in fields.items() if value is not None}
+    return json.dumps(present, ensure_ascii=False).encode()
+
+
+def show_refusals(
+    errors: Sequence[LoadError], source: Source, quarantine: Quarantine
+) -> Iterator[str]:
+    """Up to three refused records of a COPY with object, line, column, reason and text."""
+    refusals = [each for _, _, samples in quarantine.worst(source.name) for each in samples]
+    for refusal in refusals[:3]:
+        near = [e for e in errors if e.name == refusal.key and e.line >= (refusal.line or 0)]
+        why = f" column {near[0].column}: {near[0].reason}" if near and near[0].column else ""
+        why = why or (f": {near[0].reason}" if near else "")
+        raw = refusal.raw[:120].decode("utf-8", "backslashreplace")
+        yield f"  {refusal.place}{refusal.rule}{why}: {raw}"

@@ -1,4 +1,4 @@
-"""Amazon Redshift: its dialect, with the traps of the stock one mended, and its expressions."""
+"""The Redshift dialect, with fixes for traps of the stock one, and its SQL for our expressions."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from sqlalchemy_redshift.dialect import (
 )
 
 from ...models.expressions import Clean, EpochMs, HasBit, HasNul, Matches, Octets, Sha256
-from .errors import is_dropped
-from .table_options import RedshiftNames
+from .driver_errors import is_dropped
+from .table_options import RedshiftTableOptions
 
-# The stock package, imported above, takes the name for a driver that is not installed.
-registry.register("redshift", RedshiftNames.__module__, RedshiftNames.__name__)
+# The stock package, imported above, registers this name for a driver that is not installed.
+registry.register("redshift", RedshiftTableOptions.__module__, RedshiftTableOptions.__name__)
 
 
 class SparkifyDDLCompiler(RedshiftDDLCompiler):  # type: ignore[misc]
-    """Without CHECK, which Redshift does not know.
+    """Leaves out CHECK, which Redshift does not have.
 
     Source: https://docs.aws.amazon.com/redshift/latest/dg/c_unsupported-postgresql-features.html
     """
@@ -36,7 +36,7 @@ class SparkifyDDLCompiler(RedshiftDDLCompiler):  # type: ignore[misc]
 
 
 class SparkifyPreparer(RedshiftIdentifierPreparer):  # type: ignore[misc]
-    """Leaves a percent sign as it is: the driver takes none for a parameter inside of quotes."""
+    """Does not double percent signs: the driver reads none inside quotes as a parameter."""
 
     def __init__(self, *args: Any, **kw: Any) -> None:
         super().__init__(*args, **kw)
@@ -51,9 +51,9 @@ class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
     insert_returning = False
     update_returning = False
     delete_returning = False
-    # The stock compiler writes LIMIT into the text, so a cached statement would keep the first.
+    # The stock compiler writes the LIMIT into the text: a cached statement would keep the first.
     supports_statement_cache = False
-    #: Refused inside of a transaction: what widens a VARCHAR.
+    #: Whether a VARCHAR can only be widened outside of a transaction.
     #: Source: https://docs.aws.amazon.com/redshift/latest/dg/r_ALTER_TABLE.html
     widens_alone = True
 
@@ -63,52 +63,52 @@ class RedshiftDialect(RedshiftDialect_redshift_connector):  # type: ignore[misc]
         self._backslash_escapes = True
 
     def set_isolation_level(self, dbapi_connection: Any, level: str) -> None:
-        # Asking for the level before began a transaction, in which VACUUM and its like would run.
+        # SQLAlchemy has just asked for the level, which began a transaction: VACUUM fails in one.
         dbapi_connection.rollback()
         if level == "AUTOCOMMIT":
             super().set_isolation_level(dbapi_connection, level)
         else:
-            # Isolation is the database's: SET SESSION CHARACTERISTICS is PostgreSQL's statement.
+            # Isolation is set per database: SET SESSION CHARACTERISTICS is PostgreSQL's statement.
             getattr(dbapi_connection, "connection", dbapi_connection).autocommit = False
 
-    # The stock dialect takes names out of the text of a constraint with the quotes around them.
+    # The stock dialect reads names from the text of a constraint and keeps their quotes.
     def get_pk_constraint(
         self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
     ) -> dict[str, Any]:
-        found = super().get_pk_constraint(connection, table_name, schema, **kw)
-        return {**found, "constrained_columns": [*map(_bare, found["constrained_columns"])]}
+        key = super().get_pk_constraint(connection, table_name, schema, **kw)
+        return {**key, "constrained_columns": [*map(_unquote, key["constrained_columns"])]}
 
     def get_foreign_keys(
         self, connection: Any, table_name: str, schema: str | None = None, **kw: Any
     ) -> list[dict[str, Any]]:
         return [
             {
-                **found,
-                "constrained_columns": [*map(_bare, found["constrained_columns"])],
-                "referred_columns": [*map(_bare, found["referred_columns"])],
-                "referred_table": _bare(found["referred_table"]),
-                "referred_schema": found["referred_schema"] and _bare(found["referred_schema"]),
+                **key,
+                "constrained_columns": [*map(_unquote, key["constrained_columns"])],
+                "referred_columns": [*map(_unquote, key["referred_columns"])],
+                "referred_table": _unquote(key["referred_table"]),
+                "referred_schema": key["referred_schema"] and _unquote(key["referred_schema"]),
             }
-            for found in super().get_foreign_keys(connection, table_name, schema, **kw)
+            for key in super().get_foreign_keys(connection, table_name, schema, **kw)
         ]
 
     def is_disconnect(self, e: Any, connection: Any, cursor: Any) -> bool:
         return is_dropped(e)
 
 
-def _bare(name: str) -> str:
+def _unquote(name: str) -> str:
     quoted = len(name) > 1 and name.startswith('"') and name.endswith('"')
     return name[1:-1].replace('""', '"') if quoted else name
 
 
-# The stock package compiles DELETE .. WHERE EXISTS into a statement that is not correlated and
-# empties the table, and drops USING for columns inside a function.
+# The stock package compiles DELETE .. WHERE EXISTS without its correlation, so it empties the
+# table, and drops USING for columns inside a function.
 @compiles(Delete, "redshift")
 def _delete(element: Delete, compiler: Any, **kw: Any) -> str:
     return str(compiler.visit_delete(element, **kw))
 
 
-# Alembic's statements for Redshift are those for PostgreSQL, which it compiles by that name only.
+# Alembic's statements for Redshift are PostgreSQL's, but it registers them for that name only.
 compiles(PostgresqlColumnType, "redshift")(visit_column_type)
 
 
@@ -131,7 +131,7 @@ def _matches(element: Any, compiler: Any, **kw: Any) -> str:
 
 @compiles(EpochMs, "redshift")
 def _epoch_ms(element: Any, compiler: Any, **kw: Any) -> str:
-    # In two steps, so that both counts fit the 32 bits that dateadd takes.
+    # In two steps: dateadd accepts 32 bits only.
     ms = compiler.process(element.clauses, **kw)
     start = "TIMESTAMP '1970-01-01 00:00:00'"
     days = f"dateadd(day, CAST(({ms}) / 86400000 AS INTEGER), {start})"

@@ -1,7 +1,7 @@
-"""What Redshift says of its COPYs: objects and records read, records refused.
+"""What Redshift reports about a COPY: objects and records read, records refused.
 
-The views know no transaction: they show a COPY before it is committed and after it was rolled
-back, some seconds late. Sources, besides the pages of each view:
+The load views are not transactional: they show a COPY before it is committed and after it is rolled
+back, a few seconds late. Source, besides the pages of each view:
 https://docs.aws.amazon.com/redshift/latest/dg/PG_LAST_COPY_ID.html
 """
 
@@ -20,10 +20,10 @@ from ...steps.executor import Executor
 from ...storage.objects import Object
 from .statements import MAX_ERROR
 
-#: The views may lag behind a COPY by so many seconds.
+#: Seconds by which the views may lag behind a COPY.
 LAG = 30.0
 _PAUSE = 0.2
-#: The views cut the names of objects.
+#: The views cut the names of objects to this length.
 NAME_BYTES = 256
 _CLASSES = sa.table("pg_class", sa.column("relname", sa.String), schema="pg_catalog")
 
@@ -60,19 +60,19 @@ class Outcome:
 
     @property
     def balanced(self) -> bool:
-        """Every record read was loaded or has an error entry."""
+        """Whether every record read was loaded or has an error entry."""
         return sum(self.scanned.values()) == self.copied + len(self.errors)
 
 
-def shown(key: str) -> str:
+def name_in_views(key: str) -> str:
     """An object's name as the views cut it."""
     return key.encode()[:NAME_BYTES].decode("utf-8", "ignore").rstrip()
 
 
 class LoadViews:
-    """The load views of one session: SYS_*, or STL_* on clusters that do not have those.
+    """The load views of one session: SYS_*, or STL_* on clusters that lack those.
 
-    Which of them exist is asked before: a query that fails would end the transaction.
+    The catalog is asked first which exist: a query that fails would end the transaction.
     """
 
     def __init__(self, ex: Executor) -> None:
@@ -109,50 +109,50 @@ class LoadViews:
         )
 
     def outcome(self, ex: Executor, source: Source, objects: Sequence[Object]) -> Outcome:
-        """What the last COPY of this session read, held against what it was to read.
+        """What the last COPY of this session read, compared with what it should have read.
 
-        :raises BooksError: when, after ``LAG`` seconds, an object is missing, or a record that
-            was neither loaded nor refused.
+        :raises BooksError: when, after ``LAG`` seconds, an object is missing, or a record was
+            neither loaded nor refused.
         """
         step: dict[str, Any] = {"step": "read", "target": source.name}
-        expected = {shown(each.key) for each in objects if each.size}
+        expected = {name_in_views(each.key) for each in objects if each.size}
         last = self._query == sa.func.pg_last_copy_id()
-        wait = _waiting()
+        wait = _waiter()
         while True:
             files = ex.rows(self._files, **step)
             errors = ex.rows(self._errors.where(last).order_by(*self._order), **step)
             copied = ex.numbers(sa.select(sa.func.pg_last_copy_count().label("n")), **step)["n"]
             if ex.planning:
                 return Outcome()
-            found = Outcome(
+            outcome = Outcome(
                 {name: int(lines or 0) for name, lines in files},
                 [_error(row) for row in errors],
                 copied,
             )
-            missing = expected - found.scanned.keys()
-            if not missing and found.balanced:
-                return found
+            missing = expected - outcome.scanned.keys()
+            if not missing and outcome.balanced:
+                return outcome
             if not wait():
                 raise BooksError(
-                    f"COPY of {source.name}: Redshift says it read "
-                    f"{sum(found.scanned.values()):,} records, loaded {copied:,} and refused "
-                    f"{len(errors):,}, and names {len(missing):,} objects of the manifest nowhere",
-                    "the load was rolled back; look at SYS_LOAD_DETAIL and SYS_LOAD_ERROR_DETAIL",
+                    f"COPY of {source.name}: Redshift reports {sum(outcome.scanned.values()):,} "
+                    f"records read, {copied:,} loaded and {len(errors):,} refused; objects of the "
+                    f"manifest that it does not report: {len(missing):,}",
+                    "the load was rolled back; see SYS_LOAD_DETAIL and SYS_LOAD_ERROR_DETAIL",
                 )
 
-    def failed(self, connection: sa.Connection) -> list[LoadError]:
-        """The errors of the COPY that failed last in this session, asked by another one.
+    def errors_of_failed(self, connection: sa.Connection) -> list[LoadError]:
+        """The errors of the last failed COPY of this session, read in another session.
 
-        ``pg_last_copy_id`` does not tell it, once its transaction is rolled back.
+        ``pg_last_copy_id`` no longer returns it once its transaction is rolled back.
         """
-        asked = (
+        query = (
             self._errors.where(self._session == self.session)
             .order_by(self._query.desc(), *self._order)
             .limit(MAX_ERROR)
         )
-        wait = _waiting()
+        wait = _waiter()
         while True:
-            rows = connection.execute(asked).all()
+            rows = connection.execute(query).all()
             connection.rollback()
             if rows or not wait():
                 return [_error(row) for row in rows if row[5] == rows[0][5]]
@@ -163,8 +163,8 @@ def _error(row: Any) -> LoadError:
     return LoadError(name, int(line), int(code), column or "", reason or "")
 
 
-def _waiting() -> Callable[[], bool]:
-    """A pause at each call, until it says that ``LAG`` is over."""
+def _waiter() -> Callable[[], bool]:
+    """A function that pauses and returns True, until ``LAG`` has passed."""
     deadline = time.monotonic() + LAG
 
     def wait() -> bool:

@@ -1,4 +1,4 @@
-"""Credentials for Redshift: one abstraction over a password, a secret and two kinds of IAM."""
+"""Credentials for Redshift: from a password, a secret, or IAM for clusters and for serverless."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ from sqlalchemy.engine import URL
 from ...core.errors import DatabaseError, SettingsError
 from ...core.settings import Settings
 from ...storage.aws import client
+from .driver_errors import first_line
 
 #: Temporary credentials are renewed when they have less than this left.
 MARGIN = timedelta(minutes=2)
-#: Seconds that temporary credentials are asked for: the most that AWS gives.
+#: Seconds for which temporary credentials are requested: the most that AWS allows.
 DURATION = 3600
 
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}
@@ -35,14 +36,14 @@ _MISSING = {"ClusterNotFound", "ClusterNotFoundFault", "ResourceNotFoundExceptio
 
 @dataclass(frozen=True)
 class Credentials:
-    """User and password for one connection; ``expires_at`` (UTC) is None where they last."""
+    """User and password for one connection; ``expires_at`` (UTC) is None if they do not expire."""
 
     user: str
     password: SecretStr
     expires_at: datetime | None = None
 
-    def fresh(self, now: datetime) -> bool:
-        """Whether they last long enough to connect with."""
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether they stay valid long enough to connect."""
         return self.expires_at is None or self.expires_at - now > MARGIN
 
 
@@ -59,32 +60,32 @@ class Login:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self.settings, self._url, self.clock = settings, url, clock
-        self._held: Credentials | None = None
+        self._credentials: Credentials | None = None
 
     def credentials(self) -> Credentials:
         """User and password to connect with now.
 
         :raises SettingsError: when a setting that ``auth`` needs is missing.
-        :raises DatabaseError: when AWS gives none.
+        :raises DatabaseError: when AWS returns none.
         """
-        if self._held is None or not self._held.fresh(self.clock()):
-            self._held = _KINDS[self.settings.auth](self)
-        return self._held
+        if self._credentials is None or not self._credentials.is_fresh(self.clock()):
+            self._credentials = _KINDS[self.settings.auth](self)
+        return self._credentials
 
-    def renewed(self) -> Credentials | None:
-        """Other credentials than those held, which were refused; None where there are none.
+    def renew(self) -> Credentials | None:
+        """New credentials after the last ones were refused; None if there are no others.
 
-        A secret may have been rotated, and AWS may have ended a session before its time.
+        A secret may have been rotated, and AWS may have ended a session early.
         """
-        refused, self._held = self._held, None
+        refused, self._credentials = self._credentials, None
         if refused is None or self.settings.auth == "password":
             return None
-        found = self.credentials()
-        return None if found.password == refused.password else found
+        renewed = self.credentials()
+        return None if renewed.password == refused.password else renewed
 
     def _password(self) -> Credentials:
-        given = self.settings.database_password
-        password = given.get_secret_value() if given else self._url.password
+        setting = self.settings.database_password
+        password = setting.get_secret_value() if setting else self._url.password
         if not self._url.username or password is None:
             raise SettingsError(
                 "auth = password needs a user in database_url and a password",
@@ -93,7 +94,7 @@ class Login:
         return Credentials(self._url.username, SecretStr(str(password)))
 
     def _secret(self) -> Credentials:
-        arn = self._needed("secret_arn")
+        arn = self._required("secret_arn")
         answer = self._ask("secretsmanager", "get_secret_value", SecretId=arn)
         try:
             secret = json.loads(answer["SecretString"])
@@ -102,23 +103,23 @@ class Login:
             user = password = None
         if not (isinstance(user, str) and user and isinstance(password, str)):
             raise DatabaseError(
-                f"secret {arn} holds no JSON with username and password",
-                "name the secret that Redshift manages, or one of the same form",
+                f"secret {arn} does not contain JSON with username and password",
+                "use the secret that Redshift manages, or one of the same form",
             )
         return Credentials(user, SecretStr(password))
 
     def _iam(self) -> Credentials:
-        cluster = self._needed("cluster_identifier")
-        asked = {
+        cluster = self._required("cluster_identifier")
+        request = {
             "ClusterIdentifier": cluster,
             "DbName": self._url.database,
             "DurationSeconds": DURATION,
         }
         if self.settings.db_user:
-            asked["DbUser"] = self.settings.db_user
-            answer = self._ask("redshift", "get_cluster_credentials", **asked)
+            request["DbUser"] = self.settings.db_user
+            answer = self._ask("redshift", "get_cluster_credentials", **request)
         else:
-            answer = self._ask("redshift", "get_cluster_credentials_with_iam", **asked)
+            answer = self._ask("redshift", "get_cluster_credentials_with_iam", **request)
         password = SecretStr(answer["DbPassword"])
         return Credentials(answer["DbUser"], password, answer.get("Expiration"))
 
@@ -126,14 +127,14 @@ class Login:
         answer = self._ask(
             "redshift-serverless",
             "get_credentials",
-            workgroupName=self._needed("workgroup"),
+            workgroupName=self._required("workgroup"),
             dbName=self._url.database,
             durationSeconds=DURATION,
         )
         password = SecretStr(answer["dbPassword"])
         return Credentials(answer["dbUser"], password, answer.get("expiration"))
 
-    def _needed(self, name: str) -> str:
+    def _required(self, name: str) -> str:
         value = getattr(self.settings, name)
         if not value:
             raise SettingsError(f"auth = {self.settings.auth} needs {name}", f"set {name}")
@@ -152,80 +153,76 @@ _KINDS: dict[str, Callable[[Login], Credentials]] = {
 
 
 def ask(settings: Settings, service: str, method: str, **arguments: Any) -> Any:
-    """The answer of an AWS service to one call; arguments that are None are left out.
+    """Calls an AWS service and returns its answer; arguments that are None are left out.
 
     :raises DatabaseError: when AWS refuses or cannot be reached.
     :raises MissingExtraError: when boto3 is not installed.
     """
-    from_service = f"{service}:{_camel(method)}"
+    action = f"{service}:{_camel(method)}"
     try:
-        asked = client(settings, service)
-        return getattr(asked, method)(**{k: v for k, v in arguments.items() if v is not None})
+        call = getattr(client(settings, service), method)
+        return call(**{k: v for k, v in arguments.items() if v is not None})
     except Exception as error:
-        told = _explain(error, from_service, settings)
-        if told is None:
+        explained = _explain_aws_error(error, action, settings)
+        if explained is None:
             raise
-    # Outside of the handler, because AWS quotes the request with its session token to some errors.
-    raise told
+    # Outside of the handler: some AWS errors quote the request with its session token.
+    raise explained
 
 
 def _camel(method: str) -> str:
     return "".join(part.title() for part in method.split("_")).replace("Iam", "IAM")
 
 
-def _explain(error: Exception, what: str, settings: Settings) -> DatabaseError | None:
+def _explain_aws_error(error: Exception, action: str, settings: Settings) -> DatabaseError | None:
     try:
         from botocore import exceptions as aws
     except ImportError:
         return None
     if isinstance(error, aws.ClientError):
-        return _refusal(error.response.get("Error", {}), what, settings)
+        return _explain_refusal(error.response.get("Error", {}), action, settings)
     if isinstance(error, aws.NoCredentialsError | aws.PartialCredentialsError):
         return DatabaseError(
-            f"{what}: boto3 finds no AWS credentials here",
+            f"{action}: boto3 finds no AWS credentials",
             "sign in (aws configure, aws sso login) or set AWS_PROFILE",
         )
     if isinstance(error, aws.SSOError | aws.TokenRetrievalError | aws.CredentialRetrievalError):
-        return DatabaseError(f"{what}: the AWS session has ended", "sign in again: aws sso login")
+        return DatabaseError(f"{action}: the AWS session has ended", "sign in again: aws sso login")
     if isinstance(error, aws.NoRegionError):
-        return DatabaseError(f"{what}: no AWS region is known", "set aws_region")
+        return DatabaseError(f"{action}: no AWS region is set", "set aws_region")
     if isinstance(error, aws.HTTPClientError | aws.ConnectionError):
         return DatabaseError(
-            f"{what}: AWS cannot be reached: {_line(error)}",
+            f"{action}: AWS cannot be reached: {first_line(error)}",
             "check the network, aws_region and aws_endpoint_url",
         )
     if isinstance(error, aws.BotoCoreError):
-        return DatabaseError(f"{what}: {_line(error)}", "check the AWS configuration")
+        return DatabaseError(f"{action}: {first_line(error)}", "check the AWS configuration")
     return None
 
 
-def _refusal(given: dict[str, str], what: str, settings: Settings) -> DatabaseError:
-    code, message = given.get("Code", ""), given.get("Message", "")
+def _explain_refusal(answer: dict[str, str], action: str, settings: Settings) -> DatabaseError:
+    code, message = answer.get("Code", ""), answer.get("Message", "")
     if code in _EXPIRED:
         return DatabaseError(
-            f"{what}: the AWS session has expired",
+            f"{action}: the AWS session has expired",
             "sign in again (aws sso login), or renew the temporary credentials in the environment",
         )
     if code in _UNKNOWN_KEYS:
         return DatabaseError(
-            f"{what}: AWS does not accept these credentials ({code})",
+            f"{action}: AWS does not accept these credentials ({code})",
             "check AWS_PROFILE, or the keys in the environment",
         )
     if code in _DENIED:
         return DatabaseError(
-            f"{what}: AWS does not allow it to this user",
-            f"allow {what} to it (docs/redshift.md has the policy)",
+            f"{action}: AWS does not allow this user to do it",
+            f"allow {action} (docs/redshift.md shows the policy)",
         )
     if code in _MISSING:
         name = settings.cluster_identifier or settings.workgroup
         name = settings.secret_arn if settings.auth == "secret" else name
         return DatabaseError(
-            f"{what}: there is no {name} in region {settings.aws_region or 'of the AWS profile'}",
+            f"{action}: there is no {name} in region {settings.aws_region or 'of the AWS profile'}",
             "check its name and aws_region",
         )
     first = (message.strip().splitlines() or [""])[0]
-    return DatabaseError(f"{what}: {code}: {first}", "docs/redshift.md lists what is needed")
-
-
-def _line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return DatabaseError(f"{action}: {code}: {first}", "docs/redshift.md lists what is needed")

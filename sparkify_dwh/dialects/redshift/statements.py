@@ -1,4 +1,4 @@
-"""COPY, LOCK, ANALYZE and VACUUM as statements, and what COPY's errors are called here."""
+"""COPY, LOCK, ANALYZE, VACUUM and SET as statements, and the rules that COPY's errors stand for."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.base import Executable
 from sqlalchemy.sql.elements import ClauseElement
 
-#: Redshift's error codes and the rules they break here.
+#: The rule that a record breaks, by Redshift's error code.
 #: Source: https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html
 RULES = {
     1204: "too_long",
@@ -20,18 +20,18 @@ RULES = {
     1221: "invalid_utf8",
     1224: "malformed_json",
 }
-#: Codes of a record that is no JSON to COPY; it may be to the reader, such as one with a NaN.
+#: Codes of a record that COPY does not accept as JSON; the reader may, such as one with a NaN.
 INVALID_JSON = frozenset({1216})
-#: MAXERROR takes no more.
+#: The highest MAXERROR.
 MAX_ERROR = 100_000
 
 
 class Copy(Executable, ClauseElement):
-    """``COPY`` of JSON objects into a table, by one statement.
+    """``COPY`` of JSON objects into a table.
 
     Source: https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html
 
-    :param columns: explicit list, in the order of the jsonpaths.
+    :param columns: their names, in the order of the jsonpaths.
     :param source: address of a manifest, or a prefix.
     :param role: ``default`` or the ARN of a role.
     :param json: ``auto``, ``auto ignorecase`` or the address of a jsonpaths file.
@@ -59,7 +59,7 @@ class Copy(Executable, ClauseElement):
 
 
 class Lock(Executable, ClauseElement):
-    """``LOCK TABLE``, which waits; bound it by statement_timeout.
+    """``LOCK TABLE``, which waits without limit unless statement_timeout is set.
 
     Source: https://docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
     """
@@ -72,7 +72,7 @@ class Lock(Executable, ClauseElement):
 
 
 class Maintain(Executable, ClauseElement):
-    """``ANALYZE`` or ``VACUUM DELETE ONLY`` of a table; the latter runs outside of transactions.
+    """``ANALYZE`` or ``VACUUM DELETE ONLY`` of a table; VACUUM fails inside a transaction.
 
     Source: https://docs.aws.amazon.com/redshift/latest/dg/r_VACUUM_command.html
     """
@@ -85,7 +85,7 @@ class Maintain(Executable, ClauseElement):
 
 
 class SetParameter(Executable, ClauseElement):
-    """``SET`` of a whole number: a session parameter such as statement_timeout (ms)."""
+    """``SET`` of a session parameter to a whole number, such as statement_timeout (ms)."""
 
     inherit_cache = False
     supports_execution = True
@@ -97,7 +97,7 @@ class SetParameter(Executable, ClauseElement):
 @compiles(Copy, "redshift")
 def _copy(element: Copy, compiler: Any, **kw: Any) -> str:
     def text(value: str) -> str:
-        # The driver formats the statement when it has parameters only; this one has none.
+        # The driver looks for % only in statements with parameters; this one has none.
         return str(compiler.render_literal_value(value, sa.String()))
 
     prepare = compiler.preparer
@@ -112,7 +112,7 @@ def _copy(element: Copy, compiler: Any, **kw: Any) -> str:
         *(["MANIFEST"] if element.manifest else []),
         *([f"REGION {text(element.region)}"] if element.region else []),
         "TIMEFORMAT 'auto'",
-        # Encodings stay as declared, statistics are ANALYZE's: both would cost each load.
+        # Encodings stay as declared and ANALYZE updates statistics; here both would slow each load.
         "COMPUPDATE OFF STATUPDATE OFF",
         *([f"MAXERROR {int(element.max_error)}"] if element.max_error else []),
     ]

@@ -1,7 +1,7 @@
-"""What tables and columns may say of Redshift, without its dialect and all that it imports.
+"""The Redshift options of tables and columns, without the dialect and all that it imports.
 
-SQLAlchemy looks the dialect up for every table with an argument such as ``redshift_sortkey``. That
-would cost each command a quarter of a second, whatever engine it is for.
+SQLAlchemy loads the dialect for every table with an argument such as ``redshift_sortkey``. The real
+one would add a quarter of a second to each command, whatever its engine.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from sqlalchemy.dialects import registry
 from sqlalchemy.engine.default import DefaultDialect
 
 
-class RedshiftNames(DefaultDialect):
-    """Stands for the dialect until an engine is made, or a statement is compiled for it."""
+class RedshiftTableOptions(DefaultDialect):
+    """Replaces the dialect until an engine is created or a statement is compiled for it."""
 
     name = "redshift"
     construct_arguments = [
@@ -38,5 +38,5 @@ class RedshiftNames(DefaultDialect):
     @classmethod
     def get_dialect_cls(cls, url: sa.URL) -> type[Any]:
         """The dialect itself."""
-        found: type[Any] = registry.load("redshift.redshift_connector")
-        return found
+        dialect: type[Any] = registry.load("redshift.redshift_connector")
+        return dialect

@@ -7,13 +7,13 @@ import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from ...core.errors import SettingsError, SourceError
 from ...core.progress import SILENT, Observer
 from ...core.settings import Settings
+from ...dialects import file_scanner
 from ...models.declare import Declarations
 from ...steps.text_repair import repair
 from ...storage.listing import list_sources
@@ -93,8 +93,7 @@ def profile_source(
 ) -> SourceProfile:
     """Profiles the objects of one source."""
     began = time.perf_counter()
-    scanning = import_module("sparkify_dwh.dialects.duckdb.profile.scanner").scanning
-    with scanning(settings, name, observer) as (reader, scan):
+    with file_scanner(settings, name, observer) as (reader, scan):
         reader.read(listing.objects)
         more = scan.find_fields(MOST_FIELDS)
         records = scan.rows() - reader.lost
