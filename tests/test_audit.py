@@ -10,23 +10,18 @@ from typing import Any
 import duckdb
 import pytest
 import sqlalchemy as sa
-from conftest import Factory, Folders
 from support import kill_and_fail
+from support.folders import Folders, MakeFolders
 from support.kill_and_fail import Scene
 
 from sparkify_dwh import BooksError, Settings, SourceError, Warehouse
 from sparkify_dwh.cli.exits import Interrupted
 from sparkify_dwh.core.errors import reason
 from sparkify_dwh.dialects.duckdb.engine import DuckDBEngine
-from sparkify_dwh.jobs.load import record
-from sparkify_dwh.jobs.load.state import Load
+from sparkify_dwh.jobs.load import attempt
+from sparkify_dwh.jobs.load.state import LoadState
 from sparkify_dwh.steps.executor import Executor
 from sparkify_dwh.steps.ledger import RUN, OpenRun, cut
-
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return Scene(tmp_path_factory.mktemp("scene"))
 
 
 def log_rows(database: Path) -> list[tuple[Any, ...]]:
@@ -104,7 +99,6 @@ def test_outcomes_of_runs_without_an_end(
                 )
             )  # fmt: skip
     monkeypatch.setattr("sparkify_dwh.steps.ledger.ACTIVE", {"1-thread"})
-    monkeypatch.setattr("sparkify_dwh.jobs.load.run.ACTIVE", {"1-thread"})
     found = {run["run_id"]: run["event"] for run in warehouse.runs().records()}
     assert (found["1-thread"], found["2-other"]) == ("running", "died")
     # They are older than a run that ended, so an earlier load has named them.
@@ -144,7 +138,7 @@ def unbalanced(folders: Folders, scene: Scene, wrong: str) -> None:
     assert (newest["event"], newest["reason"]) == ("rolled back", caught.value.what)
 
 
-def folders_of(scene: Scene, warehouse: Factory) -> Folders:
+def folders_of(scene: Scene, warehouse: MakeFolders) -> Folders:
     folders = warehouse(max_reject_ratio=1.0)
     for source, name in (("events", "log_data"), ("songs", "song_data")):
         shutil.copytree(scene.root / name, folders.folders[source], dirs_exist_ok=True)
@@ -152,7 +146,7 @@ def folders_of(scene: Scene, warehouse: Factory) -> Folders:
 
 
 def test_a_row_that_is_lost_on_the_way_to_staging_fails_the_load(
-    scene: Scene, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     original = DuckDBEngine.staged_counts
 
@@ -169,24 +163,24 @@ def test_a_row_that_is_lost_on_the_way_to_staging_fails_the_load(
 @pytest.mark.parametrize("account", ["merged", "duplicate"])
 def test_a_target_that_does_not_balance_fails_the_load(
     scene: Scene,
-    warehouse: Factory,
+    warehouse: MakeFolders,
     monkeypatch: pytest.MonkeyPatch,
     target: str,
     account: str,
 ) -> None:
-    original = record.balance
+    original = attempt.balance
 
-    def miscounted(load: Load) -> None:
-        found = load.works[target].account
+    def miscounted(state: LoadState) -> None:
+        found = state.tables[target].account
         setattr(found, account, getattr(found, account) + 1)
-        original(load)
+        original(state)
 
-    monkeypatch.setattr(record, "balance", miscounted)
+    monkeypatch.setattr(attempt, "balance", miscounted)
     unbalanced(folders_of(scene, warehouse), scene, f"{target}: staged")
 
 
 def test_a_statement_that_merges_too_little_fails_the_load(
-    scene: Scene, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    scene: Scene, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The counts come from the statements, so one that loses a row is noticed."""
     original = Executor.change
@@ -255,13 +249,13 @@ def test_a_dry_run_fails_as_the_load_does(
     database = scene.database(tmp_path)
     values = scene.values(database)
     log = log_rows(database)
-    original = record.balance
+    original = attempt.balance
 
-    def miscounted(load: Load) -> None:
-        load.works["users"].account.merged += 1
-        original(load)
+    def miscounted(state: LoadState) -> None:
+        state.tables["users"].account.merged += 1
+        original(state)
 
-    monkeypatch.setattr(record, "balance", miscounted)
+    monkeypatch.setattr(attempt, "balance", miscounted)
     found = [kill_and_fail.observed(values, dry_run=dry) for dry in (True, False)]
     assert found[0].error == found[1].error == "BooksError"
     assert (found[0].what, found[0].exit_code) == (found[1].what, found[1].exit_code)

@@ -9,36 +9,28 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import NO_LIMIT, Folders, whole
 from support import kill_and_fail
-from support.both_engines import (
-    House,
-    Houses,
-    OnRedshift,
-    aws_keys,
-    house,
-    migrated,
-    s3_server,
-    standin,
-)
+from support.folders import Folders
 from support.records import HOME, event, line, lines, song
 from support.reference import Reference
+from support.reference_checks import expected_star
+from support.rig import NO_LIMIT, MakeRig, Rig
+from support.warehouses import OnRedshift
 
 from sparkify_dwh import BooksError, Settings, SparkifyError, UsageError, Warehouse
-from sparkify_dwh.jobs.load import record
-from sparkify_dwh.jobs.load.state import Load
+from sparkify_dwh.jobs.load import attempt
+from sparkify_dwh.jobs.load.state import LoadState
 from sparkify_dwh.models.base import Base
 from sparkify_dwh.steps.executor import Executor
 
-__all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 TABLES = sorted(Base.metadata.tables)
 
 
-def everything(warehouse: House, *but: str) -> dict[str, list[Any]]:
+def everything(warehouse: Rig, *but: str) -> dict[str, list[Any]]:
     return {name: warehouse.table(name) for name in TABLES if name not in but}
 
 
-def filled(warehouse: House) -> House:
+def filled(warehouse: Rig) -> Rig:
     """Plays with a damaged name and a refused row, and the song of one of them."""
     warehouse.put("events", "a.json", lines(event(), event(itemInSession=1, artist="BjÃ¶rk")))
     warehouse.put("events", "b.json", lines(event(level="gold"), event(sessionId=9, **HOME)))
@@ -49,8 +41,8 @@ def filled(warehouse: House) -> House:
 # The run log, the dry run, the books --------------------------------------------------------------
 
 
-def test_the_log_is_only_appended_to(house: Houses) -> None:
-    warehouse = filled(house(**NO_LIMIT))
+def test_the_log_is_only_appended_to(warehouse_on: MakeRig) -> None:
+    warehouse = filled(warehouse_on(**NO_LIMIT))
     told: list[str] = []
     seen: list[Any] = []
     strict = warehouse.warehouse.settings.model_copy(update={"max_rejects": 0})
@@ -71,10 +63,10 @@ def test_the_log_is_only_appended_to(house: Houses) -> None:
     assert [each["event"] for each in events] == ["started", "loaded"]
 
 
-def test_a_load_does_not_read_what_is_known_of_other_runs(house: Houses) -> None:
+def test_a_load_does_not_read_what_is_known_of_other_runs(warehouse_on: MakeRig) -> None:
     """Steps, books, rule values and refused rows are only ever added to: that there are many of
     them costs a load nothing, and the run log is read by the loads of now alone."""
-    warehouse = filled(house(**NO_LIMIT))
+    warehouse = filled(warehouse_on(**NO_LIMIT))
     warehouse.load()
     warehouse.put("events", "c.json", line(event(sessionId=10, level="x")))
     if isinstance(warehouse, OnRedshift):
@@ -92,8 +84,8 @@ def test_a_load_does_not_read_what_is_known_of_other_runs(house: Houses) -> None
     assert {found[1] for found in added if found} == {*of_runs.split("|")}
 
 
-def test_a_dry_run_changes_and_records_nothing(house: Houses) -> None:
-    warehouse = filled(house(**NO_LIMIT))
+def test_a_dry_run_changes_and_records_nothing(warehouse_on: MakeRig) -> None:
+    warehouse = filled(warehouse_on(**NO_LIMIT))
     before = everything(warehouse)
     dry = warehouse.load(dry_run=True)
     assert dry.event == "dry run" and everything(warehouse) == before
@@ -103,8 +95,8 @@ def test_a_dry_run_changes_and_records_nothing(house: Houses) -> None:
     assert warehouse.load(dry_run=True).event == "nothing new"
 
 
-def test_loading_all_again_changes_nothing_in_the_star(house: Houses) -> None:
-    warehouse = filled(house(**NO_LIMIT))
+def test_loading_all_again_changes_nothing_in_the_star(warehouse_on: MakeRig) -> None:
+    warehouse = filled(warehouse_on(**NO_LIMIT))
     warehouse.load()
     star = warehouse.star()
     again = warehouse.load(all=True)
@@ -119,9 +111,9 @@ def test_loading_all_again_changes_nothing_in_the_star(house: Houses) -> None:
 
 @pytest.mark.parametrize("account", ["merged", "duplicate"])
 def test_books_that_do_not_balance_fail_the_load(
-    house: Houses, monkeypatch: pytest.MonkeyPatch, account: str
+    warehouse_on: MakeRig, monkeypatch: pytest.MonkeyPatch, account: str
 ) -> None:
-    warehouse = filled(house(**NO_LIMIT))
+    warehouse = filled(warehouse_on(**NO_LIMIT))
     before = everything(warehouse, "audit.load_run")
     original = Executor.change
 
@@ -131,15 +123,15 @@ def test_books_that_do_not_balance_fail_the_load(
         into = statement.table.fullname if isinstance(statement, sa.Insert) else ""
         return count - 1 if into == "sparkify.users" else count
 
-    def miscounted(load: Load) -> None:
-        load.works["users"].account.duplicate += 1
-        balance(load)
+    def miscounted(state: LoadState) -> None:
+        state.tables["users"].account.duplicate += 1
+        balance(state)
 
-    balance = record.balance
+    balance = attempt.balance
     if account == "merged":
         monkeypatch.setattr(Executor, "change", lossy)
     else:
-        monkeypatch.setattr(record, "balance", miscounted)
+        monkeypatch.setattr(attempt, "balance", miscounted)
     with pytest.raises(BooksError, match="users: staged") as caught:
         warehouse.load()
     assert caught.value.exit_code == 1
@@ -162,9 +154,9 @@ STRANGE = [
 ]
 
 
-def test_objects_of_any_name_load(house: Houses) -> None:
+def test_objects_of_any_name_load(warehouse_on: MakeRig) -> None:
     """Each with a row of its own that a rule refuses, and one that the reader refuses."""
-    warehouse = house(**NO_LIMIT)
+    warehouse = warehouse_on(**NO_LIMIT)
     names = {}
     for number, name in enumerate(STRANGE):
         if "\n" in name and isinstance(warehouse, OnRedshift):
@@ -182,8 +174,8 @@ def test_objects_of_any_name_load(house: Houses) -> None:
     assert warehouse.load().event == "nothing new"
 
 
-def test_junk_is_skipped_and_counted(house: Houses) -> None:
-    warehouse = house()
+def test_junk_is_skipped_and_counted(warehouse_on: MakeRig) -> None:
+    warehouse = warehouse_on()
     warehouse.put("events", "good.json", line(event()))
     junk = [".hidden.json", "_SUCCESS", "_x.json", "old.json~", "x.json.bak", "x.jsonl", "json"]
     junk += ["x.JSON", "notes.txt", "x.gz", "x.json.zst", ".DS_Store", "a/.b.json", "a/b/_c.json"]
@@ -194,9 +186,9 @@ def test_junk_is_skipped_and_counted(house: Houses) -> None:
     assert [row[0] for row in warehouse.star()["songplays"]] == [38]
 
 
-def test_both_sources_may_be_one_place(house: Houses) -> None:
+def test_both_sources_may_be_one_place(warehouse_on: MakeRig) -> None:
     """Each reads all of it: what is no record of its own is refused."""
-    warehouse = house(**NO_LIMIT)
+    warehouse = warehouse_on(**NO_LIMIT)
     warehouse.put("events", "e.json", line(event()))
     warehouse.put("events", "s.json", line(song()))
     settings = warehouse.warehouse.settings
@@ -205,8 +197,8 @@ def test_both_sources_may_be_one_place(house: Houses) -> None:
     assert warehouse.query("SELECT count(song_id) FROM sparkify.songplays") == [(1,)]
 
 
-def test_one_object_may_be_the_source(house: Houses) -> None:
-    warehouse = house()
+def test_one_object_may_be_the_source(warehouse_on: MakeRig) -> None:
+    warehouse = warehouse_on()
     place = str(warehouse.put("events", "one.json", lines(event(), event(sessionId=2))))
     warehouse.put("events", "one.json.gz", b"not looked at")
     update = {"log_data": place, "song_data": None}
@@ -214,13 +206,13 @@ def test_one_object_may_be_the_source(house: Houses) -> None:
     assert [(b.objects, b.staged) for b in run.sources] == [(1, 2)]
 
 
-def test_an_empty_place_is_nothing_new(house: Houses) -> None:
-    assert house().load().event == "nothing new"
+def test_an_empty_place_is_nothing_new(warehouse_on: MakeRig) -> None:
+    assert warehouse_on().load().event == "nothing new"
 
 
-def test_a_key_with_other_contents_in_a_new_version_of_its_object(house: Houses) -> None:
+def test_a_key_with_other_contents_in_a_new_version_of_its_object(warehouse_on: MakeRig) -> None:
     """The newer load replaces; rows that the object no longer holds stay; the star says so."""
-    warehouse, star = house(**NO_LIMIT), Reference()
+    warehouse, star = warehouse_on(**NO_LIMIT), Reference()
     versions = [
         lines(event(), event(itemInSession=1, location="A"), event(userId="x")),
         lines(event(itemInSession=1, location="B"), event(itemInSession=2, userId="40")),
@@ -230,15 +222,15 @@ def test_a_key_with_other_contents_in_a_new_version_of_its_object(house: Houses)
         place = str(warehouse.put("events", "a.json", body))
         run = warehouse.load()
         star.load(events=[(place, body)])
-        assert warehouse.star() == whole(star)
+        assert warehouse.star() == expected_star(star)
         assert [b.changed for b in run.sources if b.source == "events"] == [int(number > 0)]
     assert warehouse.query("SELECT count(*) FROM audit.load_file") == [(3,)]
     assert warehouse.warehouse.check().passed
 
 
-def test_an_object_that_is_put_back_as_it_was_is_new_again(house: Houses) -> None:
+def test_an_object_that_is_put_back_as_it_was_is_new_again(warehouse_on: MakeRig) -> None:
     """Its version is in the ledger, but the star holds what came between."""
-    warehouse, star = house(), Reference()
+    warehouse, star = warehouse_on(), Reference()
     for number, level in enumerate(["free", "paid", "free", "free"]):
         body = lines(event(level=level), event(sessionId=9, level=level))
         place = warehouse.put("events", "a.json", body)
@@ -253,14 +245,14 @@ def test_an_object_that_is_put_back_as_it_was_is_new_again(house: Houses) -> Non
         ]
         run = warehouse.load()
         star.load(events=[(str(place), body)])
-        assert (run.event, warehouse.star()) == ("loaded", whole(star))
+        assert (run.event, warehouse.star()) == ("loaded", expected_star(star))
     assert warehouse.query("SELECT count(*), count(DISTINCT version) FROM audit.load_file") == [
         (3, 2)
     ]
 
 
-def test_the_wrong_place_is_named(house: Houses, tmp_path: Path) -> None:
-    warehouse = house()
+def test_the_wrong_place_is_named(warehouse_on: MakeRig, tmp_path: Path) -> None:
+    warehouse = warehouse_on()
     wrong = "s3://no-such-bucket/x/" if isinstance(warehouse, OnRedshift) else str(tmp_path / "no")
     values = {**warehouse.warehouse.settings.model_dump(), "log_data": wrong}
     with pytest.raises(SparkifyError) as caught:
@@ -272,8 +264,8 @@ def test_the_wrong_place_is_named(house: Houses, tmp_path: Path) -> None:
 # Queries ------------------------------------------------------------------------------------------
 
 
-def test_a_wrong_query_is_told_with_what_the_engine_proposes(house: Houses) -> None:
-    warehouse = filled(house(**NO_LIMIT))
+def test_a_wrong_query_is_told_with_what_the_engine_proposes(warehouse_on: MakeRig) -> None:
+    warehouse = filled(warehouse_on(**NO_LIMIT))
     warehouse.load()
     with pytest.raises(UsageError, match=r"^the query failed: ") as told:
         warehouse.warehouse.query("SELECT user_idd FROM sparkify.users")

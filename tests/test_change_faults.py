@@ -5,22 +5,18 @@ from __future__ import annotations
 import random
 from collections import Counter
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 from standin.buckets import S3Server
-from standin.fixtures import s3_server, standin
 from support import kill_and_fail
 from support.kill_and_fail import EVERY, SOAK, points
 from support.maintenance_faults import CHANGES, OnFolders, OnStandin, Scene, observed
 from support.soak_figures import figure
-from support.warehouses import OnRedshift, Source, aws_keys, migrated
+from support.warehouses import OnRedshift, Source
 
-from sparkify_dwh.jobs import locked_change
+from sparkify_dwh.jobs import retries
 from sparkify_dwh.models.base import Base
-
-__all__ = ["aws_keys", "migrated", "s3_server", "standin"]
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +39,7 @@ def scene(request: pytest.FixtureRequest) -> Scene:
 def test_half_a_change_would_be_noticed(scene: Scene, table: str) -> None:
     scene.restore()
     assert scene.made("erase", "nothing") == 0
-    engine = scene.house.warehouse.engine
+    engine = scene.rig.warehouse.engine
     with engine.begin() as connection:
         connection.execute(sa.delete(Base.metadata.tables[table]))
     engine.dispose()
@@ -64,8 +60,8 @@ def test_each_statement_and_commit_is_struck(scene: Scene, name: str) -> None:
     total = len(statements)
     chosen = [
         (number, kind)
-        for locked_change, number in enumerate(points(total, f"{name} {scene.engine}"), offset)
-        for kind in (kinds if SOAK else (kinds[locked_change % len(kinds)],))
+        for turn, number in enumerate(points(total, f"{name} {scene.engine}"), offset)
+        for kind in (kinds if SOAK else (kinds[turn % len(kinds)],))
     ]
     # The commit of the change: refused, and done without anybody left who knows.
     chosen += [(commits[-1], kind) for kind in (kinds[0], kinds[-1])]
@@ -94,13 +90,13 @@ def test_another_session_in_the_way_of_an_erasure(
     bucket: OnStandin, times: int, made: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It starts again some times; all of it is done or nothing."""
-    monkeypatch.setattr(locked_change, "time", SimpleNamespace(sleep=lambda seconds: None))
+    monkeypatch.setattr(retries.Retries, "wait", lambda self: None)
     bucket.restore()
-    bucket.house.database.faults.fail(
+    bucket.rig.database.faults.fail(
         "^DELETE FROM sparkify.users", "1023", detail="violation on table - 1", times=times
     )
-    report = observed("erase", bucket.house.warehouse, None)
+    report = observed("erase", bucket.rig.warehouse, None)
     again = [text for text in report.told if "starting again" in text]
-    assert len(again) == (2 if made else locked_change.RETRIES - 1)
+    assert len(again) == (2 if made else retries.RETRIES["conflict"].most)
     assert report.error == (None if made else "DatabaseError")
     assert bucket.survived("erase", report, "a conflict", load=False) == made

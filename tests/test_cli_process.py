@@ -62,15 +62,15 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
 
 HELD = """
 import sys, time
-import sparkify_dwh.jobs.load.attempt as pipeline
+from sparkify_dwh.jobs.load import attempt
 from sparkify_dwh.cli import main
 
 def held(*arguments):
-    write(*arguments)
+    merge(*arguments)
     print("written", flush=True)
     time.sleep(60)
 
-write, pipeline.write = pipeline.write, held
+merge, attempt.merge_star = attempt.merge_star, held
 main(sys.argv[1:])
 """
 ASKING = """

@@ -14,19 +14,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from standin.fixtures import s3_server, standin
 from support.erasure_data import NAME, REFUSED, TAKEN, fill, lines, other, person
-from support.warehouses import (
-    Loaded,
-    OnDuckDB,
-    OnRedshift,
-    Source,
-    aws_keys,
-    migrated,
-    on_duckdb,
-    on_redshift,
-    source,
-)
+from support.rig import Rig
+from support.warehouses import OnDuckDB, OnRedshift, Source
 
 from sparkify_dwh import (
     SPARKIFY,
@@ -46,68 +36,59 @@ from sparkify_dwh.models.sources import EVENTS
 from sparkify_dwh.sample.generate import generate
 from sparkify_dwh.steps import erased_persons
 
-__all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 
-
-@pytest.fixture(params=["duckdb", "redshift"])
-def anywhere(request: pytest.FixtureRequest) -> Loaded:
-    """An empty warehouse on one of the engines, which loads from ``source``."""
-    found: Loaded = request.getfixturevalue(f"on_{request.param}")
-    return found
-
-
-def loaded(anywhere: Loaded, source: Source) -> Run:
+def loaded(on_each: Rig, source: Source) -> Run:
     fill(source)
-    allow(anywhere)
-    return anywhere.load()
+    allow(on_each)
+    return on_each.load()
 
 
-def allow(anywhere: Loaded, **values: Any) -> None:
-    settings = anywhere.warehouse.settings.model_copy(update={"max_reject_ratio": 1.0, **values})
-    anywhere.warehouse.settings = settings
+def allow(on_each: Rig, **values: Any) -> None:
+    settings = on_each.warehouse.settings.model_copy(update={"max_reject_ratio": 1.0, **values})
+    on_each.warehouse.settings = settings
 
 
-def everything(anywhere: Loaded) -> dict[str, list[tuple[Any, ...]]]:
+def everything(on_each: Rig) -> dict[str, list[tuple[Any, ...]]]:
     """All rows of all tables."""
     tables = Base.metadata.tables.values()
     return {
-        str(t): anywhere.query(f"SELECT * FROM {t} ORDER BY 1, 2, 3")
+        str(t): on_each.query(f"SELECT * FROM {t} ORDER BY 1, 2, 3")
         for t in tables
         if len(t.columns) > 2
     }
 
 
-def holding(anywhere: Loaded, text: str) -> dict[str, int]:
+def holding(on_each: Rig, text: str) -> dict[str, int]:
     """Tables with rows that hold a text, and how many."""
     found = {
         table: sum(any(text in str(value) for value in row) for row in rows)
-        for table, rows in everything(anywhere).items()
+        for table, rows in everything(on_each).items()
     }
     return {table: count for table, count in found.items() if count}
 
 
-def is_gone(anywhere: Loaded) -> bool:
-    plays = anywhere.query("SELECT count(*) FROM sparkify.songplays WHERE user_id = 10")
-    users = anywhere.query("SELECT count(*) FROM sparkify.users WHERE user_id = 10")
-    left = anywhere.query(f"SELECT rule, raw FROM audit.rejected_row WHERE raw LIKE '%{NAME}%'")
-    assert left == [] and not holding(anywhere, NAME)
+def is_gone(on_each: Rig) -> bool:
+    plays = on_each.query("SELECT count(*) FROM sparkify.songplays WHERE user_id = 10")
+    users = on_each.query("SELECT count(*) FROM sparkify.users WHERE user_id = 10")
+    left = on_each.query(f"SELECT rule, raw FROM audit.rejected_row WHERE raw LIKE '%{NAME}%'")
+    assert left == [] and not holding(on_each, NAME)
     return plays == users == [(0,)]
 
 
-def test_the_person_is_gone_and_nobody_else(anywhere: Loaded, source: Source) -> None:
-    run = loaded(anywhere, source)
-    assert run.refused and len(anywhere.refused(run)) == len(REFUSED) + 2
-    assert holding(anywhere, NAME) == {
+def test_the_person_is_gone_and_nobody_else(on_each: Rig, source: Source) -> None:
+    run = loaded(on_each, source)
+    assert run.refused and len(on_each.refused(run)) == len(REFUSED) + 2
+    assert holding(on_each, NAME) == {
         "sparkify.users": 1,
         "staging.events": len(TAKEN) + 1,
         "audit.rejected_row": len(REFUSED),
     }
-    before = everything(anywhere)
-    assert NAME in anywhere.warehouse.report().html
+    before = everything(on_each)
+    assert NAME in on_each.warehouse.report().html
 
-    found = anywhere.warehouse.erase(10)
+    found = on_each.warehouse.erase(10)
 
-    assert is_gone(anywhere) and NAME not in anywhere.warehouse.report().html
+    assert is_gone(on_each) and NAME not in on_each.warehouse.report().html
     assert found.removed == {
         "sparkify.songplays": len(TAKEN),
         "sparkify.users": 1,
@@ -116,35 +97,35 @@ def test_the_person_is_gone_and_nobody_else(anywhere: Loaded, source: Source) ->
         "audit.load_run": 0,
     }
     assert found.before is None and found.rows == sum(found.removed.values())
-    after = everything(anywhere)
+    after = everything(on_each)
     assert [row for row in before["sparkify.users"] if row[0] != 10] == after["sparkify.users"]
     assert len(after["sparkify.songplays"]) == 4 and len(after["staging.events"]) == 4
     for table in ("songs", "artists", "time"):
         assert before[f"sparkify.{table}"] == after[f"sparkify.{table}"]
     # Every refused record is still on record, those of others with their text.
-    kept = anywhere.query("SELECT rule, raw FROM audit.rejected_row WHERE raw IS NOT NULL")
+    kept = on_each.query("SELECT rule, raw FROM audit.rejected_row WHERE raw IS NOT NULL")
     assert sorted(rule for rule, _ in kept) == ["level_valid", "malformed_json"]
     assert len(after["audit.rejected_row"]) == len(REFUSED) + 2
-    assert anywhere.warehouse.check().passed
+    assert on_each.warehouse.check().passed
 
 
-def test_it_is_on_record_without_the_data(anywhere: Loaded, source: Source) -> None:
-    loaded(anywhere, source)
-    found = anywhere.warehouse.erase("10")
-    ((id_, digest, salt),) = anywhere.query("SELECT erasure_id, digest, salt FROM audit.erasure")
+def test_it_is_on_record_without_the_data(on_each: Rig, source: Source) -> None:
+    loaded(on_each, source)
+    found = on_each.warehouse.erase("10")
+    ((id_, digest, salt),) = on_each.query("SELECT erasure_id, digest, salt FROM audit.erasure")
     assert id_ == found.erasure_id
     assert digest == hashlib.sha256(f"{salt}:10".encode()).hexdigest() and len(salt) == 32
-    counts = anywhere.query("SELECT target, rows FROM audit.erasure_count")
+    counts = on_each.query("SELECT target, rows FROM audit.erasure_count")
     assert dict(counts) == found.removed
     words = re.findall(r"\w+", repr(replace(found, erasure_id="", remains="").to_dict()))
     assert "10" not in words[words.index("removed") :]
 
 
-def test_no_load_brings_the_person_back(anywhere: Loaded, source: Source) -> None:
+def test_no_load_brings_the_person_back(on_each: Rig, source: Source) -> None:
     """Not a changed object, not a late one, not a new one, and not all of them again."""
-    loaded(anywhere, source)
-    anywhere.warehouse.erase(10)
-    kept = anywhere.star()
+    loaded(on_each, source)
+    on_each.warehouse.erase(10)
+    kept = on_each.star()
     again = [person(100 + n, user) for n, user in enumerate(TAKEN)]
     early = [person(200 + n, user, ts=1530000000000) for n, user in enumerate(TAKEN)]
     later = [person(300 + n, user) for n, user in enumerate(TAKEN)]
@@ -152,7 +133,7 @@ def test_no_load_brings_the_person_back(anywhere: Loaded, source: Source) -> Non
     source.put("events", "0.json", lines(*early))
     source.put("events", "z.json", lines(*later, other(5)))
     for options in ({"dry_run": True}, {}, {"all": True}):
-        run = anywhere.load(**options)
+        run = on_each.load(**options)
         (book,) = (book for book in run.sources if book.source == "events")
         assert book.balanced and all(account.balanced for account in run.targets)
         # With all, also the refused ones whose id is in order, and " 10 " of those that are not.
@@ -161,57 +142,57 @@ def test_no_load_brings_the_person_back(anywhere: Loaded, source: Source) -> Non
         assert accounts["users"].erased == accounts["time"].erased == book.erased
         assert accounts["users"].staged == book.staged
         if not options:
-            assert anywhere.query(
+            assert on_each.query(
                 f"SELECT rows FROM audit.load_book WHERE run_id = '{run.run_id}'"
                 " AND target = 'source:events' AND account = 'erased'"
             ) == [(book.erased,)]
-    assert is_gone(anywhere)
-    star = anywhere.star()
+    assert is_gone(on_each)
+    star = on_each.star()
     assert len(star["songplays"]) == len(kept["songplays"]) + 1
     assert [row[0] for row in star["users"]] == [row[0] for row in kept["users"]]
 
 
 def test_compacted_objects_do_not_bring_the_person_back(
-    anywhere: Loaded, source: Source, tmp_path: Path
+    on_each: Rig, source: Source, tmp_path: Path
 ) -> None:
     """They hold the person still, as the source does; refused records in their index too."""
     fill(source)
-    allow(anywhere)
-    into = None if isinstance(anywhere, OnRedshift) else str(tmp_path / "into")
-    assert anywhere.warehouse.compact("events", into, slices=1).compacted == 2
-    anywhere.load()
-    assert holding(anywhere, NAME)["audit.rejected_row"] == len(REFUSED)
-    anywhere.warehouse.erase(10)
-    assert is_gone(anywhere)
-    kept = anywhere.star()
-    run = anywhere.load(all=True)
+    allow(on_each)
+    into = None if isinstance(on_each, OnRedshift) else str(tmp_path / "into")
+    assert on_each.warehouse.compact("events", into, slices=1).compacted == 2
+    on_each.load()
+    assert holding(on_each, NAME)["audit.rejected_row"] == len(REFUSED)
+    on_each.warehouse.erase(10)
+    assert is_gone(on_each)
+    kept = on_each.star()
+    run = on_each.load(all=True)
     assert all(book.balanced for book in (*run.sources, *run.targets))
-    assert is_gone(anywhere) and anywhere.star() == kept
+    assert is_gone(on_each) and on_each.star() == kept
 
 
-def test_refused_records_are_counted_but_not_kept(anywhere: Loaded, source: Source) -> None:
-    anywhere.warehouse.erase(10)
-    run = loaded(anywhere, source)
+def test_refused_records_are_counted_but_not_kept(on_each: Rig, source: Source) -> None:
+    on_each.warehouse.erase(10)
+    run = loaded(on_each, source)
     (events,) = (book for book in run.sources if book.source == "events")
     # Those whose id is in order are left out before a rule sees them; the rest is refused.
     assert events.refused + events.erased == len(REFUSED) + 2 + len(TAKEN) + 1
     assert sum(run.refused.values()) == events.refused
-    rows = anywhere.query("SELECT raw FROM audit.rejected_row")
+    rows = on_each.query("SELECT raw FROM audit.rejected_row")
     assert len(rows) == events.refused
     assert sum(raw is not None for (raw,) in rows) == 2
-    assert is_gone(anywhere)
-    shown = anywhere.warehouse.rejects().records()
+    assert is_gone(on_each)
+    shown = on_each.warehouse.rejects().records()
     assert len(shown) == events.refused and NAME not in str(shown)
 
 
-def test_errors_and_the_run_log_show_no_such_record(anywhere: Loaded, source: Source) -> None:
-    anywhere.warehouse.erase(10)
+def test_errors_and_the_run_log_show_no_such_record(on_each: Rig, source: Source) -> None:
+    on_each.warehouse.erase(10)
     source.put("events", "b.json", lines(*REFUSED))
-    allow(anywhere, max_rejects=1)
+    allow(on_each, max_rejects=1)
     with pytest.raises(RejectLimitError, match=r"more than allowed|too many") as caught:
-        anywhere.load()
+        on_each.load()
     assert NAME not in str(caught.value)
-    assert not holding(anywhere, NAME)
+    assert not holding(on_each, NAME)
 
 
 def test_samples_of_refused_runs_go(on_duckdb: OnDuckDB, source: Source) -> None:
@@ -232,27 +213,27 @@ def test_samples_of_refused_runs_go(on_duckdb: OnDuckDB, source: Source) -> None
     assert not holding(on_duckdb, NAME)
 
 
-def test_twice(anywhere: Loaded, source: Source) -> None:
-    loaded(anywhere, source)
-    first = anywhere.warehouse.erase(10)
-    second = anywhere.warehouse.erase(" 00010 ")
+def test_twice(on_each: Rig, source: Source) -> None:
+    loaded(on_each, source)
+    first = on_each.warehouse.erase(10)
+    second = on_each.warehouse.erase(" 00010 ")
     assert second.before == first.at and second.rows == 0
-    digests = anywhere.query("SELECT digest, salt FROM audit.erasure")
+    digests = on_each.query("SELECT digest, salt FROM audit.erasure")
     assert len(digests) == 2 and len(set(digests)) == 1
-    third = anywhere.warehouse.erase(8)
+    third = on_each.warehouse.erase(8)
     assert third.before is None
-    assert anywhere.star()["users"] == [] and anywhere.star()["songplays"] == []
-    assert len(set(anywhere.query("SELECT salt FROM audit.erasure"))) == 1
-    run = anywhere.load(all=True)
-    assert anywhere.star()["users"] == []
+    assert on_each.star()["users"] == [] and on_each.star()["songplays"] == []
+    assert len(set(on_each.query("SELECT salt FROM audit.erasure"))) == 1
+    run = on_each.load(all=True)
+    assert on_each.star()["users"] == []
     assert all(account.balanced for account in run.targets)
 
 
-def test_someone_never_seen_stays_out(anywhere: Loaded, source: Source) -> None:
-    found = anywhere.warehouse.erase(10)
+def test_someone_never_seen_stays_out(on_each: Rig, source: Source) -> None:
+    found = on_each.warehouse.erase(10)
     assert found.rows == 0
-    loaded(anywhere, source)
-    assert is_gone(anywhere) and len(anywhere.star()["songplays"]) == 4
+    loaded(on_each, source)
+    assert is_gone(on_each) and len(on_each.star()["songplays"]) == 4
 
 
 @pytest.mark.parametrize(
@@ -274,11 +255,11 @@ def test_a_dry_run_changes_nothing(on_duckdb: OnDuckDB, source: Source) -> None:
 
 
 def test_an_erasure_while_a_load_is_at_work(
-    anywhere: Loaded, source: Source, monkeypatch: pytest.MonkeyPatch
+    on_each: Rig, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What was read before the lock is read again."""
     fill(source)
-    allow(anywhere)
+    allow(on_each)
     discover: Callable[..., bool] = attempt.discover
     calls = []
 
@@ -286,14 +267,14 @@ def test_an_erasure_while_a_load_is_at_work(
         found = discover(*args)
         args[0].connection.rollback()
         if not calls:
-            anywhere.warehouse.erase(10)
+            on_each.warehouse.erase(10)
         calls.append(1)
         return found
 
     monkeypatch.setattr(attempt, "discover", slow)
-    anywhere.load()
+    on_each.load()
     assert len(calls) == 2
-    assert is_gone(anywhere) and len(anywhere.star()["songplays"]) == 4
+    assert is_gone(on_each) and len(on_each.star()["songplays"]) == 4
 
 
 def test_who_was_erased_does_not_add_statements(on_duckdb: OnDuckDB, source: Source) -> None:
@@ -325,8 +306,8 @@ def test_who_was_erased_does_not_add_statements(on_duckdb: OnDuckDB, source: Sou
     assert counted() == one > 0
 
 
-def test_an_older_schema_says_to_migrate(anywhere: Loaded) -> None:
-    warehouse = anywhere.warehouse
+def test_an_older_schema_says_to_migrate(on_each: Rig) -> None:
+    warehouse = on_each.warehouse
     with warehouse.engine.begin() as connection:
         connection.execute(sa.text("UPDATE alembic_version SET version_num = '0001'"))
     try:
@@ -360,25 +341,25 @@ def test_it_says_what_redshift_keeps(on_redshift: OnRedshift, source: Source) ->
 
 
 def test_the_star_is_that_of_files_without_the_person(
-    anywhere: Loaded, source: Source, tmp_path: Path
+    on_each: Rig, source: Source, tmp_path: Path
 ) -> None:
     """Whatever the order of loads and erasures; only bare moments of ``time`` may stay."""
     generate(tmp_path, events=600, songs=20, days=2, seed=5, dirty=0.02)
-    allow(anywhere)
+    allow(on_each)
     logs = sorted((tmp_path / "log_data").rglob("*.json"))
     for path in sorted((tmp_path / "song_data").rglob("*.json")):
         source.put("songs", path.name, path.read_bytes())
     source.put("events", logs[0].name, logs[0].read_bytes())
-    anywhere.load()
-    ((user,),) = anywhere.query(
+    on_each.load()
+    ((user,),) = on_each.query(
         "SELECT user_id FROM sparkify.songplays GROUP BY user_id ORDER BY count(*) DESC LIMIT 1"
     )
-    anywhere.warehouse.erase(user)
+    on_each.warehouse.erase(user)
     for path in logs[1:]:
         source.put("events", path.name, path.read_bytes())
-        anywhere.load()
-    anywhere.load(all=True)
-    erased = anywhere.star()
+        on_each.load()
+    on_each.load(all=True)
+    erased = on_each.star()
 
     spec = erased_persons.id_field(EVENTS)
     assert spec is not None
@@ -390,9 +371,9 @@ def test_the_star_is_that_of_files_without_the_person(
             not in set(erased_persons.named(line.decode("utf-8", "backslashreplace"), EVENTS))
         ]
         source.put("events", path.name, b"".join(kept))
-    empty(anywhere)
-    anywhere.load()
-    without = anywhere.star()
+    empty(on_each)
+    on_each.load()
+    without = on_each.star()
     times = {"time"}
     assert {n: r for n, r in erased.items() if n not in times} == {
         n: r for n, r in without.items() if n not in times
@@ -400,12 +381,12 @@ def test_the_star_is_that_of_files_without_the_person(
     assert set(without["time"]) <= set(erased["time"])
 
 
-def empty(anywhere: Loaded) -> None:
-    if isinstance(anywhere, OnRedshift):
-        anywhere.empty()
+def empty(on_each: Rig) -> None:
+    if isinstance(on_each, OnRedshift):
+        on_each.empty()
     else:
-        anywhere.warehouse.migrate("base")
-        anywhere.warehouse.migrate()
+        on_each.warehouse.migrate("base")
+        on_each.warehouse.migrate()
 
 
 # Declarations -----------------------------------------------------------------------------

@@ -8,24 +8,23 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from conftest import NO_LIMIT, whole
 from standin.buckets import S3Server
-from standin.fixtures import s3_server, standin
 from support import kill_and_fail
 from support.kill_and_fail import points
 from support.records import event, line, lines, song
 from support.reference import Reference
+from support.reference_checks import expected_star
+from support.rig import NO_LIMIT, Rig
 from support.s3_faults import WAYS, Requests, watched
 from support.soak_figures import figure
-from support.warehouses import OnDuckDB, OnRedshift, Source, aws_keys, migrated, source
+from support.warehouses import OnDuckDB, OnRedshift, Source
 
 from sparkify_dwh import Settings, SourceError
 from sparkify_dwh.jobs.load import attempt
 from sparkify_dwh.storage import listing
 from sparkify_dwh.storage.s3 import S3
 
-__all__ = ["aws_keys", "migrated", "s3_server", "source", "standin"]
-House = OnDuckDB | OnRedshift
+pytestmark = pytest.mark.usefixtures("aws_keys")
 
 
 @pytest.fixture(params=["duckdb", "redshift"])
@@ -33,13 +32,13 @@ def engine(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-class Houses:
+class Rigs:
     """Empty warehouses of one engine on buckets of their own."""
 
     def __init__(self, request: pytest.FixtureRequest, engine: str, root: Path) -> None:
         self.request, self.engine, self.root, self.made = request, engine, root, 0
 
-    def __call__(self) -> tuple[House, Source]:
+    def __call__(self) -> tuple[Rig, Source]:
         source = Source(self.request.getfixturevalue("s3_server"))
         self.made += 1
         if self.engine == "redshift":
@@ -52,8 +51,8 @@ class Houses:
 
 
 @pytest.fixture
-def houses(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Houses:
-    return Houses(request, engine, tmp_path)
+def rigs(request: pytest.FixtureRequest, engine: str, tmp_path: Path) -> Rigs:
+    return Rigs(request, engine, tmp_path)
 
 
 BODIES = {
@@ -72,12 +71,12 @@ def filled(source: Source) -> Reference:
     return star
 
 
-def test_each_request_fails_in_each_way(houses: Houses, s3_server: S3Server) -> None:
+def test_each_request_fails_in_each_way(rigs: Rigs, s3_server: S3Server) -> None:
     """Once, and it is tried again; for good, and the load is rolled back and on record."""
-    house, source = houses()
+    rig, source = rigs()
     star = filled(source)
     with watched(s3_server.client, s3_server.endpoint_url) as requests:
-        assert house.load().event == "loaded"
+        assert rig.load().event == "loaded"
     total = len(requests.seen)
     cases = [
         (number, way, how)
@@ -85,21 +84,21 @@ def test_each_request_fails_in_each_way(houses: Houses, s3_server: S3Server) -> 
         for way in WAYS
         for how in ("once", "for good")
     ]
-    chosen = points(len(cases), f"S3 and {houses.engine}")
+    chosen = points(len(cases), f"S3 and {rigs.engine}")
     ends: Counter[str] = Counter()
     for number, way, how in (cases[each - 1] for each in chosen):
-        house, source = houses()
+        rig, source = rigs()
         filled(source)
         what = f"seed {kill_and_fail.SEED}: {way} {how} at {number}, {requests.seen[number - 1]}"
         with watched(s3_server.client, s3_server.endpoint_url) as struck:
             strike(struck, number, way, how)
-            ends[load_and_look(house, star, what, how)] += 1
-        assert house.load().event in ("loaded", "nothing new"), what
-        assert house.star() == whole(star), what
-        assert house.warehouse.check().passed
+            ends[load_and_look(rig, star, what, how)] += 1
+        assert rig.load().event in ("loaded", "nothing new"), what
+        assert rig.star() == expected_star(star), what
+        assert rig.warehouse.check().passed
     figure(
         "S3 requests that fail",
-        engine=houses.engine,
+        engine=rigs.engine,
         of=len(cases),
         tried=len(chosen),
         seed=kill_and_fail.SEED,
@@ -114,22 +113,22 @@ def strike(requests: Requests, number: int, way: str, how: str) -> None:
         requests.struck = lambda n: WAYS[way] if n >= number else None
 
 
-def load_and_look(house: House, star: Reference, what: str, how: str) -> str:
+def load_and_look(rig: Rig, star: Reference, what: str, how: str) -> str:
     """Loads; the star is whole or empty; returns how it ended."""
     failed: SourceError | None = None
     try:
-        assert house.load().event == "loaded", what
+        assert rig.load().event == "loaded", what
     except SourceError as error:
         failed = error
     if failed is None:
-        assert house.star() == whole(star), what
+        assert rig.star() == expected_star(star), what
         return "loaded"
     assert how == "for good", (what, failed)
     assert failed.exit_code == 3 and failed.hint and "s3://" in failed.what, (what, failed)
-    assert set(map(len, house.star().values())) == {0}, what
-    assert house.query("SELECT count(*) FROM audit.load_file") == [(0,)], what
+    assert set(map(len, rig.star().values())) == {0}, what
+    assert rig.query("SELECT count(*) FROM audit.load_file") == [(0,)], what
     # Where the first listing fails there is no run yet.
-    ends = [name for _, name in house.events()]
+    ends = [name for _, name in rig.events()]
     assert ends in (["started", "rolled back"], []), (what, ends)
     return "refused"
 
@@ -155,10 +154,10 @@ def test_what_cannot_be_written_is_told(
 
 @pytest.mark.parametrize("change", ["deleted", "overwritten", "added", "all of it"])
 def test_a_listing_that_changes_between_its_pages(
-    houses: Houses, s3_server: S3Server, change: str, monkeypatch: pytest.MonkeyPatch
+    rigs: Rigs, s3_server: S3Server, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What is gone or changed waits; what the listing missed is found the next time."""
-    house, source = houses()
+    rig, source = rigs()
     now: dict[str, bytes] = {}
 
     def put(name: str, *records: dict[str, Any]) -> None:
@@ -200,32 +199,32 @@ def test_a_listing_that_changes_between_its_pages(
         return client
 
     monkeypatch.setattr(sparkify_dwh.storage.s3, "client", made)
-    run = house.load()
+    run = rig.load()
     assert run.event == "loaded" and len(changed) > 4
-    keys = house.query("SELECT key FROM audit.load_file")
+    keys = rig.query("SELECT key FROM audit.load_file")
     assert len(keys) == len(set(keys)) and {key for (key,) in keys} <= {*now}
-    assert house.load().event in ("loaded", "nothing new")
+    assert rig.load().event in ("loaded", "nothing new")
     star = Reference()
     star.load(events=sorted(now.items()))
-    assert house.star() == whole(star)
-    assert house.load().event == "nothing new"
+    assert rig.star() == expected_star(star)
+    assert rig.load().event == "nothing new"
 
 
 @pytest.mark.parametrize("change", [None, "deleted", "overwritten"])
 def test_few_new_objects_are_looked_at_again_one_by_one(
-    houses: Houses, s3_server: S3Server, change: str | None, monkeypatch: pytest.MonkeyPatch
+    rigs: Rigs, s3_server: S3Server, change: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A source is not listed again for them, nor for none; what only begins alike is another."""
     monkeypatch.setattr(listing, "PAGE", 2)
-    house, source = houses()
+    rig, source = rigs()
     for name in ("s", "t", "u"):
         source.put("songs", f"{name}.json", line(song(song_id=f"SO{name}")))
     for number in range(3):
         source.put("events", f"{number}.json", line(event(itemInSession=number)))
-    assert house.load().event == "loaded"
+    assert rig.load().event == "loaded"
     source.put("events", "new.json", line(event(itemInSession=10)))
     source.put("events", "new.json.json", line(event(itemInSession=11)))
-    before = attempt.unchanged
+    before = attempt.require_unchanged
 
     def unchanged(*given: Any) -> None:
         if change == "deleted":
@@ -234,13 +233,13 @@ def test_few_new_objects_are_looked_at_again_one_by_one(
             source.put("events", "new.json", line(event(itemInSession=12)))
         return before(*given)
 
-    monkeypatch.setattr(attempt, "unchanged", unchanged)
+    monkeypatch.setattr(attempt, "require_unchanged", unchanged)
     with watched(s3_server.client, s3_server.endpoint_url) as requests:
-        run = house.load()
+        run = rig.load()
     asked = [unquote(each.partition("prefix=")[2].split("&")[0]) for each in requests.seen]
     asked = [prefix for prefix in asked if prefix]
     looks = ["log_data/new.json", "log_data/new.json.json"]
-    held = {row[1] for row in house.star()["songplays"]}
+    held = {row[1] for row in rig.star()["songplays"]}
     if change is None:
         assert asked == ["song_data/", "log_data/", *looks]
         assert held == {0, 1, 2, 10, 11}
@@ -250,5 +249,5 @@ def test_few_new_objects_are_looked_at_again_one_by_one(
     # The second attempt lists nothing anew, and looks again at what it read.
     assert [each for each in asked if each.startswith("song_data/")] == ["song_data/"]
     assert looks[0] in asked and asked[-1] == looks[1]
-    monkeypatch.setattr(attempt, "unchanged", before)
-    assert house.load().event == ("loaded" if change == "overwritten" else "nothing new")
+    monkeypatch.setattr(attempt, "require_unchanged", before)
+    assert rig.load().event == ("loaded" if change == "overwritten" else "nothing new")

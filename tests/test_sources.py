@@ -9,9 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, Factory, Folders, whole
+from support.folders import Folders, MakeFolders
 from support.records import event, line, lines, song
 from support.reference import Reference
+from support.reference_checks import expected_star
+from support.rig import NO_LIMIT
 
 from sparkify_dwh import Settings, SourceError, Warehouse
 from sparkify_dwh.dialects.duckdb import object_sorter, reader
@@ -47,7 +49,7 @@ STRANGE = [
 ]  # fmt: skip
 
 
-def test_files_of_any_name_load(way: str, warehouse: Factory) -> None:
+def test_files_of_any_name_load(way: str, warehouse: MakeFolders) -> None:
     folders = warehouse()
     names = {}
     for number, name in enumerate(STRANGE):
@@ -68,7 +70,9 @@ def test_files_of_any_name_load(way: str, warehouse: Factory) -> None:
     assert folders.load().event == "nothing new"
 
 
-def test_a_source_folder_of_any_name_loads(way: str, warehouse: Factory, tmp_path: Path) -> None:
+def test_a_source_folder_of_any_name_loads(
+    way: str, warehouse: MakeFolders, tmp_path: Path
+) -> None:
     for number, name in enumerate(["[a]*?", "x y'\"", "year=2018", "é\n", "{b,c}", "..a"]):
         folder = tmp_path / "sources" / name
         folder.mkdir(parents=True)
@@ -78,14 +82,14 @@ def test_a_source_folder_of_any_name_loads(way: str, warehouse: Factory, tmp_pat
         assert loaded(folders) == {number}
 
 
-def test_a_folder_named_like_a_column_changes_no_value(way: str, warehouse: Factory) -> None:
+def test_a_folder_named_like_a_column_changes_no_value(way: str, warehouse: MakeFolders) -> None:
     folders = warehouse()
     folders.put("songs", "year=1999/artist_id=AR0/x.json", line(song(year=2001, artist_id="AR1")))
     folders.load()
     assert folders.query("SELECT year, artist_id FROM sparkify.songs") == [(2001, "AR1")]
 
 
-def test_junk_is_skipped_and_counted(way: str, warehouse: Factory) -> None:
+def test_junk_is_skipped_and_counted(way: str, warehouse: MakeFolders) -> None:
     folders = warehouse()
     folders.put("events", "good.json", line(event()))
     junk = [".hidden.json", "_SUCCESS", "_x.json", "old.json~", "x.json.bak", "x.jsonl", "json"]
@@ -99,7 +103,7 @@ def test_junk_is_skipped_and_counted(way: str, warehouse: Factory) -> None:
     assert loaded(folders) == {38}
 
 
-def test_links_lead_nowhere_outside_and_never_in_circles(way: str, warehouse: Factory) -> None:
+def test_links_lead_nowhere_outside_and_never_in_circles(way: str, warehouse: MakeFolders) -> None:
     folders = warehouse()
     inside = folders.folders["events"]
     outside = folders.root / "outside.json"
@@ -116,7 +120,9 @@ def test_links_lead_nowhere_outside_and_never_in_circles(way: str, warehouse: Fa
     assert loaded(folders) == {38}
 
 
-def test_a_very_deep_folder_is_listed(warehouse: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_very_deep_folder_is_listed(
+    warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folders = warehouse()
     monkeypatch.chdir(folders.folders["events"])
     for _ in range(1100):
@@ -134,7 +140,7 @@ def test_a_very_deep_folder_is_listed(warehouse: Factory, monkeypatch: pytest.Mo
 # The source itself -------------------------------------------------------------------------------
 
 
-def test_a_file_may_be_the_source(way: str, warehouse: Factory, tmp_path: Path) -> None:
+def test_a_file_may_be_the_source(way: str, warehouse: MakeFolders, tmp_path: Path) -> None:
     file = tmp_path / "repaired rows"
     file.write_bytes(lines(event(), event(sessionId=2)))
     folders = warehouse(log_data=str(file))
@@ -142,13 +148,13 @@ def test_a_file_may_be_the_source(way: str, warehouse: Factory, tmp_path: Path) 
     assert loaded(folders) == {38, 2}
 
 
-def test_an_empty_folder_is_nothing_new(warehouse: Factory) -> None:
+def test_an_empty_folder_is_nothing_new(warehouse: MakeFolders) -> None:
     assert warehouse().load().event == "nothing new"
 
 
 @pytest.mark.parametrize("source", ["missing", "~no such user/x", "nul\0", "pipe", "good/x"])
 def test_a_source_that_is_none_is_an_error_that_names_it(
-    source: str, warehouse: Factory, tmp_path: Path
+    source: str, warehouse: MakeFolders, tmp_path: Path
 ) -> None:
     os.mkfifo(tmp_path / "pipe")
     (tmp_path / "good").write_bytes(line(event()))
@@ -161,7 +167,7 @@ def test_a_source_that_is_none_is_an_error_that_names_it(
 
 @pytest.mark.parametrize("name", ["log_data", "log_data/sub"])
 def test_an_unreadable_folder_is_an_error_that_names_it(
-    name: str, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    name: str, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = warehouse()
     folders.put("events", "sub/x.json", line(event()))
@@ -178,14 +184,14 @@ def test_an_unreadable_folder_is_an_error_that_names_it(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
-def test_a_folder_without_permission_is_an_error(warehouse: Factory) -> None:
+def test_a_folder_without_permission_is_an_error(warehouse: MakeFolders) -> None:
     folders = warehouse()
     folders.folders["events"].chmod(0)
     with pytest.raises(SourceError, match="Permission denied"):
         folders.load()
 
 
-def test_a_folder_under_two_names_gives_the_same_star(warehouse: Factory) -> None:
+def test_a_folder_under_two_names_gives_the_same_star(warehouse: MakeFolders) -> None:
     folders = warehouse()
     folders.put("events", "x.json", lines(event(), event(itemInSession=1, level="paid")))
     folders.put("songs", "s.json", line(song()))
@@ -199,7 +205,7 @@ def test_a_folder_under_two_names_gives_the_same_star(warehouse: Factory) -> Non
         assert folders.star() == before
 
 
-def test_both_sources_may_be_one_folder(warehouse: Factory) -> None:
+def test_both_sources_may_be_one_folder(warehouse: MakeFolders) -> None:
     """Each reads all of it: what is no record of its own is refused."""
     folders = warehouse(**NO_LIMIT)
     folders.put("events", "e.json", line(event()))
@@ -226,7 +232,7 @@ MOMENTS: dict[str, tuple[Any, str]] = {
     "before DuckDB reads it": (reader.Reader, "_insert"),
     "before the second look": (reader.Reader, "_second_look"),
     "before refused rows are fetched": (reader.Reader, "quarantine_rows"),
-    "before the last look": (attempt, "unchanged"),
+    "before the last look": (attempt, "require_unchanged"),
 }
 
 
@@ -270,7 +276,7 @@ def _at(
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_files_that_change_wait_for_the_next_load(
-    moment: str, way: str, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    moment: str, way: str, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The load goes on without them, warns, and the next one takes them as they are then."""
     folders = warehouse(**NO_LIMIT)
@@ -291,7 +297,7 @@ def test_files_that_change_wait_for_the_next_load(
     assert [warning for warning in run.warnings if str(paths[0]) in warning]
     assert run.refused == {"malformed_json": 1}
     star.load(events=[(str(path), path.read_bytes()) for path in (good, plain)])
-    assert folders.star() == whole(star)
+    assert folders.star() == expected_star(star)
     assert folders.query("SELECT key FROM audit.load_file ORDER BY key") == [
         (str(good),),
         (str(plain),),
@@ -301,12 +307,12 @@ def test_files_that_change_wait_for_the_next_load(
     left = [path for path in [*paths, folders.folders["events"] / "appears.json"] if path.is_file()]
     assert len(left) == 5
     star.load(events=[(str(path), path.read_bytes()) for path in left])
-    assert folders.star() == whole(star)
+    assert folders.star() == expected_star(star)
     assert run.warnings == []
 
 
 def test_a_file_that_changes_does_not_stop_the_load_by_what_it_broke(
-    way: str, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    way: str, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Half-written lines are beyond the limit, but they are not what the load is about."""
     folders = warehouse(reject_floor=0, max_reject_ratio=0.0)
@@ -318,25 +324,25 @@ def test_a_file_that_changes_does_not_stop_the_load_by_what_it_broke(
 
 
 def test_files_that_never_rest_end_the_load(
-    warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = warehouse()
     paths = [folders.put("events", f"{n}.json", line(event(sessionId=n))) for n in range(9)]
-    original = attempt.unchanged
+    original = attempt.require_unchanged
 
     def restless(*args: Any) -> None:
         path = paths.pop()
         path.write_bytes(path.read_bytes() + b"\n")
         original(*args)
 
-    monkeypatch.setattr(attempt, "unchanged", restless)
+    monkeypatch.setattr(attempt, "require_unchanged", restless)
     with pytest.raises(SourceError, match="keep changing"):
         folders.load()
     assert loaded(folders) == set()
 
 
 def test_a_file_that_vanishes_while_it_is_listed_is_not_there(
-    warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = warehouse()
     folders.put("events", "a.json", line(event(sessionId=1)))

@@ -81,7 +81,7 @@ def prune(engine: Engine, before: datetime, *, ready: Ready, dry_run: bool) -> P
     old = temporary("pruned", sa.Column("run_id", RUN.c.run_id.type))
     ids = sa.select(old.c.run_id)
     counts: dict[str, int] = {}
-    gone: dict[sa.Table, int] = {}
+    deleted: dict[sa.Table, int] = {}
 
     def change(ex: Executor) -> dict[sa.Table, int]:
         working = {
@@ -95,18 +95,18 @@ def prune(engine: Engine, before: datetime, *, ready: Ready, dry_run: bool) -> P
         )
         counts["runs"] = ex.change(sa.insert(old).from_select(["run_id"], found), step=_STEP)
         for table in (STEP, BOOK, RESULT, REJECTED):
-            gone[table] = ex.change(
+            deleted[table] = ex.change(
                 sa.delete(table).where(table.c.run_id.in_(ids)), step=_STEP, target=table.name
             )
         # The ledger stays, and so do the runs that it names.
         named = sa.select(FILE.c.run_id)
         kept = sa.delete(old).where(old.c.run_id.in_(named))
         counts["kept"] = ex.change(kept, step=_STEP)
-        gone[RUN] = ex.change(
+        deleted[RUN] = ex.change(
             sa.delete(RUN).where(RUN.c.run_id.in_(ids)), step=_STEP, target=RUN.name
         )
-        return gone
+        return deleted
 
     warnings = under_lock(engine, ready, change, dry_run=dry_run)
-    removed = {str(table): rows for table, rows in gone.items()}
+    removed = {str(table): rows for table, rows in deleted.items()}
     return Pruning(before, counts["runs"], counts["kept"], removed, dry_run, warnings)

@@ -52,8 +52,8 @@ class Account:
     @property
     def balanced(self) -> bool:
         """staged = erased + refused + out of scope + duplicate + stale + merged."""
-        gone = self.erased + self.refused + self.out_of_scope + self.duplicate + self.stale
-        return self.staged == gone + self.merged
+        removed = self.erased + self.refused + self.out_of_scope + self.duplicate + self.stale
+        return self.staged == removed + self.merged
 
 
 def measure_rows(run_id: str, measures: Iterable[Measure]) -> Iterator[dict[str, Any]]:

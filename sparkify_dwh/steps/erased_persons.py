@@ -72,8 +72,8 @@ def leave_out(ex: Executor, source: Source, raw: sa.Table, erasures: int) -> int
     if id_field(source) is None:
         return 0
     left_out = 0
-    with ex.when(_WHEN, erasures) as wanted:
-        if wanted:
+    with ex.when(_WHEN, erasures) as should_run:
+        if should_run:
             left_out = _leave_out(ex, source, raw)
     return left_out
 
@@ -81,15 +81,15 @@ def leave_out(ex: Executor, source: Source, raw: sa.Table, erasures: int) -> int
 def _leave_out(ex: Executor, source: Source, raw: sa.Table) -> int:
     step: dict[str, Any] = {"step": "erased", "target": source.name}
     person = id_of(source, raw)
-    gone = temporary(f"erased_{source.name}", sa.Column("person", person.type))
-    ex.create(gone, **step)
+    erased = temporary(f"erased_{source.name}", sa.Column("person", person.type))
+    ex.create(erased, **step)
     # Distinct ids, since a hash costs more than reading a row.
     named = sa.select(person.label("person")).distinct().subquery("named")
     salt = sa.select(sa.func.max(ERASURE.c.salt)).scalar_subquery()
     hashed = Sha256(salt.concat(":").concat(sa.cast(named.c.person, sa.String(65535))))
     known = sa.select(named.c.person).where(hashed.in_(sa.select(ERASURE.c.digest)))
-    ex.change(sa.insert(gone).from_select(["person"], known), **step)
-    return ex.change(sa.delete(raw).where(person.in_(sa.select(gone.c.person))), **step)
+    ex.change(sa.insert(erased).from_select(["person"], known), **step)
+    return ex.change(sa.delete(raw).where(person.in_(sa.select(erased.c.person))), **step)
 
 
 # In the text of refused records -----------------------------------------------------------
@@ -100,8 +100,8 @@ def withhold(
 ) -> None:
     """Stops the quarantine from keeping the text of records about an erased person."""
     about = {source.name: source for source in sources if id_field(source) is not None}
-    with ex.when(_WHEN, erasures) as wanted:
-        if wanted and about:
+    with ex.when(_WHEN, erasures) as should_run:
+        if should_run and about:
             found = ex.rows(sa.select(ERASURE.c.salt, ERASURE.c.digest), step="erased")
             salts, digests = {row.salt for row in found}, {row.digest for row in found}
 
@@ -111,12 +111,14 @@ def withhold(
             quarantine.withheld = _names(about, is_erased)
 
 
-def _names(about: dict[str, Source], wanted: Callable[[str], bool]) -> Callable[[str, bytes], bool]:
+def _names(
+    about: dict[str, Source], is_erased: Callable[[str], bool]
+) -> Callable[[str, bytes], bool]:
     def names(source: str, raw: bytes) -> bool:
         if source not in about:
             return False
         text = raw.decode("utf-8", "backslashreplace")
-        return any(wanted(person) for person in set(named(text, about[source])))
+        return any(is_erased(person) for person in set(named(text, about[source])))
 
     return names
 

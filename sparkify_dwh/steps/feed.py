@@ -111,14 +111,14 @@ def winners(target: Target, rows: TypedRows, keys: sa.Table) -> sa.Select[Any]:
     return sa.select(*(both.c[name] for name in names))
 
 
-def _highest(target: Target, rows: TypedRows, keys: sa.Table, some: Any) -> TypedRows:
-    """The rows that share the highest rank of some keys."""
+def _highest(target: Target, rows: TypedRows, keys: sa.Table, condition: Any) -> TypedRows:
+    """The rows that share the highest rank, of the keys that meet a condition."""
 
     def build(r: Rows) -> sa.Select[Any]:
         on = [target.columns[name](r) == keys.c[name] for name in target.key]
         on.append(_rank(target, r)[0] == keys.c.top)
         found = sa.select(*(r.c[RAW + c.name].label(c.name) for c in rows.raw.c))
-        return found.select_from(r.join(keys, sa.and_(*on))).where(some, in_scope(target, r))
+        return found.select_from(r.join(keys, sa.and_(*on))).where(condition, in_scope(target, r))
 
     passed = replace(rows, place=sa.null())
     return replace(rows, raw=passed.using(build).subquery("highest"))

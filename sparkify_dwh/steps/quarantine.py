@@ -129,13 +129,13 @@ class Refusal:
 
 #: Why the parser refuses to stage a record, by parser rule.
 PARSER_RULES = {
-    "undecodable_object": "the object is no UTF-8 text and no gzip of one, or of too much",
+    "undecodable_object": "the object is not UTF-8 text, or its gzip is damaged or too large",
     "unreadable_object": "the object cannot be read",
-    "record_too_large": "a record may have 4 MiB",
-    "malformed_json": "the record is no complete JSON value",
-    "invalid_utf8": "the record holds bytes that are no UTF-8",
+    "record_too_large": "a record must not exceed 4 MiB",
+    "malformed_json": "the record is not a complete JSON value",
+    "invalid_utf8": "the record contains bytes that are not UTF-8",
     "not_an_object": "a record must be a JSON object",
-    "nul_character": "a text must not hold U+0000",
-    "lone_surrogate": "a text must not hold half of a surrogate pair",
-    "nested_value": "an object or array stands where a text or number belongs",
+    "nul_character": "a text must not contain U+0000",
+    "lone_surrogate": "a text must not contain half of a surrogate pair",
+    "nested_value": "an object or array where a text or number belongs",
 }

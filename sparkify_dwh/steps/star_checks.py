@@ -29,8 +29,8 @@ def check_target(
         counts |= _by_history(ex, check, apart, stored, step)
     elif check.broken is not None:
         counts |= ex.numbers(check.broken, **step)
-    with ex.when("a key has more than one row", keys is None or counts["surplus"]) as wanted:
-        if wanted:
+    with ex.when("a key has more than one row", keys is None or counts["surplus"]) as should_run:
+        if should_run:
             counts |= ex.numbers(check.duplicates, **step)
     return [
         Measure(name, target.name, "fail", float(counts[name]), 0.0, counts[name] == 0)
@@ -47,8 +47,8 @@ def _by_history(
         ("no facts were stored before", not stored, check),
         ("facts were stored before", stored, apart),
     ):
-        with ex.when(condition, holds) as wanted:
-            if wanted and way.broken is not None:
+        with ex.when(condition, holds) as should_run:
+            if should_run and way.broken is not None:
                 found = ex.numbers(way.broken, **step)
     return found
 

@@ -43,14 +43,14 @@ def attempt(ex: Executor, state: LoadState) -> str:
             read(ex, state)
     with ex.transaction(roll_back=state.dry_run):
         engine.lock(ex)
-        _require_same_ledger(ex, state)
+        require_same_ledger(ex, state)
         if not engine.reads_first:
             read(ex, state)
         merge_star(ex, state)
         check(ex, state)
         balance(state)
         record(ex, state)
-        _require_unchanged_objects(state)
+        require_unchanged(state)
         state.committing = not state.dry_run
     state.committing = False
     if state.dry_run:
@@ -59,12 +59,14 @@ def attempt(ex: Executor, state: LoadState) -> str:
     return LOADED
 
 
-def _require_same_ledger(ex: Executor, state: LoadState) -> None:
+def require_same_ledger(ex: Executor, state: LoadState) -> None:
+    """:raises LedgerMoved: when a load or an erasure was committed since the ledger was read."""
     if ledger.ledger_state(ex) != state.past:
         raise LedgerMoved
 
 
-def _require_unchanged_objects(state: LoadState) -> None:
+def require_unchanged(state: LoadState) -> None:
+    """:raises ObjectsChanged: when an object that was read has another version now, or is gone."""
     changed: set[str] = set()
     for batch in state.batches:
         place = state.settings.location(batch.source.name, batch.source.setting) or ""

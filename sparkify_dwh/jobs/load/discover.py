@@ -29,8 +29,8 @@ def discover(ex: Executor, state: LoadState) -> bool:
         pending = bool(objects) or ex.assumes_new
         # A plan opens none of them.
         batch = Batch(source, listing, [] if ex.planning else objects, book, raw, pending)
-        with ex.when("objects are new", objects) as should_look:
-            if should_look:
+        with ex.when("objects are new", objects) as should_run:
+            if should_run:
                 recorded = compacted_ledger.recorded_files(ex, source)
                 compacted = compacted_ledger.choose_files(recorded, objects)
                 batch.compacted = state.engine.readable(compacted) if compacted else []

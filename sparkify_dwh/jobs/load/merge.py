@@ -30,38 +30,38 @@ def merge_star(ex: Executor, state: LoadState) -> None:
 def _merge_target(
     ex: Executor, state: LoadState, target: Target, lookups: Mapping[str, Lookups]
 ) -> None:
-    work = state.works.get(target.name)
+    tables = state.tables.get(target.name)
     found = lookups.get(target.name)
     changed = found is not None and _reference_work(state, found) is not None
     stored = None
-    if found is not None and (work is not None or changed):
+    if found is not None and (tables is not None or changed):
         stored = found.stored(ex)
-        found.fill(ex, work.rows if work else None, changed)
-    if work is not None:
-        work.stored = stored
+        found.fill(ex, tables.rows if tables else None, changed)
+    if tables is not None:
+        tables.stored = stored
         if target.derivation is not None:
             follows = next(
-                w for w in state.works.values() if w.target.table is target.derivation.follows
+                t for t in state.tables.values() if t.target.table is target.derivation.follows
             )
-            merge_derived(ex, work, follows)
+            merge_derived(ex, tables, follows)
         else:
-            merge(ex, work, found, _is_followed(state, target))
+            merge(ex, tables, found, _is_followed(state, target))
     if found is not None and changed:
-        account = work.account if work is not None else Account(target.name)
+        account = tables.account if tables is not None else Account(target.name)
         state.touched[target.name] = account
-        with ex.when("facts were stored before", stored) as wanted:
-            if wanted:
+        with ex.when("facts were stored before", stored) as should_run:
+            if should_run:
                 account.resolved_again = found.resolve_again(ex)
-    if work is not None:
+    if tables is not None:
         for other in lookups.values():
             if other.resolution.reference is target.table:
-                assert work.stage is not None and work.replaced is not None
-                other.note_changes(ex, work.stage, work.replaced)
+                assert tables.stage is not None and tables.replaced is not None
+                other.note_changes(ex, tables.stage, tables.replaced)
 
 
 def _reference_work(state: LoadState, found: Lookups) -> TargetTables | None:
     return next(
-        (w for w in state.works.values() if w.target.table is found.resolution.reference), None
+        (t for t in state.tables.values() if t.target.table is found.resolution.reference), None
     )
 
 

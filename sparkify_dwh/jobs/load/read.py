@@ -34,7 +34,7 @@ def read(ex: Executor, state: LoadState) -> None:
     for target in state.declarations.targets:
         fed = _batch_of(state, target)
         if fed is not None and fed.rows is not None:
-            state.works[target.name] = prepare(ex, target, fed.rows)
+            state.tables[target.name] = prepare(ex, target, fed.rows)
     for batch in state.batches:
         if batch.rows is not None:
             _count_scopes(ex, state, batch)
@@ -43,8 +43,8 @@ def read(ex: Executor, state: LoadState) -> None:
 def empty_staging(ex: Executor, state: LoadState, sources: Iterable[Source]) -> None:
     """By DELETE: TRUNCATE would commit on Redshift."""
     for source in sources:
-        gone = ex.change(sa.delete(source.staging), step="stage", target=source.name)
-        state.emptied[source.staging] = gone
+        deleted = ex.change(sa.delete(source.staging), step="stage", target=source.name)
+        state.emptied[source.staging] = deleted
 
 
 def _batch_of(state: LoadState, target: Target) -> Batch | None:
@@ -79,11 +79,11 @@ def _mend(ex: Executor, state: LoadState, batch: Batch, repairs: sa.Table) -> No
         if value not in state.repaired and (better := repair(value)) != value
     ]
     state.repaired |= {row["value"] for row in fresh}
-    with ex.when("texts are damaged", fresh) as wanted:
-        if wanted:
+    with ex.when("texts are damaged", fresh) as should_run:
+        if should_run:
             state.engine.fill(ex, repairs, fresh, step="repair", target=batch.source.name)
-    with ex.when("texts are damaged", state.repaired) as wanted:
-        for mending in mend(batch.source, batch.raw, repairs) if wanted else ():
+    with ex.when("texts are damaged", state.repaired) as should_run:
+        for mending in mend(batch.source, batch.raw, repairs) if should_run else ():
             ex.change(mending, step="repair", target=batch.source.name)
 
 
@@ -99,8 +99,8 @@ def _judge(ex: Executor, state: LoadState, batch: Batch, repairs: sa.Table) -> N
     counts = ex.numbers(judge.rule_counts(source, violations), **step)
     batch.book.refused_by_rule = counts["refused"]
     state.measures += judge.row_measures(source, counts)
-    with ex.when("rules refused rows", counts["refused"]) as wanted:
-        if wanted:
+    with ex.when("rules refused rows", counts["refused"]) as should_run:
+        if should_run:
             engine.quarantine_rows(ex, source, violations, state.quarantine)
             refused = sa.select(violations.c.place).where(
                 HasBit(violations.c.mask, judge.reject_bits(source))
@@ -140,9 +140,9 @@ def _count_scopes(ex: Executor, state: LoadState, batch: Batch) -> None:
         )
         counts = ex.numbers(statement, step="dedupe", target=batch.source.name)
         for target in fed:
-            state.works[target.name].account.out_of_scope = counts[target.name]
-    for name, work in state.works.items():
-        if work.target.source == batch.source.name:
-            state.works[name].account.staged = batch.book.staged
-            state.works[name].account.erased = batch.book.erased
-            state.works[name].account.refused = batch.book.refused_by_rule
+            state.tables[target.name].account.out_of_scope = counts[target.name]
+    for name, tables in state.tables.items():
+        if tables.target.source == batch.source.name:
+            state.tables[name].account.staged = batch.book.staged
+            state.tables[name].account.erased = batch.book.erased
+            state.tables[name].account.refused = batch.book.refused_by_rule

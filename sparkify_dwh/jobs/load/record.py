@@ -14,9 +14,9 @@ from .state import LoadState
 def check(ex: Executor, state: LoadState) -> None:
     """Keys unique, foreign keys resolve, checks hold, for the rows that this load touched."""
     failed = []
-    for name, work in state.works.items():
-        stored = work.stored if state.engine.checks_apart else None
-        found = check_target(ex, work.target, work.keys, stored)
+    for name, tables in state.tables.items():
+        stored = tables.stored if state.engine.checks_apart else None
+        found = check_target(ex, tables.target, tables.keys, stored)
         state.measures += found
         failed += [f"{name}: {m.rule} broken by {m.value:,.0f} rows" for m in found if not m.passed]
     if failed:
@@ -48,8 +48,8 @@ def balance(state: LoadState) -> None:
 def record(ex: Executor, state: LoadState) -> None:
     """The ledger, counts, values of all rules; the other audit tables come last."""
     engine, run_id = state.engine, state.identity.run_id
-    with ex.when("rows were refused", state.quarantine.count) as wanted:
-        if wanted:
+    with ex.when("rows were refused", state.quarantine.count) as should_run:
+        if should_run:
             engine.fill(ex, ledger.REJECTED, state.quarantine.ready(), step="record")
     for batch in state.batches:
         if batch.pending:

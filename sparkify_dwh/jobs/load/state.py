@@ -64,7 +64,7 @@ class LoadState:
     dry_run: bool = False
     past: ledger.LedgerState = NO_PAST
     batches: list[Batch] = field(default_factory=list)
-    works: dict[str, TargetTables] = field(default_factory=dict)
+    tables: dict[str, TargetTables] = field(default_factory=dict)
     touched: dict[str, Account] = field(default_factory=dict)
     measures: list[Measure] = field(default_factory=list)
     refusing: list[LimitBreach] = field(default_factory=list)
@@ -86,6 +86,6 @@ class LoadState:
     @property
     def accounts(self) -> list[Account]:
         """Accounts of the targets, in their order: those fed and those only resolved again."""
-        fed = {name: work.account for name, work in self.works.items()}
+        fed = {name: tables.account for name, tables in self.tables.items()}
         found = {**self.touched, **fed}
         return [found[t.name] for t in self.declarations.targets if t.name in found]
