@@ -19,8 +19,7 @@ from sparkify_dwh.cli import app
 from sparkify_dwh.cli.init import config_text
 from sparkify_dwh.cli.options import SETTINGS
 from sparkify_dwh.core import errors
-from sparkify_dwh.core.config_file import ENV_PREFIX
-from sparkify_dwh.core.settings import ENV_ONLY
+from sparkify_dwh.core.config_file import ENV_ONLY, ENV_PREFIX
 from sparkify_dwh.sample.generate import generate
 
 RUNNER = CliRunner()
@@ -215,7 +214,7 @@ def test_migrate_up_down_and_status() -> None:
     assert not Path("sparkify.duckdb").exists()
     result = sparkify("migrate")
     assert (result.stdout, result.stderr) == ("", f"schema version none -> {HEAD}\n")
-    assert f"{HEAD} already" in sparkify("migrate").stderr
+    assert f"version is already {HEAD}" in sparkify("migrate").stderr
     assert "state:    current" in sparkify("migrate", "--status").stdout
     assert data("migrate", "--to", "base")["state"] == "missing"
     assert data("migrate")["state"] == "current"
@@ -286,12 +285,12 @@ def test_load_all_loads_again(places: tuple[str, ...]) -> None:
     assert {a["target"]: a["replaced"] for a in run["targets"]}["songplays"] > 0
 
 
-def test_changes_beside_the_books_are_said() -> None:
+def test_changes_outside_the_books_are_shown() -> None:
     folder = songs("songs", {})
     sparkify("load", "--song-data", folder)
     songs("songs", {"title": "Another title"})
     result = sparkify("load", "--song-data", folder)
-    assert "(rows that they lost stay): songs 1 file" in result.stderr
+    assert "(rows they no longer have stay): songs 1 file" in result.stderr
 
 
 def test_a_song_with_two_contents_is_merged_once_and_counted() -> None:
@@ -426,7 +425,7 @@ def test_query_only_reads(sql: str) -> None:
 
 def test_runs_and_one_run(places: tuple[str, ...]) -> None:
     sparkify("migrate")
-    assert "no load so far" in sparkify("runs").stderr
+    assert "no loads yet" in sparkify("runs").stderr
     run_id = data("load", *places)["run_id"]
     sparkify("load", *places)
     first, second = data("runs")
@@ -450,7 +449,7 @@ def test_runs_and_one_run(places: tuple[str, ...]) -> None:
 def test_many_files_are_not_all_listed() -> None:
     folder = songs("songs", *({"song_id": f"S{n}"} for n in range(50)))
     run_id = data("load", "--song-data", folder)["run_id"]
-    assert "and 10 more files: --json lists them" in sparkify("runs", run_id).stdout
+    assert "and 10 more files: --json lists all" in sparkify("runs", run_id).stdout
     assert len(data("runs", run_id)["files"]) == 50
 
 
@@ -630,13 +629,13 @@ def test_each_error_ends_with_its_code_and_two_lines(
     assert "Traceback" in sparkify("check", "-v", code=error.exit_code).stderr
 
 
-def test_an_unexpected_error_is_a_defect_of_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_reported_as_a_bug(monkeypatch: pytest.MonkeyPatch) -> None:
     def check(self: Warehouse) -> None:
         raise KeyError("oops")
 
     monkeypatch.setattr(Warehouse, "check", check)
     result = sparkify("check", code=1)
-    assert result.stderr.startswith("error: KeyError: 'oops'\n  this is a defect of ours")
+    assert result.stderr.startswith("error: KeyError: 'oops'\n  this is a bug in sparkify")
     assert "Traceback" not in result.stderr
     assert "Traceback" in sparkify("-v", "check", code=1).stderr
 

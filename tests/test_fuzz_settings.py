@@ -11,14 +11,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, same_books
 from hypothesis import given
 from hypothesis import strategies as st
-from standin.fixtures import s3_server, standin
 from support.fuzzing import fuzzed
 from support.records import event, line, lines
 from support.reference import Reference
-from support.warehouses import OnDuckDB, OnRedshift, Source, aws_keys, migrated, new_bucket
+from support.reference_checks import same_books
+from support.rig import NO_LIMIT
+from support.warehouses import OnDuckDB, OnRedshift, Source, new_bucket
 from typer.main import get_command
 from typer.testing import CliRunner
 
@@ -28,7 +28,7 @@ from sparkify_dwh.storage.jsonpaths import check_jsonpaths
 from sparkify_dwh.storage.objects import Listing
 from sparkify_dwh.storage.s3 import S3, S3Address, parse_address
 
-__all__ = ["aws_keys", "migrated", "s3_server", "standin"]
+pytestmark = pytest.mark.usefixtures("aws_keys")
 #: The most examples that each takes in a long run.
 MANY = 3_000
 (EVENTS,) = (source for source in SPARKIFY.sources if source.name == "events")

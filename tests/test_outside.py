@@ -13,19 +13,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Factory, Folders
-from standin.fixtures import s3_server, standin
 from support import openlineage_model
-from support.warehouses import (
-    OnRedshift,
-    Source,
-    aws_keys,
-    event,
-    migrated,
-    on_redshift,
-    song,
-    source,
-)
+from support.folders import Folders, MakeFolders
+from support.records import event_line, song_line
+from support.warehouses import OnRedshift, Source
 from typer.testing import CliRunner, Result
 
 from sparkify_dwh import RejectLimitError, Settings, SettingsError, SourceError, Warehouse
@@ -34,7 +25,6 @@ from sparkify_dwh.core import run_context
 from sparkify_dwh.dialects import dataset_namespace
 from sparkify_dwh.jobs.load import attempt, openlineage, webhook
 
-__all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 NAME, SECRET = "Zacharias", "hush-hush"
 
 
@@ -75,14 +65,14 @@ def hook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Hook]:
 
 
 def broken(folders: Folders) -> None:
-    lines = [event(itemInSession=n, level="gold", firstName=NAME) for n in range(12)]
+    lines = [event_line(itemInSession=n, level="gold", firstName=NAME) for n in range(12)]
     folders.put("events", "a.json", "".join(lines).encode())
 
 
 # The webhook ------------------------------------------------------------------------------
 
 
-def test_a_refused_load_tells_it(warehouse: Factory, hook: Hook) -> None:
+def test_a_refused_load_tells_it(warehouse: MakeFolders, hook: Hook) -> None:
     folders = warehouse(webhook_url=f"{hook.url}/{SECRET}")
     broken(folders)
     with pytest.raises(RejectLimitError) as caught:
@@ -101,7 +91,7 @@ def test_a_refused_load_tells_it(warehouse: Factory, hook: Hook) -> None:
     assert (run["error"], run["exit_code"]) == ("RejectLimitError", 4)
 
 
-def test_a_load_that_fails_before_it_reads_tells_it_too(warehouse: Factory, hook: Hook) -> None:
+def test_a_load_that_fails_before_it_reads_tells_it_too(warehouse: MakeFolders, hook: Hook) -> None:
     folders = warehouse(webhook_url=hook.url)
     folders.folders["events"].rmdir()
     with pytest.raises(SourceError):
@@ -110,9 +100,9 @@ def test_a_load_that_fails_before_it_reads_tells_it_too(warehouse: Factory, hook
     assert (message["status"], message["exit_code"]) == ("failed", 3)
 
 
-def test_a_good_load_and_a_dry_run_tell_nothing(warehouse: Factory, hook: Hook) -> None:
+def test_a_good_load_and_a_dry_run_tell_nothing(warehouse: MakeFolders, hook: Hook) -> None:
     folders = warehouse(webhook_url=hook.url)
-    folders.put("events", "good.json", event().encode())
+    folders.put("events", "good.json", event_line().encode())
     folders.load()
     folders.load()
     broken(folders)
@@ -143,7 +133,7 @@ def test_it_is_tried_again_a_little(
 
 @pytest.mark.parametrize("way", ["closed", "silent", "nowhere"])
 def test_failing_to_send_changes_nothing(
-    warehouse: Factory, hook: Hook, monkeypatch: pytest.MonkeyPatch, way: str
+    warehouse: MakeFolders, hook: Hook, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
     url = {"closed": "http://127.0.0.1:9/x", "nowhere": "https://no.invalid/x"}.get(way, hook.url)
     if way == "silent":
@@ -176,7 +166,7 @@ def test_other_urls_are_refused(url: str) -> None:
 
 def test_the_url_is_masked() -> None:
     settings = Settings(webhook_url=f"https://me:{SECRET}@h/{SECRET}?token={SECRET}")
-    assert SECRET not in repr(settings) + str(settings.shown())
+    assert SECRET not in repr(settings) + str(settings.masked())
 
 
 # Log lines --------------------------------------------------------------------------------
@@ -189,7 +179,7 @@ def sparkify(folders: Folders, *arguments: str) -> Result:
     return CliRunner().invoke(app, [*arguments, *options])
 
 
-def test_json_lines_carry_run_and_step(warehouse: Factory) -> None:
+def test_json_lines_carry_run_and_step(warehouse: MakeFolders) -> None:
     folders = warehouse()
     broken(folders)
     run_context.RUN_ID.set(None)
@@ -206,7 +196,7 @@ def test_json_lines_carry_run_and_step(warehouse: Factory) -> None:
     assert error["step"] is not None
 
 
-def test_a_pager_finds_one_line_for_a_failed_load(warehouse: Factory) -> None:
+def test_a_pager_finds_one_line_for_a_failed_load(warehouse: MakeFolders) -> None:
     folders = warehouse()
     broken(folders)
     for options in ((), ("-q",), ("-v",)):
@@ -217,9 +207,9 @@ def test_a_pager_finds_one_line_for_a_failed_load(warehouse: Factory) -> None:
     assert sparkify(folders, "load").stderr.count("error: ") == 1
 
 
-def test_a_good_load_has_none(warehouse: Factory) -> None:
+def test_a_good_load_has_none(warehouse: MakeFolders) -> None:
     folders = warehouse()
-    folders.put("songs", "s.json", song().encode())
+    folders.put("songs", "s.json", song_line().encode())
     done = sparkify(folders, "load", "--log-format", "json")
     lines = [json.loads(line) for line in done.stderr.splitlines()]
     assert done.exit_code == 0 and not [line for line in lines if line["level"] == "error"]
@@ -229,9 +219,9 @@ def test_a_good_load_has_none(warehouse: Factory) -> None:
 # What a monitor reads of runs -------------------------------------------------------------
 
 
-def test_runs_tell_a_monitor_enough(warehouse: Factory) -> None:
+def test_runs_tell_a_monitor_enough(warehouse: MakeFolders) -> None:
     folders = warehouse()
-    folders.put("events", "good.json", event().encode())
+    folders.put("events", "good.json", event_line().encode())
     folders.load()
     folders.load()
     broken(folders)
@@ -291,9 +281,9 @@ WRONG = {
 }
 
 
-def test_the_judge_of_events_refuses_wrong_ones(warehouse: Factory, tmp_path: Path) -> None:
+def test_the_judge_of_events_refuses_wrong_ones(warehouse: MakeFolders, tmp_path: Path) -> None:
     folders = warehouse(openlineage=str(tmp_path / "lineage.ndjson"))
-    folders.put("events", "a.json", event().encode())
+    folders.put("events", "a.json", event_line().encode())
     folders.load()
     sound = lineage_events(tmp_path / "lineage.ndjson")[-1]
     for place, value in WRONG.items():
@@ -309,10 +299,10 @@ def test_the_judge_of_events_refuses_wrong_ones(warehouse: Factory, tmp_path: Pa
             openlineage_model.run_event(wrong)
 
 
-def test_events_of_loads(warehouse: Factory, tmp_path: Path) -> None:
+def test_events_of_loads(warehouse: MakeFolders, tmp_path: Path) -> None:
     path = tmp_path / "lineage.ndjson"
     folders = warehouse(openlineage=str(path))
-    folders.put("events", "a.json", event().encode())
+    folders.put("events", "a.json", event_line().encode())
     run = folders.load()
     start, done = lineage_events(path)
     assert (start["eventType"], done["eventType"]) == ("START", "COMPLETE")
@@ -335,7 +325,7 @@ def test_events_of_loads(warehouse: Factory, tmp_path: Path) -> None:
     assert lineage_events(path)[-1]["outputs"] == []
 
 
-def test_events_of_a_refused_load(warehouse: Factory, tmp_path: Path) -> None:
+def test_events_of_a_refused_load(warehouse: MakeFolders, tmp_path: Path) -> None:
     path = tmp_path / "lineage.ndjson"
     folders = warehouse(openlineage=str(path))
     broken(folders)
@@ -352,11 +342,11 @@ def test_events_of_a_refused_load(warehouse: Factory, tmp_path: Path) -> None:
 
 
 def test_events_of_a_load_that_is_interrupted(
-    warehouse: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warehouse: MakeFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "lineage.ndjson"
     folders = warehouse(openlineage=str(path))
-    folders.put("events", "a.json", event().encode())
+    folders.put("events", "a.json", event_line().encode())
 
     def interrupted(*args: Any) -> None:
         raise KeyboardInterrupt
@@ -379,8 +369,8 @@ def test_others_are_told_of_loads_into_redshift(
     """One that loads and one that fails: events, the message, what a monitor and a pager read."""
     path = tmp_path / "lineage.ndjson"
     on_redshift.use(webhook_url=hook.url, openlineage=str(path))
-    source.put("events", "a.json", event())
-    source.put("songs", "s.json", song())
+    source.put("events", "a.json", event_line())
+    source.put("songs", "s.json", song_line())
     run = on_redshift.load()
     start, done = lineage_events(path)
     assert (start["eventType"], done["eventType"], hook.seen) == ("START", "COMPLETE", [])
@@ -388,7 +378,7 @@ def test_others_are_told_of_loads_into_redshift(
     assert name.startswith("redshift://") and {i["namespace"] for i in done["inputs"]} == {
         f"s3://{source.bucket.name}"
     }
-    source.put("events", "b.json", event(itemInSession=1))
+    source.put("events", "b.json", event_line(itemInSession=1))
     on_redshift.database.faults.fail("^INSERT INTO sparkify.songplays", "disk full", "53100")
     for key, value in on_redshift.warehouse.settings.model_dump(exclude_unset=True).items():
         monkeypatch.setenv(f"SPARKIFY_{key.upper()}", str(value))
@@ -410,9 +400,11 @@ def test_others_are_told_of_loads_into_redshift(
     assert (before["run_id"], before["exit_code"], before["files"]) == (run.run_id, 0, 2)
 
 
-def test_a_file_that_cannot_be_written_fails_no_load(warehouse: Factory, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_fails_no_load(
+    warehouse: MakeFolders, tmp_path: Path
+) -> None:
     folders = warehouse(openlineage=str(tmp_path / "no" / "folder"))
-    folders.put("events", "a.json", event().encode())
+    folders.put("events", "a.json", event_line().encode())
     assert folders.load().event == "loaded"
 
 
@@ -438,9 +430,9 @@ def test_names_of_buckets() -> None:
     assert openlineage.dataset_of("s3://bucket")["name"] == "/"
 
 
-def test_a_setting_that_is_an_option(tmp_path: Path, warehouse: Factory) -> None:
+def test_a_setting_that_is_an_option(tmp_path: Path, warehouse: MakeFolders) -> None:
     folders = warehouse()
-    folders.put("events", "a.json", event().encode())
+    folders.put("events", "a.json", event_line().encode())
     path = tmp_path / "x.ndjson"
     assert sparkify(folders, "load", "--openlineage", str(path)).exit_code == 0
     assert len(lineage_events(path)) == 2

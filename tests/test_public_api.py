@@ -1,4 +1,4 @@
-"""The exported names are the documented ones, and each says what it is."""
+"""The exported names: typed, documented, and imported only on first use."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import ast
 import dataclasses
 import importlib
 import inspect
+import os
 import pkgutil
 import re
 import subprocess
@@ -37,6 +38,42 @@ def test_all_is_what_type_checkers_see() -> None:
 def test_the_documented_names_are_the_exported_ones() -> None:
     documented = set(re.findall(r"^\| `(\w+)` \|", PAGE.read_text(), re.MULTILINE))
     assert documented == set(sparkify_dwh.__all__)
+
+
+USER_FILE = """\
+from pathlib import Path
+
+from sparkify_dwh import Settings
+
+right = Settings(config=Path("own.toml"), log_data="logs", reject_floor=3, lock_timeout=5)
+Settings(log_dta="logs")
+Settings(reject_floor="many")
+Settings(auth="guess")
+Settings(sources={"ads": 1})
+Settings("logs")
+right.log_dta
+"""
+
+
+def test_a_type_checker_knows_the_settings(tmp_path: Path) -> None:
+    """Without pydantic's plugin, which a user need not have configured."""
+    (tmp_path / "user.py").write_text(USER_FILE)
+    command = [sys.executable, "-m", "mypy", "--strict", "--config-file=", "--no-error-summary"]
+    # A package under MYPYPATH is checked as well, with the stubs that the user has.
+    command += ["--follow-imports=silent", f"--cache-dir={tmp_path}", "user.py"]
+    environment = {**os.environ, "MYPYPATH": str(ROOT)}
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env=environment)
+    found = {
+        int(line): (code, text)
+        for line, text, code in re.findall(
+            r"^user.py:(\d+): error: (.*)  \[(.*)\]$", done.stdout, re.M
+        )
+    }
+    first = USER_FILE.splitlines().index('Settings(log_dta="logs")') + 1
+    codes = ["call-arg", "arg-type", "arg-type", "dict-item", "call-arg", "attr-defined"]
+    assert [found[line][0] for line in sorted(found)] == codes, done.stdout + done.stderr
+    assert sorted(found) == list(range(first, first + len(codes)))
+    assert "log_data" in found[first][1], "the nearest name is suggested"
 
 
 def modules() -> Iterator[ModuleType]:

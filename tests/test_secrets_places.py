@@ -16,12 +16,11 @@ from typing import Any
 
 import pytest
 from support.records import event, lines, song
+from support.secret_hunt import Hunt
 from support.soak_figures import figure
-from test_secrets import Hunt, hunt
 
 from sparkify_dwh import Settings, SparkifyError, Warehouse
 
-__all__ = ["hunt"]
 MARKS = {
     name: f"HIDDEN{number}x{name}"
     for number, name in enumerate(("path", "user", "query", "key", "token", "password", "database"))
@@ -199,7 +198,7 @@ def test_no_error_shows_a_secret_of_the_database_url(
     try:
         settings = Settings(database_url=url, log_data=str(tmp_path), lock_timeout=0.1)
         warehouse = Warehouse(settings)
-        hunt.add(settings, warehouse, settings.shown())
+        hunt.add(settings, warehouse, settings.masked())
         hunt.add(warehouse.load())
     except SparkifyError as error:
         hunt.error(error)

@@ -1,4 +1,4 @@
-"""`config`: the settings in force."""
+"""`config`: shows the effective settings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .tables import table
 
 @command("config")
 def config(session: Session, json: Json = False) -> None:
-    """Show the settings in force and where each comes from.
+    """Show the effective settings and where each comes from.
 
     Secrets are masked.
 
@@ -21,18 +21,18 @@ def config(session: Session, json: Json = False) -> None:
     """
     from ..core.settings import origins
 
-    shown = session.settings().masked()
+    values = session.settings().masked()
     origin = origins(session.config, session.given)
     if json:
-        emit_json([{"setting": n, "value": v, "origin": origin[n]} for n, v in shown.items()])
+        emit_json([{"setting": n, "value": v, "origin": origin[n]} for n, v in values.items()])
         return
-    # Values that were set stand out: the defaults are dimmed.
-    styles = [DIM if origin[name] == "default" else None for name in shown]
-    rows = [(name, _shown(value), origin[name]) for name, value in shown.items()]
+    # Defaults are dimmed, so that what was set stands out.
+    styles = [DIM if origin[name] == "default" else None for name in values]
+    rows = [(name, _readable(value), origin[name]) for name, value in values.items()]
     emit(table(("setting", "value", "from"), rows, sys.stdout, styles=styles, whole=True))
 
 
-def _shown(value: Any) -> Any:
+def _readable(value: Any) -> Any:
     if value in ({}, [], None):
         return None
     return f"{value:g}" if isinstance(value, float) else value

@@ -1,4 +1,4 @@
-"""`sparkify infra`: the cluster and all it needs."""
+"""`sparkify infra`: the cluster or workgroup and all it needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,9 +19,11 @@ from .options import Json, Yes
 from .output import GREEN, YELLOW, agrees, ask, emit, emit_json, is_terminal, say, styled
 
 if TYPE_CHECKING:
-    from ..infra.deploy import Deployment
-    from ..infra.results import Progress, Result
-    from .live import Live
+    from ..infra.deployment import Deployment
+    from ..infra.plan import InfraPlan
+    from ..infra.remove import Removal
+    from ..infra.results import Result, StackEvent
+    from .infra_progress import InfraProgress
 
 log = logging.getLogger("sparkify_dwh.cli")
 INFRASTRUCTURE = 6
@@ -44,91 +46,106 @@ def root(context: typer.Context) -> None:
 
 FromHere = Annotated[
     bool,
-    typer.Option("--from-here", help="Public endpoint, open to your own address besides others."),
+    typer.Option("--from-here", help="Make the endpoint public and allow your own address."),
 ]
 
 
 def _config_file(session: Session) -> Path:
     import os
 
-    from ..core.config_file import ENV_PREFIX
-    from ..core.settings import CONFIG_FILE
+    from ..core.config_file import CONFIG_FILE, ENV_PREFIX
 
     return Path(session.config or os.environ.get(ENV_PREFIX + "CONFIG") or CONFIG_FILE)
 
 
 @contextmanager
 def _deployment(session: Session) -> Iterator[Deployment]:
-    from ..infra.deploy import Deployment
+    from ..infra.deployment import Deployment
 
-    session.interrupted = "what AWS has begun goes on; run the same command again to go on with it"
-    with _told(session) as tell:
+    session.interrupted_message = (
+        "AWS finishes what it has begun; run the same command again to continue"
+    )
+    with _progress(session) as tell:
         yield Deployment.of(session.settings(), config=_config_file(session), tell=tell)
 
 
 @contextmanager
-def _told(session: Session) -> Iterator[Callable[[str | Progress], None]]:
-    """Progress: a live list on a terminal, lines elsewhere."""
-    if session.quiet or not session.lines or not is_terminal(sys.stderr):
+def _progress(session: Session) -> Iterator[Callable[[str | StackEvent], None]]:
+    """A live list on a terminal, lines elsewhere."""
+    if session.quiet or not session.logs_text or not is_terminal(sys.stderr):
         yield lambda item: log.info("%s", item)
         return
-    from .live import Live
+    from .infra_progress import InfraProgress
 
-    live = Live()
-    _lists.append(live)
+    progress = InfraProgress()
+    _live.append(progress)
     try:
-        yield live.tell
+        yield progress.show
     finally:
-        _lists.remove(live)
-        live.stop()
+        _live.remove(progress)
+        progress.stop()
 
 
 #: Live lists on the terminal.
-_lists: list[Live] = []
+_live: list[InfraProgress] = []
 
 
-def _end_lists() -> None:
-    """Leaves the lists as they stand, or the next event would write over what follows."""
-    for live in _lists:
-        live.stop()
+def _stop_live() -> None:
+    """Ends the live lists; otherwise their next update would overwrite what is written now."""
+    for progress in _live:
+        progress.stop()
 
 
 def _answer(question: str) -> str:
     """A line from stdin.
 
-    :raises UsageError: when nobody answers.
+    :raises UsageError: at the end of the input.
     """
-    _end_lists()
+    _stop_live()
     line = ask(question)
     if not line:
         say("")
-        raise UsageError("nobody answers here", "say --yes to go on without being asked")
+        raise UsageError("the question was not answered", "use --yes to skip the question")
     return line.strip()
 
 
 def _show(result: Result) -> None:
-    _end_lists()
+    _stop_live()
     for line in result.lines():
         loud = line.lstrip().startswith(("REPLACE", "may REPLACE", "WARNING", "PUBLIC", "WITHOUT"))
         style = YELLOW if loud else GREEN if line.startswith("ready") else ""
         say(styled(escape_controls(line), style, sys.stderr) if style else escape_controls(line))
 
 
+def _finish(session: Session, result: Result, json: bool) -> None:
+    if json:
+        emit_json(result.to_dict())
+    elif not session.quiet:
+        _show(result)
+
+
+def _emit(result: Result, json: bool) -> None:
+    if json:
+        emit_json(result.to_dict())
+    else:
+        emit("\n".join(escape_controls(line) for line in result.lines()))
+
+
 @command("init", into=app)
 def init(session: Session) -> None:
     """Write a commented [infra] table into sparkify.toml.
 
-    A file that is there keeps every word; an [infra] table that is there is left alone.
+    Keeps everything an existing file has, and leaves an existing [infra] table alone.
 
     Example: sparkify infra init
     """
-    from ..infra.configfile import init as write
+    from ..infra.config_file import add_infra_table
 
     file = _config_file(session)
-    if write(file):
+    if add_infra_table(file):
         log.info("%s has an [infra] table now; next: sparkify infra plan", file)
     else:
-        log.info("%s has an [infra] table already; nothing was changed", file)
+        log.info("%s already has an [infra] table; nothing was changed", file)
 
 
 @command("plan", into=app)
@@ -140,11 +157,8 @@ def plan(session: Session, from_here: FromHere = False, json: Json = False) -> N
     Example: sparkify infra plan --from-here
     """
     with _deployment(session) as deployment:
-        found = deployment.plan(from_here=from_here)
-    if json:
-        emit_json(found.to_dict())
-    else:
-        emit("\n".join(escape_controls(line) for line in found.lines()))
+        result = deployment.plan(from_here=from_here)
+    _emit(result, json)
 
 
 @command("apply", into=app, hidden=True)
@@ -154,57 +168,51 @@ def create(
     yes: Yes = False,
     from_here: FromHere = False,
     replace: Annotated[
-        bool, typer.Option("--replace", help="Allow a change that loses the data.")
+        bool, typer.Option("--replace", help="Allow changes that lose data.")
     ] = False,
     json: Json = False,
 ) -> int:
     """Create or change the warehouse, after showing the plan.
 
-    Ends by writing endpoint, role and work prefix into sparkify.toml. Running it again
-    changes nothing. A creation that fails is removed again.
+    Then writes endpoint, role and work prefix into sparkify.toml. Running it again changes
+    nothing. If the creation fails, what was created is deleted.
 
     Example: sparkify infra create --from-here
     """
 
-    def confirm(found: Any) -> bool:
-        _show(found)
+    def confirm(plan: InfraPlan) -> bool:
+        _show(plan)
         return yes or agrees(_answer("carry this out? [y/N]"))
 
     with _deployment(session) as deployment:
-        made = deployment.create(confirm, from_here=from_here, replace=replace)
-    if made.plan.empty:
-        say(escape_controls(made.plan.lines()[0]))
-    if json:
-        emit_json(made.to_dict())
-    elif not session.quiet:
-        _show(made)
-    return INFRASTRUCTURE if made.unreachable else 0
+        created = deployment.create(confirm, from_here=from_here, replace=replace)
+    if created.plan.empty:
+        say(escape_controls(created.plan.lines()[0]))
+    _finish(session, created, json)
+    return INFRASTRUCTURE if created.unreachable else 0
 
 
 @command("status", into=app)
 def status(session: Session, json: Json = False) -> None:
-    """Show state, free space, last load, and what is billed.
+    """Show the state, free space, last load, and what is billed.
 
     Example: sparkify infra status --json
     """
     with _deployment(session) as deployment:
-        found = deployment.status()
-    if json:
-        emit_json(found.to_dict())
-    else:
-        emit("\n".join(escape_controls(line) for line in found.lines()))
+        result = deployment.status()
+    _emit(result, json)
 
 
 @command("pause", into=app)
 def pause(session: Session, json: Json = False) -> None:
-    """Pause the cluster and wait: compute is not billed then.
+    """Pause the cluster, so that compute is not billed, and wait.
 
     Serverless needs no pause: idle costs nothing.
 
     Example: sparkify infra pause
     """
     with _deployment(session) as deployment:
-        _done(session, deployment.pause(), json)
+        _finish(session, deployment.pause(), json)
 
 
 @command("resume", into=app)
@@ -214,7 +222,7 @@ def resume(session: Session, json: Json = False) -> None:
     Example: sparkify infra resume
     """
     with _deployment(session) as deployment:
-        _done(session, deployment.resume(), json)
+        _finish(session, deployment.resume(), json)
 
 
 @command("destroy", into=app, hidden=True)
@@ -223,41 +231,34 @@ def remove(
     session: Session,
     yes: Yes = False,
     no_snapshot: Annotated[
-        bool, typer.Option("--no-snapshot", help="Take no final snapshot: the data is gone.")
+        bool, typer.Option("--no-snapshot", help="Take no final snapshot: the data is lost.")
     ] = False,
     keep_days: Annotated[
-        int, typer.Option(metavar="DAYS", min=1, max=3653, help="How long the snapshot is kept.")
+        int, typer.Option(metavar="DAYS", min=1, max=3653, help="How long to keep the snapshot.")
     ] = 7,
     json: Json = False,
 ) -> int:
     """Remove everything, after a final snapshot.
 
-    Lists what will go, asks for the warehouse's name, and proves by the tags that nothing
-    billable is left but the snapshot.
+    Lists what would be deleted, asks for the warehouse's name, and proves by the tags that
+    nothing billable is left except the snapshot.
 
     Example: sparkify infra remove --keep-days 30
     """
 
-    def confirm(found: Any) -> bool:
-        _show(found)
+    def confirm(removal: Removal) -> bool:
+        _show(removal)
         if yes:
             return True
-        typed = _answer(f"type {found.name} to remove it:")
-        if typed != found.name:
+        answer = _answer(f"type {removal.name} to remove it:")
+        if answer != removal.name:
             raise UsageError(
-                f"{typed!r} is not the warehouse's name; nothing was removed",
-                f"type {found.name}, or say --yes",
+                f"{answer!r} is not the warehouse's name; nothing was removed",
+                f"type {removal.name}, or use --yes",
             )
         return True
 
     with _deployment(session) as deployment:
-        gone = deployment.remove(confirm, snapshot=not no_snapshot, keep_days=keep_days)
-    _done(session, gone, json)
-    return INFRASTRUCTURE if gone.left else 0
-
-
-def _done(session: Session, result: Result, json: bool) -> None:
-    if json:
-        emit_json(result.to_dict())
-    elif not session.quiet:
-        _show(result)
+        removed = deployment.remove(confirm, snapshot=not no_snapshot, keep_days=keep_days)
+    _finish(session, removed, json)
+    return INFRASTRUCTURE if removed.left else 0
