@@ -482,7 +482,7 @@ def test_the_command(twins: Twins, tmp_path: Path) -> None:
         )
 
     dry = run("--dry-run", "--slices", "2")
-    assert dry.returncode == 0 and "8 of 8 objects of songs would go into 2" in dry.stderr
+    assert dry.returncode == 0 and "8 of 8 objects of songs would be compacted into 2" in dry.stderr
     assert not (tmp_path / "new.duckdb").exists()
     done = run("--slices", "2", "--json")
     assert done.returncode == 0, done.stderr
@@ -490,5 +490,5 @@ def test_the_command(twins: Twins, tmp_path: Path) -> None:
     assert (told["compacted"], len(told["made"]), told["slices"]) == (8, 2, 2)
     again = run()
     assert again.returncode == 0 and again.stdout == ""
-    assert "nothing to compact" in again.stderr and "8 are compacted already" in again.stderr
+    assert "nothing to compact" in again.stderr and "8 already compacted" in again.stderr
     assert run("--slices", "0").returncode == 2

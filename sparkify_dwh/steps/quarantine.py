@@ -92,7 +92,8 @@ class Quarantine:
 
     def ready(self) -> Path:
         """The file, with every refusal so far."""
-        self._file.flush()
+        if not self._file.closed:
+            self._file.flush()
         return self.path
 
     def close(self) -> None:

@@ -1,13 +1,13 @@
-"""Cutting the bytes of an object into JSON records, exactly, with a reason for each that is none.
+"""Cuts the bytes of an object into JSON records, exactly, with a reason for each refused one.
 
-This is the slow, second look: objects and lines that show trouble come here, the others are read
-by the engine.
+The slow, second check: it gets the objects and lines that look suspicious, the engine reads the
+others.
 
-A record starts at the next character that is no blank and lasts as long as the JSON value that
-starts there. A record that starts with ``{`` may go on over several lines, but not past a line
-that has ``{`` in column 0; every other record ends with its line. Where no complete value stands
-before that limit, or one of more than 4 MiB, all text up to it is one refused record and reading
-goes on behind it. Memory holds two such records at most, however long one is.
+A record starts at the next non-blank character and is as long as the JSON value that starts there.
+A record that starts with ``{`` may continue over several lines, but not past a line with ``{`` in
+column 0; every other record ends with its line. If no complete value ends before that limit, or it
+exceeds 4 MiB, all text up to the limit is one refused record, and reading continues after it.
+Memory holds at most two such records, however long one is.
 """
 
 from __future__ import annotations
@@ -21,12 +21,13 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 MAX_RECORD = 4 * 1024 * 1024
+#: Bytes of a refused record that the quarantine keeps.
+MAX_RAW = 65_535
 BOM = b"\xef\xbb\xbf"
 #: Bytes read at a time: a malformed record costs a scan of what is in memory.
 _BLOCK = 64 * 1024
-#: Bytes that are kept of a record that is too large: those that the quarantine shows, and a
-#: character more.
-_KEPT = 65_535 + 4
+#: Bytes kept of a record that is too large: what the quarantine keeps, and one more character.
+_KEPT = MAX_RAW + 4
 _BLANKS = " \t\r\n"
 _SPACE = re.compile(f"[{_BLANKS}]*")
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -35,12 +36,11 @@ _NO_VALUE = object()
 
 @dataclass(frozen=True)
 class Record:
-    """A record: where it starts, its bytes, and either its values or the rule it is refused by.
+    """A record: where it starts, its bytes, and either its values or the rule that refuses it.
 
     :param line: physical line it starts in, from 1.
-    :param values: text (or None) by staging column, numbers as they are spelled; empty when
-        refused.
-    :param left_out: bytes of a record beyond 4 MiB that ``raw`` does not hold, and the line feeds
+    :param values: text (or None) by staging column, numbers as spelled; empty when refused.
+    :param left_out: bytes of a record beyond 4 MiB that are missing in ``raw``, and the line feeds
         among them.
     """
 
@@ -52,7 +52,7 @@ class Record:
 
     @property
     def is_open(self) -> bool:
-        """Whether it may go on in the next line, where more follows."""
+        """Whether it may continue in the next line."""
         return self.rule == "malformed_json" and self.raw[:1] == b"{"
 
     @property
@@ -66,16 +66,16 @@ class Record:
         return self.line + self.raw.count(b"\n") + self.left_out[1]
 
 
-def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
+def _first_values(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    values: dict[str, Any] = {}
     for key, value in pairs:
-        found.setdefault(key, value)  # a key given twice: the first counts, as in the engine
-    return found
+        values.setdefault(key, value)  # of repeated keys the first counts, as in the engine
+    return values
 
 
-#: Value that starts at an index of a text, and its end; StopIteration where none starts.
+#: The value that starts at an index of a text, and its end; StopIteration where none starts.
 _scan: Callable[[str, int], tuple[Any, int]] = json.JSONDecoder(
-    object_pairs_hook=_first, parse_float=str, parse_int=str, parse_constant=str
+    object_pairs_hook=_first_values, parse_float=str, parse_int=str, parse_constant=str
 ).scan_once  # type: ignore[attr-defined]
 
 
@@ -87,36 +87,36 @@ def is_utf8_text(head: bytes) -> bool:
 def split(
     source: bytes | BinaryIO, keys: Mapping[str, str], first_line: int = 1
 ) -> Iterator[Record]:
-    """The records of an object; a stream is read piece by piece.
+    """The records of an object; streams are read piece by piece.
 
-    :param keys: staging column by JSON key; other keys are ignored, whatever they hold.
+    :param keys: staging column by JSON key; other keys are ignored, whatever their values.
     :param first_line: number of the line that ``source`` starts in.
     """
     window = _Window(io.BytesIO(source) if isinstance(source, bytes) else source, first_line)
     while window.skip_blanks():
         end, value = window.value()
         if end is None:
-            yield window.pass_over()
+            yield window.skip_record()
             continue
         line, text = window.take(end)
         yield _judge(line, text.rstrip(_BLANKS), value, keys)
 
 
 class _Window:
-    """The part of a stream's text that is in memory, and where reading stands in it."""
+    """The part of a stream's text that is in memory, and the reading position in it."""
 
     def __init__(self, stream: BinaryIO, line: int) -> None:
         self.stream, self.line = stream, line
         self.text, self.at, self.ended = "", 0, False
         self._counted = 0
         self._limits = {"{": -1, "": -1}
-        # Bytes that are no UTF-8 become lone surrogates, and turn back into what they were.
+        # Bytes that are not UTF-8 become lone surrogates, and are restored from them.
         self._decode = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode
         head = stream.read(len(BOM))
-        self._pushed = b"" if head == BOM and line == 1 else head
+        self._head = b"" if head == BOM and line == 1 else head
 
     def skip_blanks(self) -> bool:
-        """Goes on to the next character that is no blank; whether there is one."""
+        """Moves to the next non-blank character; returns whether there is one."""
         while True:
             found = _SPACE.match(self.text, self.at)
             self.at = found.end() if found else self.at
@@ -124,19 +124,19 @@ class _Window:
                 return True
             if self.ended:
                 return False
-            self._more()
+            self._read_more()
 
     def value(self) -> tuple[int | None, Any]:
-        """End of the record that starts here, and its value; None: it takes over 4 MiB."""
-        kind = self._kind()
+        """End of the record that starts here, and its value; None: it exceeds 4 MiB."""
+        prefix = self._stop_prefix()
         while True:
-            stop = self._limit(kind)
+            stop = self._limit(prefix)
             try:
                 value, end = _scan(self.text, self.at)
             except (ValueError, StopIteration, RecursionError):
                 value, end = _NO_VALUE, stop
             else:
-                bare = not kind and self.text[self.at] not in '["'  # `12abc` is no number
+                bare = not prefix and self.text[self.at] not in '["'  # `12abc` is not a number
                 if end > stop or (bare and self.text[end : end + 1].strip(_BLANKS)):
                     value, end = _NO_VALUE, stop
             # A value that ends within what is in memory ends there, whatever follows.
@@ -145,18 +145,18 @@ class _Window:
                 return None if large else end, value
             if len(self.text) - self.at > MAX_RECORD:
                 return None, _NO_VALUE
-            self._more()
+            self._read_more()
 
-    def pass_over(self) -> Record:
-        """Goes on to where the record that starts here must have ended; its start and its size."""
-        kind = self._kind()
+    def skip_record(self) -> Record:
+        """Skips the record that starts here up to its limit; returns its beginning and size."""
+        prefix = self._stop_prefix()
         line, text = self.take(self.at)
         head, size, feeds, read, seen = b"", 0, 0, 0, 0
         while True:
-            stop = self._limit(kind)
-            known = stop < len(self.text) or self.ended
-            if not known and self.text.endswith("\n"):
-                stop -= 1  # the next character tells whether the record ends here
+            stop = self._limit(prefix)
+            at_limit = stop < len(self.text) or self.ended
+            if not at_limit and self.text.endswith("\n"):
+                stop -= 1  # the next character decides whether the record ends here
             text = self.text[self.at : stop]
             if stripped := text.rstrip(_BLANKS):
                 size = read + len(_bytes(stripped))
@@ -164,37 +164,37 @@ class _Window:
             part = _bytes(text)
             head += part[: _KEPT - len(head)]
             read, seen, self.at = read + len(part), seen + text.count("\n"), stop
-            if known:
+            if at_limit:
                 break
-            self._more()
+            self._read_more()
         raw = head[:size]
         rule = "record_too_large" if size > MAX_RECORD else "malformed_json"
         return Record(line, raw, rule, {}, (size - len(raw), feeds - raw.count(b"\n")))
 
-    def _kind(self) -> str:
-        """What a line that ends the record that starts here begins with."""
+    def _stop_prefix(self) -> str:
+        """The start of a line that ends the record that starts here."""
         return "{" if self.text[self.at] == "{" else ""
 
     def take(self, end: int) -> tuple[int, str]:
-        """Line and text of the record that ends there; goes on behind it."""
+        """Line and text of the record up to ``end``; moves behind it."""
         self.line += self.text.count("\n", self._counted, self.at)
         text, self._counted, self.at = self.text[self.at : end], self.at, end
         return self.line, text
 
-    def _limit(self, kind: str) -> int:
-        """Where a record must have ended; the end of what is in memory: not within that."""
-        known = self._limits[kind]
-        if known < self.at:
-            found = self.text.find("\n" + kind, self.at)
-            known = self._limits[kind] = len(self.text) if found < 0 else found
-        return known
+    def _limit(self, prefix: str) -> int:
+        """Where a record must have ended; the end of what is in memory where that is later."""
+        limit = self._limits[prefix]
+        if limit < self.at:
+            found = self.text.find("\n" + prefix, self.at)
+            limit = self._limits[prefix] = len(self.text) if found < 0 else found
+        return limit
 
-    def _more(self) -> None:
-        """Reads on: at least as much as is left, so that a long record is scanned a few times."""
+    def _read_more(self) -> None:
+        """Reads at least as much again as is left, so that long records are rescanned seldom."""
         self.line += self.text.count("\n", self._counted, self.at)
         kept = self.text[self.at :]
-        block = self._pushed + self.stream.read(max(_BLOCK, len(kept)))
-        self._pushed = b""
+        block = self._head + self.stream.read(max(_BLOCK, len(kept)))
+        self._head = b""
         self.ended = not block
         self.text = kept + self._decode(block, self.ended)
         self.at = self._counted = 0
@@ -247,6 +247,3 @@ def _text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     return value  # type: ignore[no-any-return]
-
-
-MAX_RAW = 65_535
