@@ -14,23 +14,22 @@ from collections import Counter
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, same_books, whole
 from hypothesis import given
-from standin.fixtures import s3_server, standin
 from support.fuzzing import fuzzed
 from support.kill_and_fail import SOAK
 from support.records import EVENT, event, line, song
 from support.reference import Books, Reference
+from support.reference_checks import expected_star, same_books
 from support.reference_copy import parse_copied
 from support.reference_parse import Record, parse_object
+from support.rig import NO_LIMIT
 from support.soak_figures import STANDIN, figure
-from support.warehouses import OnRedshift, Source, aws_keys, migrated, on_redshift, source
+from support.warehouses import OnRedshift, Source
 from test_input_forms import FORMS, LOADS, REFUSALS, _files, mutated_objects
 
 from sparkify_dwh import Run
 from sparkify_dwh.steps.quarantine import shown_raw
 
-__all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 Files = dict[tuple[str, str], bytes]
 #: Cases that cost more than they tell here: their sizes are judged by the reader's own tests.
 LARGE = {"many keys", "a million keys", "4 MiB of malformed", "a sound record of 4 MiB"}
@@ -48,26 +47,26 @@ def bucket(on_redshift: OnRedshift) -> OnRedshift:
     return on_redshift.use(**NO_LIMIT)
 
 
-def load_and_compare(house: OnRedshift, star: Reference, files: Files) -> tuple[Run, Books]:
+def load_and_compare(rig: OnRedshift, star: Reference, files: Files) -> tuple[Run, Books]:
     """Loads objects by (source, name) and holds everything against the oracle."""
     given_: dict[str, list[tuple[str, bytes]]] = {"events": [], "songs": []}
     for (kind, name), data in files.items():
-        given_[kind].append((house.source.put(kind, name, data), data))
-    run = house.load()
+        given_[kind].append((rig.source.put(kind, name, data), data))
+    run = rig.load()
     if not files:
         assert run.event == "nothing new"
         return run, Books()
     books = star.load(**given_)
-    same_places(house, run, books)
+    same_places(rig, run, books)
     same_books(run, books)
-    assert house.star() == whole(star)
+    assert rig.star() == expected_star(star)
     assert all(account.balanced for account in (*run.sources, *run.targets))
     return run, books
 
 
-def same_places(house: OnRedshift, run: Run, books: Books) -> None:
+def same_places(rig: OnRedshift, run: Run, books: Books) -> None:
     """The same records by the same rules, and where one is found, its object, line and bytes."""
-    rows = house.warehouse.rejects(run=run.run_id, locate=True).records()
+    rows = rig.warehouse.rejects(run=run.run_id, locate=True).records()
     told = Counter((row["source"], row["rule"]) for row in rows)
     assert told == Counter((each.source, each.rule) for each in books.refusals)
     expected = Counter(
@@ -206,8 +205,8 @@ def test_forms_mixed_into_files_end_as_the_oracle_says(bucket: OnRedshift) -> No
         star = Reference(parse_copied)
         now: Files = {}
         for files in loads:
-            # Gzip that COPY cannot unpack fails the load: see test_redshift_faults. An object that
-            # is written anew as it was has the same etag.
+            # Gzip that COPY cannot decompress fails the load: see test_redshift_faults. An object
+            # that is rewritten unchanged has the same etag.
             new = {k: d for k, d in files.items() if unpacks(k[1], d) and now.get(k) != d}
             now |= new
             load_and_compare(bucket, star, new)

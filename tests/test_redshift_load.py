@@ -5,17 +5,20 @@ from __future__ import annotations
 import gzip
 import json
 import logging
+from pathlib import Path
 from typing import Any
 
 import pytest
 from support.records import event_line, song_line
 from support.warehouses import OnRedshift, Source
 
+from sparkify_dwh import Settings
 from sparkify_dwh.core import errors
 from sparkify_dwh.dialects.redshift import copy_refusals, load_views, writer
 from sparkify_dwh.models import SPARKIFY
 from sparkify_dwh.storage import s3
-from sparkify_dwh.storage.jsonpaths import check_jsonpaths
+from sparkify_dwh.storage.jsonpaths import read_jsonpaths
+from sparkify_dwh.storage.s3 import S3
 
 
 def copies(warehouse: OnRedshift) -> list[str]:
@@ -233,24 +236,27 @@ def test_given_jsonpaths_are_used(
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ({"jsonPaths": _paths()}, "no jsonpaths file for events"),
-        ({"jsonpaths": _paths(), "more": 1}, "no jsonpaths file for events"),
+        ({"jsonPaths": _paths()}, "is not a jsonpaths file for events"),
+        ({"jsonpaths": _paths(), "more": 1}, "is not a jsonpaths file for events"),
         ({"jsonpaths": _paths()[1:]}, "with 18 paths, in this order: artist, auth"),
         ({"jsonpaths": _paths(song="$.song")}, "brackets or in dots"),
         ({"jsonpaths": _paths(song="$['song'][*]")}, "no wildcards"),
-        ("no JSON", "no jsonpaths file"),
+        ("not JSON", "is not a jsonpaths file"),
     ],
 )
-def test_jsonpaths_that_copy_would_misread_are_refused(document: Any, message: str) -> None:
-    text = document if isinstance(document, str) else json.dumps(document)
+def test_jsonpaths_that_copy_would_misread_are_refused(
+    document: Any, message: str, tmp_path: Path
+) -> None:
+    file = tmp_path / "paths.json"
+    file.write_text(document if isinstance(document, str) else json.dumps(document))
     with pytest.raises(errors.SettingsError, match=message):
-        check_jsonpaths(text.encode(), "s3://b/paths.json", SPARKIFY.source("events"))
+        read_jsonpaths(S3(Settings()), str(file), "events", SPARKIFY.source("events").keys)
 
 
 def test_given_jsonpaths_are_checked_before_copy(on_redshift: OnRedshift, source: Source) -> None:
     days(source, 1)
     given = source.work.put("paths.json", json.dumps({"jsonPaths": _paths()}))
-    with pytest.raises(errors.SettingsError, match="no jsonpaths file for events"):
+    with pytest.raises(errors.SettingsError, match="is not a jsonpaths file for events"):
         on_redshift.use(log_jsonpaths=given).load()
     assert [sql for sql in copies(on_redshift) if "events" in sql] == []
 
@@ -261,7 +267,7 @@ def test_other_jsonpaths_that_cannot_be_used(on_redshift: OnRedshift, source: So
         on_redshift.use(log_jsonpaths=source.work.url("missing.json")).load()
     with pytest.raises(errors.SettingsError, match="cannot be read: No such file"):
         on_redshift.use(log_jsonpaths="/nowhere/paths.json").load()
-    with pytest.raises(errors.SettingsError, match="from S3 only"):
+    with pytest.raises(errors.SettingsError, match="is not on S3"):
         on_redshift.use(log_jsonpaths="/nowhere/paths.json", work_prefix=None).load()
     given = source.put("events", "paths.json", json.dumps({"jsonpaths": _paths()}))
     with pytest.raises(errors.SettingsError, match="is among the data"):
@@ -307,7 +313,7 @@ def test_a_row_that_is_missing_without_an_error_entry_fails_the_load(
     database.faults.call("^COPY staging.events", forget, "after")
     for path in database.log.folder.glob("*"):
         path.unlink()
-    with pytest.raises(errors.BooksError, match="read 3 records, loaded 2 and refused 0"):
+    with pytest.raises(errors.BooksError, match="3 records read, 2 loaded and 0 refused"):
         on_redshift.use(song_data=None).load()
     assert on_redshift.star()["songplays"] == []
 

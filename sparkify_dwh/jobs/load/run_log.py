@@ -158,7 +158,7 @@ class RunLog:
         ex = Executor(connection)
         with connection.begin():
             if state.quarantine.count:
-                self.engine.fill(ex, ledger.REJECTED, state.quarantine.path, step="record")
+                self.engine.fill(ex, ledger.REJECTED, state.quarantine.ready(), step="record")
             rows = books.measure_rows(self.identity.run_id, state.measures)
             self.engine.fill(ex, ledger.RESULT, rows, step="record", bounded=True)
 
