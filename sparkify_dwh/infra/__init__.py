@@ -1,28 +1,35 @@
-"""The Redshift warehouse and all it needs, as code: a CloudFormation template and its deployment.
+"""The Redshift cluster or workgroup as code: a CloudFormation template and what deploys it.
+
+Not here: what runs inside the warehouse (tables, loads, queries).
 
 >>> from sparkify_dwh import Settings
 >>> from sparkify_dwh.infra import Deployment
 >>> Deployment.of(Settings()).plan()  # doctest: +SKIP
 """
 
-from .deploy import Deployment
-from .parameters import parameters, template
-from .removal import Removal, Removed
-from .results import Change, Created, Endpoint, Plan, Price, Progress, Snapshot, Status, Transition
+from .create import Created
+from .deployment import Deployment
+from .plan import Change, InfraPlan, Price
+from .remove import Removal, Removed
+from .results import Endpoint, Snapshot, StackEvent, Transition
 from .settings import InfraSettings, infra_settings
+from .site import Site
+from .stack_template import parameters, template
+from .status import Status
 
 __all__ = [
     "Change",
     "Created",
     "Deployment",
     "Endpoint",
+    "InfraPlan",
     "InfraSettings",
-    "Plan",
     "Price",
-    "Progress",
     "Removal",
     "Removed",
+    "Site",
     "Snapshot",
+    "StackEvent",
     "Status",
     "Transition",
     "infra_settings",

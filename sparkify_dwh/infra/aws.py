@@ -1,4 +1,4 @@
-"""The way to AWS: clients made when first used, and errors that say what to do."""
+"""Clients of AWS services, their errors as ours, and waiting for what AWS does."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 
 from ..core.errors import InfraError, MissingExtraError, SettingsError
 
-POLICY_HINT = "docs/infra.md has the smallest policy that suffices; ask for it and run this again"
-_DENIED = frozenset(
+POLICY_HINT = "docs/infra.md has the smallest sufficient policy; have it granted and run this again"
+_DENIED_CODES = frozenset(
     {
         "AccessDenied",
         "AccessDeniedException",
@@ -20,7 +20,7 @@ _DENIED = frozenset(
         "403",
     }
 )
-_REFUSED = frozenset(
+_CREDENTIAL_CODES = frozenset(
     {
         "AuthFailure",
         "ExpiredToken",
@@ -36,8 +36,8 @@ _REFUSED = frozenset(
 class Clients:
     """Clients of AWS services, made on first use.
 
-    :param session: a ``boto3.Session``; one by boto3's own chain when None.
-    :param given: clients to use instead, by service name.
+    :param session: a ``boto3.Session``; by default one that boto3 configures.
+    :param clients: ready-made clients to use instead, by service name.
     :raises MissingExtraError: when boto3 is not installed.
     :raises SettingsError: when no region is known.
     """
@@ -48,7 +48,7 @@ class Clients:
         *,
         region: str | None = None,
         endpoint_url: str | None = None,
-        given: Mapping[str, Any] | None = None,
+        clients: Mapping[str, Any] | None = None,
     ) -> None:
         if session is None:
             try:
@@ -64,23 +64,23 @@ class Clients:
             )
         self.region: str = region
         self.endpoint_url = endpoint_url
-        self._made: dict[str, Any] = dict(given or {})
+        self._clients: dict[str, Any] = dict(clients or {})
 
     def __getitem__(self, service: str) -> Any:
-        if service not in self._made:
+        if service not in self._clients:
             from botocore.config import Config
 
             options: dict[str, Any] = {"region_name": self.region}
             if service == "pricing":
-                # The price list has few endpoints, and a plan does not wait for it.
+                # Few regions serve the price list, and a plan does not wait long for it.
                 options["region_name"] = "us-east-1"
                 options["config"] = Config(
                     connect_timeout=3, read_timeout=10, retries={"total_max_attempts": 1}
                 )
             if self.endpoint_url:
                 options["endpoint_url"] = self.endpoint_url
-            self._made[service] = self.session.client(service, **options)
-        return self._made[service]
+            self._clients[service] = self.session.client(service, **options)
+        return self._clients[service]
 
     @property
     def partition(self) -> str:
@@ -95,27 +95,27 @@ def code_of(error: Exception) -> str:
 
 
 def message_of(error: Exception) -> str:
-    """The service's own words."""
+    """The service's own message."""
     response = getattr(error, "response", None) or {}
     return str(response.get("Error", {}).get("Message") or error)
 
 
 def is_denied(error: Exception) -> bool:
     """Whether the caller lacks a permission."""
-    return code_of(error) in _DENIED
+    return code_of(error) in _DENIED_CODES
 
 
 def is_missing(error: Exception) -> bool:
-    """Whether the thing asked for does not exist."""
+    """Whether AWS reports that the resource does not exist."""
     code = code_of(error)
     return code in ("404", "NoSuchBucket", "NoSuchKey") or "NotFound" in code
 
 
 @contextmanager
-def translated(doing: str) -> Iterator[None]:
-    """botocore's errors as :class:`InfraError` with what to do.
+def aws_errors(doing: str) -> Iterator[None]:
+    """Raises botocore's errors as :class:`InfraError` with what to do.
 
-    :param doing: what was being done, such as ``creating the change set``.
+    :param doing: what the block does, such as ``listing snapshots``.
     """
     from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, NoCredentialsError
     from botocore.exceptions import ConnectionError as Unreachable
@@ -125,7 +125,7 @@ def translated(doing: str) -> Iterator[None]:
     except NoCredentialsError:
         raise InfraError(
             f"{doing}: no AWS credentials were found",
-            "set AWS_PROFILE or run `aws configure`; sparkify itself never holds them",
+            "set AWS_PROFILE or run `aws configure`; sparkify never stores them",
         ) from None
     except ClientError as error:
         call = getattr(error, "operation_name", "")
@@ -133,13 +133,13 @@ def translated(doing: str) -> Iterator[None]:
             raise InfraError(
                 f"{doing}: AWS does not allow {call}: {message_of(error)}", POLICY_HINT
             ) from error
-        if code_of(error) in _REFUSED:
+        if code_of(error) in _CREDENTIAL_CODES:
             raise InfraError(
-                f"{doing}: AWS refused the credentials: {message_of(error)}",
-                "log in again, or set AWS_PROFILE to a profile that is valid",
+                f"{doing}: AWS rejects the credentials: {message_of(error)}",
+                "log in again, or set AWS_PROFILE to a valid profile",
             ) from error
         raise InfraError(
-            f"{doing}: {call}: {message_of(error)}", "sparkify infra status shows what there is"
+            f"{doing}: {call}: {message_of(error)}", "sparkify infra status shows what exists"
         ) from error
     except (Unreachable, HTTPClientError) as error:
         raise InfraError(
@@ -157,15 +157,15 @@ def wait_until(
     every: float = 15,
     limit: float = 5400,
 ) -> None:
-    """Asks again every ``every`` seconds until ``done``, for about ``limit`` seconds.
+    """Calls ``done`` every ``every`` seconds until it is true, for about ``limit`` seconds.
 
-    :raises InfraError: when it takes longer.
+    :raises InfraError: when the limit has passed.
     """
     waited = 0.0
     while not done():
         if waited >= limit:
             raise InfraError(
-                f"{what} is not done after {limit / 60:.0f} minutes", "run this again to go on"
+                f"{what} is not done after {limit / 60:.0f} minutes", "run this again to continue"
             )
         sleep(every)
         waited += every

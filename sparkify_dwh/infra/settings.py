@@ -1,4 +1,4 @@
-"""The ``[infra]`` table: what the warehouse is made of, checked before anything is asked of AWS."""
+"""The ``[infra]`` table: what to create, checked before the first call to AWS."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NODE_TYPES = (
     "rg.4xlarge",
     "rg.12xlarge",
 )
-#: The widest network that may be admitted, as a prefix length.
+#: Prefix length of the widest network that may connect.
 WIDEST = 8
 LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
 
@@ -37,11 +37,11 @@ LOG_DAYS = (1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731)
 def _network(value: Any) -> str:
     text = str(value).strip()
     if ":" in text:
-        raise ValueError(f"{text}: the endpoint is reached by IPv4, give IPv4 networks")
+        raise ValueError(f"{text}: the endpoint has IPv4 only, give IPv4 networks")
     try:
         network = IPv4Network(text, strict=False)
     except ValueError:
-        raise ValueError(f"{text} is no network such as 203.0.113.0/24") from None
+        raise ValueError(f"{text} is not a network such as 203.0.113.0/24") from None
     if network.prefixlen < WIDEST:
         raise ValueError(
             f"{text} would admit much of the internet; give networks of /{WIDEST} or narrower, "
@@ -67,9 +67,9 @@ _SQL_NAME = r"^[a-z][a-z0-9_]{0,63}$"
 
 
 class InfraSettings(BaseModel):
-    """Everything that `sparkify infra` decides by; names of AWS resources derive from ``name``.
+    """All settings of `sparkify infra`; names of AWS resources derive from ``name``.
 
-    :raises pydantic.ValidationError: for a value that AWS would refuse or that is unsafe;
+    :raises pydantic.ValidationError: for a value that AWS would reject or that is unsafe;
         :func:`infra_settings` turns it into a :class:`~sparkify_dwh.core.errors.SettingsError`.
     """
 
@@ -115,11 +115,9 @@ class InfraSettings(BaseModel):
     @classmethod
     def _node_type(cls, value: str) -> str:
         if value.startswith(("dc", "ds")):
-            raise ValueError(
-                f"{value} is retired by AWS; ra3.large is the smallest of today's types"
-            )
+            raise ValueError(f"{value} is retired by AWS; ra3.large is the smallest current type")
         if value not in NODE_TYPES:
-            raise ValueError(f"{value} is none of {', '.join(NODE_TYPES)}")
+            raise ValueError(f"{value} is not one of {', '.join(NODE_TYPES)}")
         return value
 
     @field_validator("base_capacity", "max_capacity")
@@ -133,21 +131,21 @@ class InfraSettings(BaseModel):
     @classmethod
     def _admin(cls, value: str) -> str:
         if value == "public":
-            raise ValueError("public is no user name in Redshift")
+            raise ValueError("Redshift does not allow the user name public")
         return value
 
     @field_validator("port")
     @classmethod
     def _port(cls, value: int) -> int:
         if not (5431 <= value <= 5455 or 8191 <= value <= 8215):
-            raise ValueError(f"{value} must lie in 5431..5455 or 8191..8215")
+            raise ValueError(f"{value} must be in 5431..5455 or 8191..8215")
         return value
 
     @field_validator("log_days")
     @classmethod
     def _log_days(cls, value: int) -> int:
         if value not in LOG_DAYS:
-            raise ValueError(f"{value} is none of {', '.join(map(str, LOG_DAYS))}")
+            raise ValueError(f"{value} is not one of {', '.join(map(str, LOG_DAYS))}")
         return value
 
     @field_validator("vpc_cidr")
@@ -156,9 +154,9 @@ class InfraSettings(BaseModel):
         try:
             network = IPv4Network(value)
         except ValueError:
-            raise ValueError(f"{value} is no network such as 10.61.0.0/24") from None
+            raise ValueError(f"{value} is not a network such as 10.61.0.0/24") from None
         if not 16 <= network.prefixlen <= 26:
-            raise ValueError(f"{value}: a VPC here has a prefix length of 16 to 26")
+            raise ValueError(f"{value}: the prefix length of the VPC must be 16 to 26")
         return value
 
     @field_validator("tags")
@@ -166,26 +164,26 @@ class InfraSettings(BaseModel):
     def _tags(cls, value: dict[str, str]) -> dict[str, str]:
         for key in value:
             if key.startswith("aws:") or key in ("sparkify", "Name"):
-                raise ValueError(f"the tag {key} is not yours to set")
+                raise ValueError(f"the tag {key} is reserved")
         return value
 
     @model_validator(mode="after")
     def _together(self) -> InfraSettings:
         if self.vpc_id and len(self.subnet_ids) < 2:
-            raise ValueError("vpc_id needs subnet_ids: subnets of it in two or more zones")
+            raise ValueError("vpc_id needs subnet_ids: its subnets in two or more zones")
         if self.subnet_ids and not self.vpc_id:
             raise ValueError("subnet_ids needs vpc_id: the VPC they are in")
         if self.kind == "serverless":
             if self.subnets == 2 or (self.vpc_id and len(self.subnet_ids) < 3):
                 raise ValueError("serverless needs three subnets in three zones")
             if self.pause_at or self.resume_at:
-                raise ValueError("pause_at is for a cluster: idle, serverless costs nothing")
+                raise ValueError("pause_at is for clusters; serverless costs nothing while idle")
             if self.max_capacity and self.max_capacity < self.base_capacity:
                 raise ValueError("max_capacity is below base_capacity")
         elif self.usage_limit:
             raise ValueError('usage_limit is for kind = "serverless"')
         if self.resume_at and not self.pause_at:
-            raise ValueError("resume_at without pause_at")
+            raise ValueError("resume_at needs pause_at")
         return self
 
     @property
@@ -200,7 +198,7 @@ class InfraSettings(BaseModel):
 
 
 def infra_settings(table: Mapping[str, Any]) -> InfraSettings:
-    """The ``[infra]`` table, checked.
+    """The settings of an ``[infra]`` table.
 
     :raises SettingsError: naming the first key that cannot be used.
     """

@@ -1,4 +1,4 @@
-"""One CloudFormation stack: its state, its events, its change sets, its end."""
+"""One CloudFormation stack: its state, events and change sets, and its deletion."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..core.errors import InfraError
-from .aws import Clients, code_of, message_of, translated, wait_until
-from .results import Change, Progress
+from .aws import Clients, aws_errors, code_of, message_of, wait_until
+from .plan import Change
+from .results import StackEvent
 
-#: States in which nothing can be done with a stack but delete it.
+#: States in which a stack can only be deleted.
 DEAD = frozenset({"CREATE_FAILED", "ROLLBACK_COMPLETE", "ROLLBACK_FAILED", "DELETE_FAILED"})
-_BEGINS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
+_STARTS = frozenset({"CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS"})
 _NO_CHANGES = ("didn't contain changes", "No updates are to be performed")
 _ACTIONS = {"Add": "create", "Modify": "modify", "Remove": "delete", "Import": "import"}
 _REPLACES = {"True": "REPLACE", "Conditional": "may REPLACE"}
 
-Tell = Callable[[str | Progress], None]
+Tell = Callable[[str | StackEvent], None]
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class ChangeSet:
 class Stack:
     """A stack by its name.
 
-    :param tell: gets lines and :class:`Progress` while something goes on.
-    :param sleep: called between two looks, with seconds.
+    :param tell: receives lines and :class:`StackEvent` as the work goes on.
+    :param sleep: called with seconds between two requests to AWS while waiting.
     """
 
     def __init__(
@@ -53,7 +54,7 @@ class Stack:
         """The stack as CloudFormation describes it; None where there is none."""
         from botocore.exceptions import ClientError
 
-        with translated(f"looking at stack {self.name}"):
+        with aws_errors(f"describing stack {self.name}"):
             try:
                 stacks = self._cfn.describe_stacks(StackName=which or self.name)["Stacks"]
             except ClientError as error:
@@ -63,42 +64,43 @@ class Stack:
         return dict(stacks[0]) if stacks else None
 
     def state(self) -> str | None:
-        """The stack's status, None where there is none."""
-        found = self.describe()
-        return found["StackStatus"] if found else None
+        """CloudFormation's status of the stack; None where there is no stack."""
+        description = self.describe()
+        return description["StackStatus"] if description else None
 
     def settle(self) -> str | None:
-        """Waits for whatever is under way, and gives the state after it."""
-        found = self.describe()
-        if found and under_way(found["StackStatus"]):
-            self.tell(f"{self.name} is {found['StackStatus']}: waiting for it to end")
-            self.follow(found["StackId"], seen=self.seen(found["StackId"]))
+        """Waits for an operation in progress, and returns the state after it."""
+        description = self.describe()
+        if description and in_progress(description["StackStatus"]):
+            self.tell(f"{self.name} is {description['StackStatus']}: waiting for it to finish")
+            self.follow(description["StackId"], seen=self.event_ids(description["StackId"]))
         return self.state()
 
     def resources(self) -> dict[str, dict[str, Any]]:
-        """What the stack holds, by logical name: ``PhysicalResourceId``, ``ResourceType``."""
-        with translated(f"listing the resources of {self.name}"):
+        """The stack's resources by logical name: ``PhysicalResourceId``, ``ResourceType``."""
+        with aws_errors(f"listing the resources of {self.name}"):
             pages = self._cfn.get_paginator("list_stack_resources").paginate(StackName=self.name)
-            found = [each for page in pages for each in page["StackResourceSummaries"]]
+            summaries = [s for page in pages for s in page["StackResourceSummaries"]]
         return {
-            each["LogicalResourceId"]: each
-            for each in found
-            if each.get("PhysicalResourceId") and each.get("ResourceStatus") != "DELETE_COMPLETE"
+            resource["LogicalResourceId"]: resource
+            for resource in summaries
+            if resource.get("PhysicalResourceId")
+            and resource.get("ResourceStatus") != "DELETE_COMPLETE"
         }
 
     def prepare(
         self, body: str, values: Mapping[str, str], tags: Mapping[str, str], state: str | None
     ) -> ChangeSet:
-        """Makes a change set and reads it; it waits to be executed or discarded.
+        """Creates a change set and reads it; it waits to be executed or discarded.
 
-        :raises InfraError: when CloudFormation refuses the template or its parameters.
+        :raises InfraError: when CloudFormation rejects the template or its parameters.
         """
         if state == "REVIEW_IN_PROGRESS":
-            # Left by a plan that was cut off: it holds nothing.
+            # Left by an interrupted plan: it holds nothing.
             self.delete()
             state = None
         creates = state is None
-        with translated(f"planning stack {self.name}"):
+        with aws_errors(f"planning stack {self.name}"):
             arn = self._cfn.create_change_set(
                 StackName=self.name,
                 ChangeSetName=f"sparkify-{uuid.uuid4().hex[:12]}",
@@ -119,120 +121,124 @@ class Stack:
     def _read(self, arn: str, creates: bool) -> ChangeSet:
         answer: dict[str, Any] = {}
 
-        def made() -> bool:
+        def is_complete() -> bool:
             answer.update(self._cfn.describe_change_set(ChangeSetName=arn, StackName=self.name))
             return str(answer["Status"]).endswith(("COMPLETE", "FAILED"))
 
-        wait_until(made, "the change set", sleep=self.sleep, every=2, limit=600)
+        wait_until(is_complete, "the change set", sleep=self.sleep, every=2, limit=600)
         if answer["Status"] == "FAILED":
             reason = str(answer.get("StatusReason", "no reason given"))
             if any(words in reason for words in _NO_CHANGES):
                 self.discard(ChangeSet(arn, creates, ()))
                 return ChangeSet(None, creates, ())
             raise InfraError(
-                f"CloudFormation refuses the plan of {self.name}: {reason}",
-                "mend the setting it names in [infra] and run this again",
+                f"CloudFormation rejects the plan of {self.name}: {reason}",
+                "fix the setting that it names in [infra] and run this again",
             )
-        found = list(answer["Changes"])
+        changes = list(answer["Changes"])
         while answer.get("NextToken"):
             answer = self._cfn.describe_change_set(
                 ChangeSetName=arn, StackName=self.name, NextToken=answer["NextToken"]
             )
-            found += answer["Changes"]
-        return ChangeSet(arn, creates, tuple(change(c["ResourceChange"]) for c in found))
+            changes += answer["Changes"]
+        return ChangeSet(arn, creates, tuple(resource_change(c["ResourceChange"]) for c in changes))
 
     def discard(self, change_set: ChangeSet) -> None:
-        """Forgets a change set, and the empty stack that CloudFormation made for it."""
+        """Deletes a change set, and the empty stack that CloudFormation created for it."""
         if change_set.arn is None:
             return
-        with translated(f"discarding the plan of {self.name}"):
+        with aws_errors(f"discarding the plan of {self.name}"):
             self._cfn.delete_change_set(ChangeSetName=change_set.arn, StackName=self.name)
         if change_set.creates and self.state() == "REVIEW_IN_PROGRESS":
             self.delete()
 
     def execute(self, change_set: ChangeSet) -> str:
-        """Carries a change set out and waits; the state at the end."""
-        found = self.describe() or {}
-        stack_id = found.get("StackId", self.name)
-        seen = self.seen(stack_id)
-        with translated(f"deploying stack {self.name}"):
+        """Carries out a change set, waits, and returns the final state."""
+        description = self.describe() or {}
+        stack_id = description.get("StackId", self.name)
+        seen = self.event_ids(stack_id)
+        with aws_errors(f"deploying stack {self.name}"):
             self._cfn.execute_change_set(ChangeSetName=change_set.arn, StackName=self.name)
-        return self.follow(stack_id, seen=seen, after=found.get("StackStatus"))
+        return self.follow(stack_id, seen=seen, after=description.get("StackStatus"))
 
     def delete(self) -> str:
-        """Deletes the stack and waits; ``DELETE_COMPLETE`` or ``DELETE_FAILED``."""
-        found = self.describe()
-        if found is None:
+        """Deletes the stack, waits, and returns ``DELETE_COMPLETE`` or ``DELETE_FAILED``."""
+        description = self.describe()
+        if description is None:
             return "DELETE_COMPLETE"
-        seen = self.seen(found["StackId"])
-        with translated(f"deleting stack {self.name}"):
-            self._cfn.delete_stack(StackName=found["StackId"])
-        return self.follow(found["StackId"], seen=seen, after=found["StackStatus"])
+        seen = self.event_ids(description["StackId"])
+        with aws_errors(f"deleting stack {self.name}"):
+            self._cfn.delete_stack(StackName=description["StackId"])
+        return self.follow(description["StackId"], seen=seen, after=description["StackStatus"])
 
     def continue_rollback(self) -> str:
-        """Tries a rollback of an update that got stuck once more; the state at the end."""
-        found = self.describe() or {}
-        seen = self.seen(found["StackId"])
-        with translated(f"rolling back stack {self.name}"):
+        """Retries the rollback of an update that got stuck, and returns the final state."""
+        description = self.describe() or {}
+        seen = self.event_ids(description["StackId"])
+        with aws_errors(f"rolling back stack {self.name}"):
             self._cfn.continue_update_rollback(StackName=self.name)
-        return self.follow(found["StackId"], seen=seen, after="UPDATE_ROLLBACK_FAILED")
+        return self.follow(description["StackId"], seen=seen, after="UPDATE_ROLLBACK_FAILED")
 
     def events(self, stack_id: str) -> list[dict[str, Any]]:
         """Events of the stack, oldest first."""
-        with translated(f"reading the events of {self.name}"):
+        with aws_errors(f"reading the events of {self.name}"):
             pages = self._cfn.get_paginator("describe_stack_events").paginate(StackName=stack_id)
-            found = [event for page in pages for event in page["StackEvents"]]
-        return found[::-1]
+            newest_first = [event for page in pages for event in page["StackEvents"]]
+        return newest_first[::-1]
 
-    def seen(self, stack_id: str) -> set[str]:
-        """Ids of the events that there are already."""
+    def event_ids(self, stack_id: str) -> set[str]:
+        """Ids of the events so far."""
         return {event["EventId"] for event in self.events(stack_id)}
 
     def follow(self, stack_id: str, *, seen: set[str], after: str | None = None) -> str:
-        """Tells each new event until the stack rests, and gives its state.
+        """Reports each new event until the operation ends, and returns the final state.
 
-        :param after: the state it had before; to be left before it can rest.
+        :param after: the state before the operation, which CloudFormation may report at first.
         """
         state = ""
 
-        def rests() -> bool:
+        def has_ended() -> bool:
             nonlocal state
-            found = self.describe(stack_id)
-            state = found["StackStatus"] if found else "DELETE_COMPLETE"
-            fresh = [e for e in self.events(stack_id) if e["EventId"] not in seen] if found else []
-            seen.update(e["EventId"] for e in fresh)
-            for event in fresh:
-                self.tell(progress(event))
-            started = state != after or any(e["PhysicalResourceId"] == stack_id for e in fresh)
-            return started and not under_way(state)
+            description = self.describe(stack_id)
+            state = description["StackStatus"] if description else "DELETE_COMPLETE"
+            new = (
+                [e for e in self.events(stack_id) if e["EventId"] not in seen]
+                if description
+                else []
+            )
+            seen.update(e["EventId"] for e in new)
+            for event in new:
+                self.tell(stack_event(event))
+            started = state != after or any(e["PhysicalResourceId"] == stack_id for e in new)
+            return started and not in_progress(state)
 
-        wait_until(rests, f"stack {self.name}", sleep=self.sleep, every=5)
+        wait_until(has_ended, f"stack {self.name}", sleep=self.sleep, every=5)
         return state
 
-    def first_failure(self, stack_id: str) -> Progress | None:
-        """The first resource that failed in the newest operation, not those cancelled with it."""
+    def first_failure(self, stack_id: str) -> StackEvent | None:
+        """The first resource that failed in the newest operation, leaving out cancelled ones."""
         events = self.events(stack_id)
-        begins = [
+        starts = [
             number
             for number, event in enumerate(events)
-            if event["PhysicalResourceId"] == stack_id and event["ResourceStatus"] in _BEGINS
+            if event["PhysicalResourceId"] == stack_id and event["ResourceStatus"] in _STARTS
         ]
-        for event in events[begins[-1] if begins else 0 :]:
-            each = progress(event)
-            cancelled = "cancelled" in each.reason.lower()
-            if each.status.endswith("_FAILED") and not cancelled:
-                return each
+        for event in events[starts[-1] if starts else 0 :]:
+            failure = stack_event(event)
+            cancelled = "cancelled" in failure.reason.lower()
+            if failure.status.endswith("_FAILED") and not cancelled:
+                return failure
         return None
 
 
-def under_way(state: str) -> bool:
-    """Whether CloudFormation is at work on it."""
+def in_progress(state: str) -> bool:
+    """Whether CloudFormation is working on the stack."""
     return state.endswith("_IN_PROGRESS") and state != "REVIEW_IN_PROGRESS"
 
 
-def progress(event: Mapping[str, Any]) -> Progress:
-    """An event as one line."""
-    return Progress(
+def stack_event(event: Mapping[str, Any]) -> StackEvent:
+    """An event as CloudFormation reports it, as ours."""
+    return StackEvent(
         event["LogicalResourceId"],
         event.get("ResourceType", ""),
         event.get("ResourceStatus", ""),
@@ -240,14 +246,14 @@ def progress(event: Mapping[str, Any]) -> Progress:
     )
 
 
-def change(found: Mapping[str, Any]) -> Change:
-    """A ``ResourceChange`` of a change set."""
-    action = _ACTIONS.get(found["Action"], str(found["Action"]).lower())
+def resource_change(change: Mapping[str, Any]) -> Change:
+    """A ``ResourceChange`` of a change set, as ours."""
+    action = _ACTIONS.get(change["Action"], str(change["Action"]).lower())
     if action == "modify":
-        action = _REPLACES.get(found.get("Replacement", "False"), action)
+        action = _REPLACES.get(change.get("Replacement", "False"), action)
     names = {
         str(detail["Target"]["Name"])
-        for detail in found.get("Details", [])
+        for detail in change.get("Details", [])
         if detail.get("Target", {}).get("Name")
     }
-    return Change(action, found["LogicalResourceId"], found["ResourceType"], tuple(sorted(names)))
+    return Change(action, change["LogicalResourceId"], change["ResourceType"], tuple(sorted(names)))

@@ -11,32 +11,32 @@ from typing import Any
 import boto3
 import pytest
 from support.infra_answers import before_each_call, client_error
-from test_infra_create import clusters, stacks
+from support.infra_moto import clusters, stacks
 from typer.testing import CliRunner, Result
 
 from sparkify_dwh.cli import app
-from sparkify_dwh.infra.deploy import Deployment
-from sparkify_dwh.infra.reach import Reach
-from sparkify_dwh.infra.results import Progress
-
-pytest_plugins = ["account"]
+from sparkify_dwh.infra.reachability import Reachability
+from sparkify_dwh.infra.results import StackEvent
+from sparkify_dwh.infra.site import Site
 
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 Run = Callable[..., Result]
 
 
 @pytest.fixture
-def found() -> list[Reach]:
+def found() -> list[Reachability]:
     """What a connection finds; the last one stays."""
-    return [Reach(True)]
+    return [Reachability(True)]
 
 
 @pytest.fixture
-def run(cloud: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Reach]) -> Run:
+def run(
+    moto_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Reachability]
+) -> Run:
     """Runs a command in a folder of its own, with moto as AWS and a clock that does not tick."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(boto3, "Session", lambda **_: cloud)
-    defaults = Deployment.__init__.__kwdefaults__
+    monkeypatch.setattr(boto3, "Session", lambda **_: moto_session)
+    defaults = Site.__init__.__kwdefaults__
     monkeypatch.setitem(defaults, "connect", lambda host, port: found[-1])
     monkeypatch.setitem(defaults, "sleep", lambda seconds: None)
     monkeypatch.setitem(defaults, "address", lambda: "203.0.113.7")
@@ -54,10 +54,10 @@ def test_init_plan_create_status_pause_resume_remove(run: Run, tmp_path: Path) -
     assert "create      Cluster (AWS::Redshift::Cluster)" in planned.stdout
     assert "price unknown" in planned.stdout
     assert stacks() == []
-    made = run("create", answer="y\n")
-    assert made.exit_code == 0 and made.stdout == ""
-    assert "carry this out? [y/N]" in made.stderr
-    assert "ready: " in made.stderr
+    created = run("create", answer="y\n")
+    assert created.exit_code == 0 and created.stdout == ""
+    assert "carry this out? [y/N]" in created.stderr
+    assert "ready: " in created.stderr
     text = (tmp_path / "sparkify.toml").read_text()
     assert "redshift+redshift_connector://" in text and "# Who may connect." in text
     status = run("status")
@@ -68,7 +68,7 @@ def test_init_plan_create_status_pause_resume_remove(run: Run, tmp_path: Path) -
     removed = run("remove", answer="dwh\n")
     assert removed.exit_code == 0
     assert "type dwh to remove it:" in removed.stderr
-    assert "nothing billable with the tag sparkify=dwh is left but" in removed.stderr
+    assert "nothing billable with the tag sparkify=dwh is left except" in removed.stderr
     assert "final snapshot sparkify-dwh-final-" in removed.stderr
     assert clusters() == []
 
@@ -80,7 +80,7 @@ def test_apply_and_destroy_are_the_same_commands(run: Run) -> None:
     assert clusters() == []
 
 
-def test_no_changes_is_said_and_nothing_is_asked(run: Run) -> None:
+def test_no_changes_are_reported_and_nothing_is_asked(run: Run) -> None:
     run("create", "--yes")
     again = run("create")
     assert again.exit_code == 0
@@ -95,7 +95,7 @@ def test_anything_but_yes_does_nothing(run: Run, answer: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["create", "remove"])
-def test_where_nobody_answers_it_needs_yes(run: Run, command: str) -> None:
+def test_without_an_answer_it_needs_yes(run: Run, command: str) -> None:
     if command == "remove":
         run("create", "--yes")
     before = stacks()
@@ -118,26 +118,26 @@ def test_from_here_shows_in_plan_and_create(run: Run, tmp_path: Path) -> None:
     assert 'from_here = "203.0.113.7/32"' in (tmp_path / "sparkify.toml").read_text()
 
 
-def test_a_public_endpoint_out_of_reach_ends_with_6(run: Run, found: list[Reach]) -> None:
-    found.append(Reach(False, "it does not answer"))
+def test_a_public_endpoint_out_of_reach_ends_with_6(run: Run, found: list[Reachability]) -> None:
+    found.append(Reachability(False, "it does not answer"))
     result = run("create", "--from-here", "--yes")
     assert result.exit_code == 6
     assert "ready" not in result.stderr and "it does not answer" in result.stderr
 
 
-def test_a_private_one_says_from_where_it_is_reached(run: Run, found: list[Reach]) -> None:
-    found.append(Reach(False, "it does not answer"))
+def test_a_private_one_shows_who_may_connect(run: Run, found: list[Reachability]) -> None:
+    found.append(Reachability(False, "it does not answer"))
     result = run("create", "--yes")
     assert result.exit_code == 0 and "ready" not in result.stderr
-    assert "admitted only from inside" in result.stderr
+    assert "allowed only from inside" in result.stderr
 
 
-def test_json_of_each_command(run: Run, found: list[Reach]) -> None:
+def test_json_of_each_command(run: Run, found: list[Reachability]) -> None:
     plan = json.loads(run("plan", "--json").stdout)
     assert plan["stack"] == "sparkify-dwh" and plan["changes"][0]["action"] == "create"
     created = json.loads(run("create", "--yes", "--json").stdout)
     assert created["ready"] is True and created["endpoint"]["state"] == "available"
-    found.append(Reach(False, "no"))
+    found.append(Reachability(False, "no"))
     status = json.loads(run("status", "--json").stdout)
     assert status["billing"] is True and status["last_load"] == "unknown: no"
     assert json.loads(run("pause", "--json").stdout)["state"] == "paused"
@@ -155,7 +155,9 @@ def test_the_config_option_says_which_file(run: Run, tmp_path: Path) -> None:
     assert not (tmp_path / "sparkify.toml").exists()
 
 
-def test_errors_end_with_their_code_and_two_lines(run: Run, cloud: Any, tmp_path: Path) -> None:
+def test_errors_end_with_their_code_and_two_lines(
+    run: Run, moto_session: Any, tmp_path: Path
+) -> None:
     assert run("pause").exit_code == 6
     (tmp_path / "sparkify.toml").write_text('[infra]\nallowed_cidrs = ["0.0.0.0/0"]\n')
     refused = run("create", "--yes")
@@ -166,25 +168,25 @@ def test_errors_end_with_their_code_and_two_lines(run: Run, cloud: Any, tmp_path
         if call == "cloudformation:CreateChangeSet":
             raise client_error("CreateChangeSet", "AccessDenied", "not you")
 
-    before_each_call(cloud, deny)
+    before_each_call(moto_session, deny)
     denied = run("create", "--yes")
     assert denied.exit_code == 6
     assert len(denied.stderr.strip().splitlines()) == 2
     assert "does not allow CreateChangeSet: not you" in denied.stderr
 
 
-def test_interrupted_it_says_how_to_go_on(run: Run, cloud: Any) -> None:
+def test_interrupted_it_says_how_to_continue(run: Run, moto_session: Any) -> None:
     def interrupt(call: str) -> None:
         if call == "redshift:DescribeClusters":
             raise KeyboardInterrupt
 
-    before_each_call(cloud, interrupt)
+    before_each_call(moto_session, interrupt)
     result = run("create", "--yes")
     assert result.exit_code == 130
     assert "run the same command again" in result.stderr
 
 
-def test_quiet_says_nothing_but_what_it_must(run: Run) -> None:
+def test_quiet_writes_nothing_without_need(run: Run) -> None:
     run("create", "--yes")
     result = run("pause", "-q")
     assert result.exit_code == 0 and result.stdout == "" and result.stderr == ""
@@ -198,20 +200,20 @@ def test_without_a_command_it_shows_the_list(run: Run) -> None:
 def test_the_live_list_shows_each_resource_once_with_its_newest_state() -> None:
     from rich.console import Console
 
-    from sparkify_dwh.cli.live import Live
+    from sparkify_dwh.cli.infra_progress import InfraProgress
 
     screen = StringIO()
-    live = Live()
-    live._console = Console(file=screen, force_terminal=True, width=100, highlight=False)
-    live.tell("creating")
-    live.tell(Progress("Vpc", "AWS::EC2::VPC", "CREATE_IN_PROGRESS"))
-    live.tell(Progress("Cluster", "AWS::Redshift::Cluster", "CREATE_FAILED", "no capacity"))
-    live.tell(Progress("Vpc", "AWS::EC2::VPC", "CREATE_COMPLETE"))
-    live.stop()
+    progress = InfraProgress()
+    progress._console = Console(file=screen, force_terminal=True, width=100, highlight=False)
+    progress.show("creating")
+    progress.show(StackEvent("Vpc", "AWS::EC2::VPC", "CREATE_IN_PROGRESS"))
+    progress.show(StackEvent("Cluster", "AWS::Redshift::Cluster", "CREATE_FAILED", "no capacity"))
+    progress.show(StackEvent("Vpc", "AWS::EC2::VPC", "CREATE_COMPLETE"))
+    progress.stop()
     text = screen.getvalue()
     assert "creating" in text and "no capacity" in text
     last = text[text.rindex("Vpc") :]
     assert "create complete" in last and "Cluster" in last
-    live.tell(Progress("Bucket", "AWS::S3::Bucket", "CREATE_COMPLETE"))
-    live.stop()
+    progress.show(StackEvent("Bucket", "AWS::S3::Bucket", "CREATE_COMPLETE"))
+    progress.stop()
     assert "Vpc" not in screen.getvalue()[len(text) :]

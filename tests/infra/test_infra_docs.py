@@ -8,43 +8,16 @@ import tomllib
 from pathlib import Path
 
 import pytest
+from support.infra_operations import CREATE, OTHERS, REMOVE
 from support.infra_rendering import allowed, load
-from test_infra_create import CREATE
-from test_infra_remove import REMOVE
 
 from sparkify_dwh.core.settings import Settings
-from sparkify_dwh.infra.deploy import Deployment
+from sparkify_dwh.infra.deployment import Deployment
 from sparkify_dwh.infra.settings import InfraSettings
-
-pytest_plugins = ["account"]
 
 TEXT = (Path(__file__).parents[2] / "docs" / "infra.md").read_text(encoding="utf-8")
 POLICY = json.loads(re.findall(r"```json\n(.*?)```", TEXT, re.S)[0])
 
-#: Operations of commands that the two lists do not hold, by what calls them.
-OTHERS = [
-    "cloudformation:DeleteChangeSet",
-    "cloudformation:ContinueUpdateRollback",
-    "cloudwatch:GetMetricStatistics",
-    "ec2:DescribeVpcs",
-    "logs:DescribeLogGroups",
-    "logs:DeleteLogGroup",
-    "pricing:GetProducts",
-    "redshift:PauseCluster",
-    "redshift:ResumeCluster",
-    "redshift:DeleteClusterSnapshot",
-    "redshift-serverless:GetWorkgroup",
-    "redshift-serverless:GetNamespace",
-    "redshift-serverless:GetSnapshot",
-    "redshift-serverless:CreateSnapshot",
-    "redshift-serverless:DeleteSnapshot",
-    "redshift-serverless:ListSnapshots",
-    "redshift-serverless:ListUsageLimits",
-    "redshift-serverless:CreateUsageLimit",
-    "redshift-serverless:UpdateUsageLimit",
-    "redshift-serverless:DeleteUsageLimit",
-    "s3:HeadBucket",
-]
 #: Operations whose permission has another name.
 RENAMED = {
     "tagging:GetResources": ["tag:GetResources"],
@@ -52,7 +25,7 @@ RENAMED = {
     "s3:DeleteObjects": ["s3:DeleteObject", "s3:DeleteObjectVersion"],
     "s3:HeadBucket": ["s3:ListBucket"],
 }
-#: What one of ours is called, by service.
+#: The name of one of our resources, by service.
 OURS = {
     "cloudformation": "arn:aws:cloudformation:us-east-1:1:stack/sparkify-dwh/1a2b",
     "iam": "arn:aws:iam::1:role/sparkify-dwh-CopyRole-1",
@@ -142,7 +115,7 @@ def test_each_key_that_replaces_an_old_one_exists() -> None:
             assert name in {*InfraSettings.model_fields, *Settings.model_fields}
 
 
-def test_the_settings_of_a_cluster_of_ones_own_are_allowed(tmp_path: Path) -> None:
+def test_the_settings_of_your_own_cluster_are_valid(tmp_path: Path) -> None:
     (text,) = re.findall(r"```toml\n(.*?)```", TEXT, re.S)
     file = tmp_path / "sparkify.toml"
     file.write_text(text)

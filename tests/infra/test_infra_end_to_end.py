@@ -9,12 +9,11 @@ from typing import Any
 
 import boto3
 import pytest
-from support.infra_account import Make
+from support.infra_moto import NewDeployment
 
 from sparkify_dwh import Settings, Warehouse
 from sparkify_dwh.sample.generate import generate
 
-pytest_plugins = ["account", "standin.fixtures"]
 pytestmark = pytest.mark.filterwarnings("ignore:Tried to parse")
 
 
@@ -28,7 +27,7 @@ def billable() -> dict[str, Any]:
 
 
 def test_from_nothing_to_a_star_and_back_to_nothing(
-    make: Make,
+    new_deployment: NewDeployment,
     redshift: Any,
     bucket: Any,
     monkeypatch: pytest.MonkeyPatch,
@@ -36,11 +35,11 @@ def test_from_nothing_to_a_star_and_back_to_nothing(
     s3_server: Any,
 ) -> None:
     # 1. create: the config file says how the warehouse is reached.
-    made = make(name="dwh", database="dwh")
-    created = made.deployment.create()
+    on_moto = new_deployment(name="dwh", database="dwh")
+    created = on_moto.deployment.create()
     assert created.ready
-    written = tomllib.loads(made.config.read_text())
-    assert written["auth"] == "secret" and "password" not in made.config.read_text().lower()
+    written = tomllib.loads(on_moto.config.read_text())
+    assert written["auth"] == "secret" and "password" not in on_moto.config.read_text().lower()
     # The cluster that moto describes answers nobody: its name stands for the stand-in's address,
     # and its secret for a login there.
     secret = json.dumps({"username": "awsuser", "password": redshift.server.passwords["awsuser"]})
@@ -54,7 +53,7 @@ def test_from_nothing_to_a_star_and_back_to_nothing(
     for path in sorted((tmp_path / "made").rglob("*.json")):
         bucket.put(path.relative_to(tmp_path / "made").as_posix(), path.read_bytes())
     settings = Settings(
-        config=made.config,
+        config=on_moto.config,
         database_url=redshift.url(password=False),
         log_data=bucket.url("log_data/"),
         song_data=bucket.url("song_data/"),
@@ -79,7 +78,7 @@ def test_from_nothing_to_a_star_and_back_to_nothing(
         assert warehouse.load().event == "nothing new"
 
     # 3. remove: nothing billable is left but the final snapshot.
-    removed = made.deployment.remove()
+    removed = on_moto.deployment.remove()
     assert removed.to_dict()
     left = billable()
     left["buckets"] = [b for b in left["buckets"] if b["Name"] != bucket.name]  # the source

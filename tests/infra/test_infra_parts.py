@@ -21,14 +21,12 @@ import pytest
 from sparkify_dwh.core.errors import InfraError, MissingExtraError, SettingsError
 from sparkify_dwh.core.settings import Settings
 from sparkify_dwh.infra.aws import Clients
-from sparkify_dwh.infra.configfile import INFRA_TABLE, init, write
-from sparkify_dwh.infra.deploy import s3_locations
-from sparkify_dwh.infra.reach import my_cidr, reach
+from sparkify_dwh.infra.config_file import INFRA_TABLE, add_infra_table, update_config
+from sparkify_dwh.infra.deployment import s3_locations
+from sparkify_dwh.infra.reachability import own_cidr, try_connection
 from sparkify_dwh.infra.results import Endpoint
 from sparkify_dwh.infra.settings import InfraSettings, infra_settings
-from sparkify_dwh.infra.watching import newest_load
-
-pytest_plugins = ["account"]
+from sparkify_dwh.infra.status import newest_load
 
 # settings ---------------------------------------------------------------------------------
 
@@ -40,28 +38,28 @@ pytest_plugins = ["account"]
         ({"name": "Sparkify"}, r"\[infra\] name"),
         ({"name": "a--b"}, r"\[infra\] name"),
         ({"node_type": "dc2.8xlarge"}, "retired by AWS"),
-        ({"node_type": "ra3.tiny"}, "is none of ra3.large"),
+        ({"node_type": "ra3.tiny"}, "is not one of ra3.large"),
         ({"nodes": 0}, r"\[infra\] nodes"),
         ({"base_capacity": 12}, "4 or a multiple of 8"),
         ({"port": 5432 + 100}, "5431..5455"),
         ({"database": "Dwh"}, r"\[infra\] database"),
-        ({"admin_user": "public"}, "no user name"),
-        ({"allowed_cidrs": ["home"]}, "no network"),
+        ({"admin_user": "public"}, "user name public"),
+        ({"allowed_cidrs": ["home"]}, "not a network"),
         ({"allowed_cidrs": ["2001:db8::/32"]}, "IPv4"),
         ({"allowed_cidrs": [f"192.0.2.{n}/32" for n in range(5)]}, r"\[infra\] allowed_cidrs"),
         ({"vpc_id": "vpc-0a1b2c3d"}, "needs subnet_ids"),
         ({"subnet_ids": ["subnet-0a1b2c3d"]}, "needs vpc_id"),
         ({"vpc_cidr": "10.0.0.0/8"}, "16 to 26"),
-        ({"vpc_cidr": "10.0.0.1/24"}, "is no network"),
+        ({"vpc_cidr": "10.0.0.1/24"}, "is not a network"),
         ({"kind": "serverless", "subnets": 2}, "three subnets"),
         ({"kind": "serverless", "pause_at": "20:00"}, "costs nothing"),
         ({"kind": "serverless", "base_capacity": 64, "max_capacity": 32}, "below base_capacity"),
         ({"usage_limit": 5}, "serverless"),
-        ({"resume_at": "06:00"}, "resume_at without pause_at"),
+        ({"resume_at": "06:00"}, "resume_at needs pause_at"),
         ({"pause_at": "8 pm"}, "neither a UTC time"),
         ({"pause_at": "cron(0 20)"}, "neither a UTC time"),
         ({"log_days": 10}, r"\[infra\] log_days"),
-        ({"tags": {"sparkify": "mine"}}, "not yours to set"),
+        ({"tags": {"sparkify": "mine"}}, "is reserved"),
         ({"source_kms_keys": ["alias/mine"]}, r"\[infra\] source_kms_keys"),
     ],
 )
@@ -84,10 +82,12 @@ def test_copy_may_read_what_the_settings_name_and_not_the_work_prefix(tmp_path: 
         'log_jsonpaths = "s3://a/paths.json"\nwork_prefix = "s3://w/work/"\n'
         '[sources]\nweather = "s3://b/"\n'
     )
-    assert s3_locations(Settings(config=file)) == ["s3://a/logs/", "s3://a/paths.json", "s3://b/"]
+    assert s3_locations(Settings(config=file)) == ("s3://a/logs/", "s3://a/paths.json", "s3://b/")
 
 
-def test_without_a_region_it_says_where_to_set_one(credentials: None, monkeypatch: Any) -> None:
+def test_without_a_region_it_says_where_to_set_one(
+    fake_credentials: None, monkeypatch: Any
+) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
     with pytest.raises(SettingsError, match="no AWS region"):
         Clients()
@@ -104,7 +104,7 @@ def test_without_boto3_it_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_what_init_writes_is_the_defaults_and_names_every_key(tmp_path: Path) -> None:
     file = tmp_path / "sparkify.toml"
-    assert init(file) is True
+    assert add_infra_table(file) is True
     table = tomllib.loads(file.read_text())["infra"]
     defaults = InfraSettings()
     assert {key: getattr(defaults, key) for key in table} == table
@@ -127,13 +127,13 @@ def test_every_commented_example_of_init_is_allowed(tmp_path: Path) -> None:
     infra_settings({**own, "kind": "serverless"})
 
 
-def test_init_leaves_a_table_that_is_there_alone(tmp_path: Path) -> None:
+def test_init_leaves_an_existing_table_alone(tmp_path: Path) -> None:
     file = tmp_path / "sparkify.toml"
     file.write_text('# mine\n[infra]\nname = "other"\n')
-    assert init(file) is False
+    assert add_infra_table(file) is False
     assert file.read_text() == '# mine\n[infra]\nname = "other"\n'
     file.write_text("# mine")
-    assert init(file) is True
+    assert add_infra_table(file) is True
     assert file.read_text().startswith("# mine\n")
 
 
@@ -152,7 +152,7 @@ def test_writing_keeps_comments_order_and_other_keys(tmp_path: Path) -> None:
         'team = "data"\n'
     )
     file.chmod(0o640)
-    changed = write(
+    changed = update_config(
         file,
         {
             "database_url": "redshift://x",
@@ -176,7 +176,7 @@ def test_writing_keeps_comments_order_and_other_keys(tmp_path: Path) -> None:
         "infra": {"name": "dwh", "from_here": "192.0.2.7/32", "tags": {"team": "data"}},
     }
     assert stat.S_IMODE(file.stat().st_mode) == 0o640
-    assert write(file, {"iam_role": "arn:r"}) == {}
+    assert update_config(file, {"iam_role": "arn:r"}) == {}
     assert list(tmp_path.iterdir()) == [file]
 
 
@@ -184,15 +184,15 @@ def test_a_file_that_is_a_link_stays_a_link(tmp_path: Path) -> None:
     real, link = tmp_path / "real.toml", tmp_path / "sparkify.toml"
     real.write_text("")
     link.symlink_to(real)
-    write(link, {"iam_role": "arn:r"})
+    update_config(link, {"iam_role": "arn:r"})
     assert link.is_symlink() and "arn:r" in real.read_text()
 
 
-def test_a_file_that_is_no_toml_is_not_touched(tmp_path: Path) -> None:
+def test_a_file_that_is_not_toml_is_not_touched(tmp_path: Path) -> None:
     file = tmp_path / "sparkify.toml"
     file.write_text("name = = 1")
-    with pytest.raises(SettingsError, match="no valid TOML"):
-        write(file, {"iam_role": "arn:r"})
+    with pytest.raises(SettingsError, match="not valid TOML"):
+        update_config(file, {"iam_role": "arn:r"})
     assert file.read_text() == "name = = 1"
 
 
@@ -217,7 +217,7 @@ def test_the_last_load_comes_from_the_run_log_of_this_warehouse(tmp_path: Path) 
     warehouse.load()
     assert run.run_id in (newest_load(settings, here) or "")
     elsewhere = replace(here, host="dwh.example")
-    assert newest_load(settings, elsewhere) == "unknown: database_url names another database"
+    assert newest_load(settings, elsewhere) == "unknown: database_url points to another database"
 
 
 # reaching it ------------------------------------------------------------------------------
@@ -258,7 +258,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "test")])
     now = datetime.now(UTC)
-    made = (
+    built = (
         x509.CertificateBuilder()
         .subject_name(name)
         .issuer_name(name)
@@ -272,7 +272,7 @@ def certificate(tmp_path: Path) -> tuple[Path, Path]:
         .sign(key, hashes.SHA256())
     )
     pem, secret = tmp_path / "cert.pem", tmp_path / "key.pem"
-    pem.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    pem.write_bytes(built.public_bytes(serialization.Encoding.PEM))
     secret.write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -291,39 +291,39 @@ def test_a_tls_handshake_is_made_and_judged(certificate: tuple[Path, Path], trus
     if trusted:
         client.load_verify_locations(certificate[0])
     for port in serve(b"S", server):
-        found = reach("127.0.0.1", port, context=client)
+        found = try_connection("127.0.0.1", port, context=client)
     assert found.ok is trusted
     assert trusted or "TLS with 127.0.0.1" in found.why
 
 
 @pytest.mark.parametrize("answer", [b"N", b"H", b""])
-def test_what_does_not_speak_tls_is_not_reached(answer: bytes) -> None:
+def test_what_does_not_speak_tls_is_unreachable(answer: bytes) -> None:
     for port in serve(answer):
-        found = reach("127.0.0.1", port)
+        found = try_connection("127.0.0.1", port)
     assert not found.ok and "not as a database with TLS" in found.why
 
 
 def test_a_closed_port_and_a_name_that_is_not_known() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
-    assert "refused" in reach("127.0.0.1", port).why
-    assert reach("dwh.invalid", 5439).why == "the name dwh.invalid is not known here"
+    assert "refused" in try_connection("127.0.0.1", port).why
+    assert try_connection("dwh.invalid", 5439).why == "the name dwh.invalid cannot be resolved here"
 
 
-def test_a_server_that_says_nothing_is_not_waited_for() -> None:
+def test_a_silent_server_is_not_waited_for() -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
-        found = reach("127.0.0.1", server.getsockname()[1], timeout=0.05)
+        found = try_connection("127.0.0.1", server.getsockname()[1], timeout=0.05)
     assert not found.ok and "does not answer within" in found.why
 
 
-def test_ones_own_address_is_a_single_one() -> None:
-    assert my_cidr(lambda: "203.0.113.7\n") == "203.0.113.7/32"
+def test_the_own_address_is_a_single_one() -> None:
+    assert own_cidr(lambda: "203.0.113.7\n") == "203.0.113.7/32"
 
 
 @pytest.mark.parametrize("answer", ["", "<html>", "2001:db8::1", "203.0.113.7/0"])
-def test_what_is_no_address_is_never_admitted(answer: str) -> None:
-    with pytest.raises(InfraError, match="your own address could not be found"):
-        my_cidr(lambda: answer)
+def test_what_is_not_an_address_is_never_allowed(answer: str) -> None:
+    with pytest.raises(InfraError, match="does not return your own IPv4 address"):
+        own_cidr(lambda: answer)
 
 
 def test_no_network_no_address() -> None:
@@ -331,7 +331,7 @@ def test_no_network_no_address() -> None:
         raise OSError("network is unreachable")
 
     with pytest.raises(InfraError, match="network is unreachable"):
-        my_cidr(fail)
+        own_cidr(fail)
 
 
 # imports ----------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""What moto cannot show: REPLACE, rollbacks, serverless, prices; fields are the model's."""
+"""What moto cannot show: REPLACE, rollbacks, serverless, prices; botocore checks the answers."""
 
 from __future__ import annotations
 
@@ -10,18 +10,17 @@ from typing import Any
 import boto3
 import pytest
 from botocore.config import Config
-from support.infra_account import Clock
 from support.infra_answers import Answers, client_error
+from support.infra_moto import Clock
 
 from sparkify_dwh.core.errors import InfraError
 from sparkify_dwh.infra.aws import Clients
-from sparkify_dwh.infra.deploy import Deployment
-from sparkify_dwh.infra.reach import Reach
+from sparkify_dwh.infra.deployment import Deployment
+from sparkify_dwh.infra.reachability import Reachability
 from sparkify_dwh.infra.settings import infra_settings
+from sparkify_dwh.infra.site import Site
 
-pytest_plugins = ["account"]
-
-pytestmark = pytest.mark.usefixtures("credentials")
+pytestmark = pytest.mark.usefixtures("fake_credentials")
 STACK = "arn:aws:cloudformation:us-east-1:123456789012:stack/sparkify-dwh/1a2b3c4d-0000"
 CHANGES = "arn:aws:cloudformation:us-east-1:123456789012:changeSet/sparkify-1/5e6f"
 NOW = datetime(2026, 11, 24, 8, tzinfo=UTC)
@@ -143,7 +142,7 @@ class Account:
         self.pricing = Answers("pricing").add("get_products", NO_PRICE)
         self.logs = Answers("logs")
         self.cloudwatch = Answers("cloudwatch")
-        given = {
+        services = {
             "cloudformation": self.cfn,
             "redshift": self.redshift,
             "redshift-serverless": self.serverless,
@@ -154,19 +153,20 @@ class Account:
             "logs": self.logs,
             "cloudwatch": self.cloudwatch,
         }
-        clients = Clients(given={name: answers.client for name, answers in given.items()})
+        clients = Clients(clients={name: answers.client for name, answers in services.items()})
         self.clock = Clock()
-        self.told: list[str] = []
+        self.messages: list[str] = []
         self.config = tmp_path / "sparkify.toml"
-        self.deployment = Deployment(
+        site = Site(
             infra_settings(table),
             clients,
             config=self.config,
-            tell=lambda item: self.told.append(str(item)),
+            tell=lambda item: self.messages.append(str(item)),
             sleep=self.clock.sleep,
             now=self.clock.now,
-            connect=lambda host, port: Reach(True),
+            connect=lambda host, port: Reachability(True),
         )
+        self.deployment = Deployment(site)
         self.cfn.add("create_change_set", {"Id": CHANGES, "StackId": STACK})
         self.cfn.add("delete_change_set", {})
         self.cfn.add("execute_change_set", {})
@@ -208,7 +208,7 @@ def test_a_replacement_is_shown_with_a_warning(account: Account) -> None:
     ]
     lines = plan.lines()
     assert lines[1].split() == ["REPLACE", "Cluster", "(AWS::Redshift::Cluster)", "[DBName]"]
-    assert "WARNING: what Cluster holds would be gone" in lines[2]
+    assert "WARNING: the data in Cluster would be lost" in lines[2]
     assert "WARNING" not in "".join(lines[3:7])
     assert account.cfn.called("ExecuteChangeSet") == []
     assert account.cfn.called("DeleteStack") == []
@@ -234,7 +234,7 @@ def test_no_changes_in_either_wording(account: Account, reason: str) -> None:
     assert len(account.cfn.called("DeleteChangeSet")) == 1
 
 
-def test_a_refused_plan_gives_cloudformations_reason_and_leaves_nothing(account: Account) -> None:
+def test_a_rejected_plan_shows_cloudformations_reason_and_leaves_nothing(account: Account) -> None:
     account.cfn.add("describe_stacks", GONE, GONE, stack("REVIEW_IN_PROGRESS"))
     account.cfn.add("describe_stack_events", events())
     account.cfn.add(
@@ -248,7 +248,7 @@ def test_a_refused_plan_gives_cloudformations_reason_and_leaves_nothing(account:
     assert len(account.cfn.called("DeleteStack")) == 1
 
 
-def test_only_tags_or_outputs_that_change_are_a_change_too(account: Account) -> None:
+def test_a_change_of_tags_or_outputs_alone_is_a_change(account: Account) -> None:
     account.cfn.add("describe_stacks", stack("CREATE_COMPLETE"))
     account.cfn.add("describe_change_set", changes())
     (change,) = account.deployment.plan().changes
@@ -294,7 +294,7 @@ def test_the_price_of_an_hour(
     pricing = Answers("pricing").add(
         "get_products", {"FormatVersion": "aws_v1", "PriceList": products}
     )
-    account.deployment.clients._made["pricing"] = pricing.client
+    account.deployment.site.clients._clients["pricing"] = pricing.client
     plan = account.deployment.plan()
     assert plan.price.per_hour == (None if per_hour is None else pytest.approx(per_hour))
     assert ("price unknown" in "\n".join(plan.lines())) is (per_hour is None)
@@ -336,12 +336,12 @@ def test_a_failed_creation_names_the_first_resource_and_leaves_nothing(account: 
     assert caught.value.what == (
         "Cluster (AWS::Test::Cluster) failed: InsufficientClusterCapacity: try another type"
     )
-    assert "removed again" in caught.value.hint
+    assert "deleted again" in caught.value.hint
     assert account.cfn.called("DeleteStack") == [{"StackName": STACK}]
     assert not account.config.exists()
-    told = "\n".join(account.told)
-    assert told.index("Vpc") < told.index("InsufficientClusterCapacity")
-    assert told.count("CREATE_COMPLETE") == 1
+    text = "\n".join(account.messages)
+    assert text.index("Vpc") < text.index("InsufficientClusterCapacity")
+    assert text.count("CREATE_COMPLETE") == 1
 
 
 def test_a_dead_stack_of_an_earlier_try_is_deleted_first(account: Account) -> None:
@@ -377,8 +377,8 @@ def test_an_update_in_place(account: Account) -> None:
             event(3, "sparkify-dwh", "UPDATE_COMPLETE"),
         ),
     )
-    made = account.deployment.create()
-    assert made.ready and not made.plan.empty
+    created = account.deployment.create()
+    assert created.ready and not created.plan.empty
     assert account.cfn.called("CreateChangeSet")[0]["ChangeSetType"] == "UPDATE"
     assert 'auth = "iam"' in account.config.read_text()
 
@@ -414,7 +414,7 @@ def test_a_rollback_that_got_stuck_is_continued_once(account: Account) -> None:
     assert len(account.cfn.called("ContinueUpdateRollback")) == 1
 
 
-def test_a_stack_that_is_being_made_is_waited_for(account: Account) -> None:
+def test_create_waits_for_a_stack_in_progress(account: Account) -> None:
     account.cfn.add("describe_stacks", *[stack("CREATE_IN_PROGRESS")] * 3)
     account.cfn.add("describe_stacks", stack("CREATE_COMPLETE"))
     account.cfn.add(
@@ -426,10 +426,10 @@ def test_a_stack_that_is_being_made_is_waited_for(account: Account) -> None:
     )
     account.cfn.add("list_stack_resources", resources(CLUSTER, ROLE, BUCKET))
     account.redshift.add("describe_clusters", cluster())
-    made = account.deployment.create()
-    assert made.plan.empty and made.ready
-    assert "waiting for it to end" in account.told[0]
-    assert "Cluster" in account.told[1]
+    created = account.deployment.create()
+    assert created.plan.empty and created.ready
+    assert "waiting for it to finish" in account.messages[0]
+    assert "Cluster" in account.messages[1]
 
 
 def losing(account: Account, change: dict[str, Any]) -> None:
@@ -454,11 +454,9 @@ REMOVE_CLUSTER = {
 @pytest.mark.parametrize(
     "change", [modify("Cluster", "AWS::Redshift::Cluster", "True", "DBName"), REMOVE_CLUSTER]
 )
-def test_data_are_never_lost_without_being_told_to(
-    account: Account, change: dict[str, Any]
-) -> None:
+def test_data_are_lost_only_with_replace(account: Account, change: dict[str, Any]) -> None:
     losing(account, change)
-    with pytest.raises(InfraError, match="would be gone"):
+    with pytest.raises(InfraError, match="data would be lost"):
         account.deployment.create(lambda plan: True)
     assert account.cfn.called("ExecuteChangeSet") == []
     assert len(account.cfn.called("DeleteChangeSet")) == 1
@@ -475,7 +473,7 @@ def snapshot(name: str, state: str = "available") -> dict[str, Any]:
     }
 
 
-def test_a_cluster_that_goes_for_serverless_leaves_a_snapshot(account: Account) -> None:
+def test_a_cluster_replaced_by_serverless_leaves_a_snapshot(account: Account) -> None:
     losing(account, REMOVE_CLUSTER)
     account.redshift.add("create_cluster_snapshot", {})
     account.redshift.add("describe_cluster_snapshots", {"Snapshots": [snapshot("any")]})
@@ -498,7 +496,7 @@ def test_a_paused_cluster_is_not_changed(account: Account) -> None:
 # pause, resume ----------------------------------------------------------------------------
 
 
-def test_pause_waits_for_one_that_has_begun(account: Account) -> None:
+def test_pause_waits_for_a_pause_in_progress(account: Account) -> None:
     account.cfn.add("describe_stacks", stack("CREATE_COMPLETE"))
     account.cfn.add("list_stack_resources", resources(CLUSTER))
     account.redshift.add(
@@ -517,7 +515,7 @@ def test_a_cluster_at_work_is_not_paused(account: Account) -> None:
         account.deployment.pause()
 
 
-def test_a_wait_has_an_end_and_says_how_to_go_on(account: Account) -> None:
+def test_a_wait_ends_and_says_how_to_continue(account: Account) -> None:
     account.cfn.add("describe_stacks", stack("CREATE_COMPLETE"))
     account.cfn.add("list_stack_resources", resources(CLUSTER))
     account.redshift.add("describe_clusters", cluster("resuming"))
@@ -526,7 +524,7 @@ def test_a_wait_has_an_end_and_says_how_to_go_on(account: Account) -> None:
     assert "run this again" in caught.value.hint
 
 
-def test_resume_without_capacity_gives_awss_reason(account: Account) -> None:
+def test_resume_without_capacity_shows_the_reason_of_aws(account: Account) -> None:
     account.cfn.add("describe_stacks", stack("CREATE_COMPLETE"))
     account.cfn.add("list_stack_resources", resources(CLUSTER))
     account.redshift.add("describe_clusters", cluster("paused"))
@@ -541,7 +539,7 @@ def test_resume_without_capacity_gives_awss_reason(account: Account) -> None:
 # remove -----------------------------------------------------------------------------------
 
 
-def test_audit_logs_that_come_while_the_stack_goes_are_deleted_too(account: Account) -> None:
+def test_audit_logs_written_during_the_deletion_are_deleted_too(account: Account) -> None:
     account.cfn.add("describe_stacks", *[stack("CREATE_COMPLETE")] * 5)
     account.cfn.add("describe_stacks", *[stack("DELETE_FAILED")] * 2)
     account.cfn.add("describe_stacks", stack("DELETE_IN_PROGRESS"), stack("DELETE_COMPLETE"))
@@ -563,7 +561,7 @@ def test_audit_logs_that_come_while_the_stack_goes_are_deleted_too(account: Acco
     assert account.s3.called("DeleteObjects")[0]["Delete"]["Objects"] == [key]
 
 
-def test_what_holds_a_removal_is_named(account: Account) -> None:
+def test_what_blocks_a_removal_is_named(account: Account) -> None:
     account.cfn.add("describe_stacks", *[stack("CREATE_COMPLETE")] * 5, stack("DELETE_FAILED"))
     account.cfn.add("list_stack_resources", resources())
     account.cfn.add(
@@ -580,7 +578,7 @@ def test_what_holds_a_removal_is_named(account: Account) -> None:
     assert len(account.cfn.called("DeleteStack")) == 1
 
 
-def test_nothing_goes_when_the_final_snapshot_fails(account: Account) -> None:
+def test_nothing_is_removed_when_the_final_snapshot_fails(account: Account) -> None:
     account.cfn.add("describe_stacks", stack("CREATE_COMPLETE"))
     account.cfn.add("list_stack_resources", resources(CLUSTER))
     account.redshift.add("describe_clusters", cluster())
@@ -681,21 +679,21 @@ def unchanged(account: Account) -> None:
 def test_idle_serverless_costs_nothing(serverless: Account, command: str) -> None:
     serverless.cfn.add("describe_stacks", stack("CREATE_COMPLETE"))
     for _ in range(2):
-        said = getattr(serverless.deployment, command)()
-        assert not said.changed and "idle costs nothing" in said.message
+        transition = getattr(serverless.deployment, command)()
+        assert not transition.changed and "idle costs nothing" in transition.message
 
 
 def test_serverless_writes_its_own_keys(serverless: Account) -> None:
     serverless.config.write_text('cluster_identifier = "old"\n# kept\n')
     unchanged(serverless)
     serverless.serverless.add("list_usage_limits", limit())
-    made = serverless.deployment.create()
+    created = serverless.deployment.create()
     text = serverless.config.read_text()
-    assert made.plan.empty and made.ready
+    assert created.plan.empty and created.ready
     assert "cluster_identifier" not in text and "# kept" in text
-    assert made.written["workgroup"] == "sparkify-dwh"
-    assert made.written["auth"] == "secret"
-    assert made.written["database_url"].endswith("boss@dwh.serverless.example:5439/dwh")
+    assert created.written["workgroup"] == "sparkify-dwh"
+    assert created.written["auth"] == "secret"
+    assert created.written["database_url"].endswith("boss@dwh.serverless.example:5439/dwh")
 
 
 @pytest.mark.parametrize(
@@ -714,18 +712,20 @@ def test_the_usage_limit_is_planned_and_set(
     one = {"usageLimit": limit()["usageLimits"][0]}
     for method in ("create_usage_limit", "update_usage_limit", "delete_usage_limit"):
         api.add(method, one)
-    made = serverless.deployment.create()
-    assert [(c.action, c.resource) for c in made.plan.changes] == [(action, "UsageLimit")]
+    created = serverless.deployment.create()
+    assert [(c.action, c.resource) for c in created.plan.changes] == [(action, "UsageLimit")]
     assert [name for name, _ in api.calls if "Usage" in name and "List" not in name] == calls
 
 
-def test_a_usage_limit_taken_back_is_deleted(tmp_path: Path, serverless: Account) -> None:
-    serverless.deployment.infra = infra_settings({"kind": "serverless"})
+def test_a_usage_limit_removed_from_the_settings_is_deleted(
+    tmp_path: Path, serverless: Account
+) -> None:
+    serverless.deployment.site.infra = infra_settings({"kind": "serverless"})
     unchanged(serverless)
     serverless.serverless.add("list_usage_limits", limit())
     serverless.serverless.add("delete_usage_limit", {"usageLimit": limit()["usageLimits"][0]})
-    made = serverless.deployment.create()
-    assert made.plan.changes[0].action == "delete"
+    created = serverless.deployment.create()
+    assert created.plan.changes[0].action == "delete"
     assert serverless.serverless.called("DeleteUsageLimit") == [{"usageLimitId": "u-1"}]
 
 
@@ -734,7 +734,7 @@ def test_status_of_serverless(serverless: Account) -> None:
     serverless.cloudwatch.add(
         "get_metric_statistics", {"Datapoints": [{"Timestamp": NOW, "Average": 1500.0}]}
     )
-    serverless.deployment.last_load = lambda endpoint: None
+    serverless.deployment.site.last_load = lambda endpoint: None
     found = serverless.deployment.status()
     assert found.billing is None and "only while queries run" in found.billing_text
     assert found.node_type == "8 RPU"
@@ -772,7 +772,7 @@ def test_remove_serverless(serverless: Account) -> None:
     serverless.logs.add("delete_log_group", {})
     serverless.tagging.add("get_resources", {"ResourceTagMappingList": []})
     secrets = Answers("secretsmanager").add("describe_secret", {"DeletedDate": NOW})
-    serverless.deployment.clients._made["secretsmanager"] = secrets.client
+    serverless.deployment.site.clients._clients["secretsmanager"] = secrets.client
     result = serverless.deployment.remove()
     assert api.called("CreateSnapshot")[0]["retentionPeriod"] == 7
     assert api.called("DeleteSnapshot") == [{"snapshotName": old}]
@@ -787,7 +787,7 @@ def test_remove_serverless(serverless: Account) -> None:
     ("code", "says", "hint"),
     [
         ("AccessDenied", "does not allow DescribeStacks", "docs/infra.md"),
-        ("ExpiredToken", "refused the credentials", "log in again"),
+        ("ExpiredToken", "rejects the credentials", "log in again"),
         ("Throttling", "DescribeStacks: because of the test", "status"),
     ],
 )
@@ -804,11 +804,11 @@ def test_without_credentials_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(InfraError, match="no AWS credentials were found"):
-        Deployment(infra_settings({}), Clients()).status()
+        Deployment(Site(infra_settings({}), Clients())).status()
 
 
-def test_an_endpoint_that_is_not_there_is_named() -> None:
+def test_an_endpoint_without_a_server_is_named() -> None:
     once = Config(retries={"total_max_attempts": 1})
     client = boto3.client("cloudformation", endpoint_url="http://127.0.0.1:9", config=once)
     with pytest.raises(InfraError, match="AWS cannot be reached"):
-        Deployment(infra_settings({}), Clients(given={"cloudformation": client})).status()
+        Deployment(Site(infra_settings({}), Clients(clients={"cloudformation": client}))).status()

@@ -12,10 +12,8 @@ from cfnlint import ManualArgs
 from support.infra_rendering import Rendered, allowed, load
 
 from sparkify_dwh.core.errors import SettingsError
-from sparkify_dwh.infra.parameters import parameters, split_locations, template
 from sparkify_dwh.infra.settings import infra_settings
-
-pytest_plugins = ["account"]
+from sparkify_dwh.infra.stack_template import parameters, split_locations, template
 
 EXISTING = {
     "vpc_id": "vpc-0123456789abcdef0",
@@ -34,7 +32,7 @@ def settings(**table: Any) -> dict[str, str]:
 
 
 def combinations() -> list[dict[str, Any]]:
-    """Kind, network, public or not, audit, subnets, schedule: each with each that it may meet."""
+    """Every allowed combination of kind, network, access, audit, subnets and schedule."""
     found = []
     for kind, vpc, public, audit, subnets in product(
         ("provisioned", "serverless"), ({}, EXISTING), (False, True), (False, True), (2, 3)
@@ -82,21 +80,23 @@ def test_provisioned_and_serverless_make_only_their_own() -> None:
 
 
 def test_an_existing_vpc_gets_no_network_of_its_own() -> None:
-    made = Rendered(settings(**EXISTING))
+    rendered = Rendered(settings(**EXISTING))
     network = ("VPC", "Subnet", "RouteTable", "VPCEndpoint", "InternetGateway", "Route")
-    assert not {f"AWS::EC2::{n}" for n in network} & {r["Type"] for r in made.resources.values()}
-    (group,) = made.of_type("AWS::Redshift::ClusterSubnetGroup").values()
+    assert not {f"AWS::EC2::{n}" for n in network} & {
+        r["Type"] for r in rendered.resources.values()
+    }
+    (group,) = rendered.of_type("AWS::Redshift::ClusterSubnetGroup").values()
     assert group["SubnetIds"] == EXISTING["subnet_ids"]
-    (security,) = made.of_type("AWS::EC2::SecurityGroup").values()
+    (security,) = rendered.of_type("AWS::EC2::SecurityGroup").values()
     assert security["VpcId"] == EXISTING["vpc_id"]
 
 
 @pytest.mark.parametrize("count", [2, 3])
 def test_subnets_by_parameter_each_in_a_zone_of_its_own(count: int) -> None:
-    made = Rendered(settings(subnets=count)).of_type("AWS::EC2::Subnet")
-    assert len(made) == count
-    zones = [json.dumps(s["AvailabilityZone"]) for s in made.values()]
-    assert len(set(zones)) == len({s["CidrBlock"] for s in made.values()}) == count
+    rendered = Rendered(settings(subnets=count)).of_type("AWS::EC2::Subnet")
+    assert len(rendered) == count
+    zones = [json.dumps(s["AvailabilityZone"]) for s in rendered.values()]
+    assert len(set(zones)) == len({s["CidrBlock"] for s in rendered.values()}) == count
 
 
 def test_there_is_a_way_to_the_internet_only_when_it_is_asked_for() -> None:
@@ -137,13 +137,13 @@ def test_the_settings_refuse_the_world(world: str) -> None:
 
 
 def test_encryption_tls_secrets_and_privacy() -> None:
-    made = Rendered(settings())
-    (cluster,) = made.of_type("AWS::Redshift::Cluster").values()
+    rendered = Rendered(settings())
+    (cluster,) = rendered.of_type("AWS::Redshift::Cluster").values()
     assert cluster["Encrypted"] is True
     assert cluster["ManageMasterPassword"] is True and "MasterUserPassword" not in cluster
-    (group,) = made.of_type("AWS::Redshift::ClusterParameterGroup").values()
+    (group,) = rendered.of_type("AWS::Redshift::ClusterParameterGroup").values()
     assert {"ParameterName": "require_ssl", "ParameterValue": "true"} in group["Parameters"]
-    (bucket,) = made.of_type("AWS::S3::Bucket").values()
+    (bucket,) = rendered.of_type("AWS::S3::Bucket").values()
     assert set(bucket["PublicAccessBlockConfiguration"].values()) == {True}
     assert bucket["BucketEncryption"]
     serverless = Rendered(settings(kind="serverless"))
@@ -155,8 +155,8 @@ def test_encryption_tls_secrets_and_privacy() -> None:
 
 
 def test_the_work_bucket_denies_everything_without_tls() -> None:
-    made = Rendered(settings())
-    (policy,) = made.of_type("AWS::S3::BucketPolicy").values()
+    rendered = Rendered(settings())
+    (policy,) = rendered.of_type("AWS::S3::BucketPolicy").values()
     text = json.dumps(policy["PolicyDocument"]["Statement"])
     statements = json.loads(
         text.replace('{"Fn::GetAtt": ["WorkBucket", "Arn"]}', '"arn:aws:s3:::work"')
@@ -207,11 +207,11 @@ def test_deleting_the_stack_leaves_nothing_behind() -> None:
 
 
 def test_a_schedule_pauses_and_resumes_only_this_cluster() -> None:
-    made = Rendered(settings(pause_at="20:05", resume_at="cron(0 6 ? * MON-FRI *)"))
-    actions = made.of_type("AWS::Redshift::ScheduledAction")
+    rendered = Rendered(settings(pause_at="20:05", resume_at="cron(0 6 ? * MON-FRI *)"))
+    actions = rendered.of_type("AWS::Redshift::ScheduledAction")
     assert actions["NightlyPause"]["Schedule"] == "cron(5 20 * * ? *)"
     assert actions["MorningResume"]["Schedule"] == "cron(0 6 ? * MON-FRI *)"
-    (statement,) = made.statements("ScheduleRole")
+    (statement,) = rendered.statements("ScheduleRole")
     assert statement["Resource"].endswith(":cluster:${Cluster}")
 
 

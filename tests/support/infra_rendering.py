@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-from sparkify_dwh.infra.parameters import template
+from sparkify_dwh.infra.stack_template import template
 
 PSEUDO = {
     "AWS::AccountId": "123456789012",

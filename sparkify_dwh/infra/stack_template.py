@@ -1,4 +1,4 @@
-"""From the settings to the parameters of the template; nothing here talks to AWS."""
+"""The CloudFormation template, and its parameters and tags from the settings; no call to AWS."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ipaddress import IPv4Network
 from ..core.errors import SettingsError
 from .settings import InfraSettings
 
-#: The tag every resource carries; its value is the warehouse's ``name``.
+#: Key of the tag on every resource; its value is the warehouse's ``name``.
 TAG = "sparkify"
-#: Source prefixes that the template has room for.
+#: How many source prefixes the template has parameters for.
 MOST_SOURCES = 4
 
 
@@ -27,10 +27,10 @@ def parameters(
     vpc_cidr: str | None = None,
     partition: str = "aws",
 ) -> dict[str, str]:
-    """Values of all parameters of the template.
+    """The values of all parameters of the template.
 
     :param locations: where the sources are; those on S3 become what COPY may read.
-    :param vpc_cidr: addresses of the existing VPC, as AWS says; the settings' own otherwise.
+    :param vpc_cidr: addresses of an existing VPC; by default those of the settings.
     :raises SettingsError: for a location that no policy can name exactly, or too many of them.
     """
     prefixes, objects = split_locations([*locations, *infra.source_prefixes])
@@ -75,7 +75,7 @@ def parameters(
 
 
 def split_locations(locations: Iterable[str]) -> tuple[list[tuple[str, str]], list[str]]:
-    """S3 locations as (bucket, prefix) pairs and as single objects; local ones are left out.
+    """S3 locations as (bucket, prefix) pairs and as single objects; leaves out local ones.
 
     A prefix always ends with a slash, so that ``logs`` never opens ``logs-private``.
 
@@ -99,14 +99,14 @@ def split_locations(locations: Iterable[str]) -> tuple[list[tuple[str, str]], li
     prefixes = list(dict.fromkeys(prefixes))
     if len(prefixes) > MOST_SOURCES:
         raise SettingsError(
-            f"the COPY role has room for {MOST_SOURCES} source prefixes, {len(prefixes)} are given",
-            "give a common prefix of some of them in [infra] source_prefixes and the rest there",
+            f"the COPY role has room for {MOST_SOURCES} source prefixes, not {len(prefixes)}",
+            "put the sources under fewer common prefixes",
         )
     return prefixes, list(dict.fromkeys(objects))
 
 
 def tags(infra: InfraSettings) -> dict[str, str]:
-    """Tags of the stack, which CloudFormation puts on every resource that can carry them."""
+    """Tags of the stack, which CloudFormation puts on every resource that can have tags."""
     return {TAG: infra.name, **infra.tags}
 
 

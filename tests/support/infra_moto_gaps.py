@@ -1,7 +1,7 @@
-"""moto with the gaps closed that would hide what a cluster made by CloudFormation really has.
+"""Closes the gaps of moto that would hide what a cluster made by CloudFormation really has.
 
-moto 5.2 gives a cluster of a stack no physical id, no tags, no roles and no secret, and deletes
-only in its own table. Everything else is moto's own.
+In moto 5.2 a cluster of a stack has no physical id, tags, roles or secret, and a deletion reaches
+moto's own table only. Everything else is moto's own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ def _parsed(text: str) -> Any:
     return yaml.load(text, Loader=yaml.Loader)
 
 
-def mend(monkeypatch: pytest.MonkeyPatch) -> None:
+def close_gaps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Closes the gaps for one test."""
     # moto reads the same template several times in a test, which takes most of the time.
     reader = SimpleNamespace(

@@ -4,45 +4,47 @@ from __future__ import annotations
 
 from typing import Any
 
-from .aws import Clients, translated
-from .results import Change
+from .aws import Clients, aws_errors
+from .plan import Change
 from .settings import InfraSettings
 
 _TYPE = "serverless usage limit"
 _USAGE = "serverless-compute"
 
 
-def change(clients: Clients, infra: InfraSettings, workgroup_arn: str | None) -> Change | None:
-    """What must happen to the limit; None when it stands as the settings say.
+def planned_change(
+    clients: Clients, infra: InfraSettings, workgroup_arn: str | None
+) -> Change | None:
+    """The change that makes the limit match the settings; None when it already does.
 
-    :param workgroup_arn: None where the workgroup is still to be made.
+    :param workgroup_arn: None where the workgroup does not exist yet.
     """
-    found = _found(clients, workgroup_arn) if workgroup_arn else None
+    limit = _current(clients, workgroup_arn) if workgroup_arn else None
     if infra.kind != "serverless" or infra.usage_limit is None:
-        return Change("delete", "UsageLimit", _TYPE) if found else None
-    if found is None:
+        return Change("delete", "UsageLimit", _TYPE) if limit else None
+    if limit is None:
         return Change("create", "UsageLimit", _TYPE)
-    wanted = {
+    settings = {
         "amount": infra.usage_limit,
         "period": infra.usage_limit_period,
         "breachAction": infra.usage_limit_action,
     }
-    differing = tuple(key for key, value in wanted.items() if found[key] != value)
+    differing = tuple(key for key, value in settings.items() if limit[key] != value)
     return Change("modify", "UsageLimit", _TYPE, differing) if differing else None
 
 
 def apply(clients: Clients, infra: InfraSettings, workgroup_arn: str) -> None:
-    """Makes the limit what the settings say. The period of a limit cannot be modified."""
+    """Makes the limit match the settings; AWS cannot modify a period, so that limit is replaced."""
     api = clients["redshift-serverless"]
-    found = _found(clients, workgroup_arn)
-    with translated("setting the usage limit"):
-        gone = infra.usage_limit is None or (found and found["period"] != infra.usage_limit_period)
-        if found and gone:
-            api.delete_usage_limit(usageLimitId=found["usageLimitId"])
-            found = None
-        if infra.usage_limit is None:
+    limit = _current(clients, workgroup_arn)
+    with aws_errors("setting the usage limit"):
+        unwanted = infra.usage_limit is None
+        if limit and (unwanted or limit["period"] != infra.usage_limit_period):
+            api.delete_usage_limit(usageLimitId=limit["usageLimitId"])
+            limit = None
+        if unwanted:
             return
-        if found is None:
+        if limit is None:
             api.create_usage_limit(
                 resourceArn=workgroup_arn,
                 usageType=_USAGE,
@@ -52,14 +54,14 @@ def apply(clients: Clients, infra: InfraSettings, workgroup_arn: str) -> None:
             )
         else:
             api.update_usage_limit(
-                usageLimitId=found["usageLimitId"],
+                usageLimitId=limit["usageLimitId"],
                 amount=infra.usage_limit,
                 breachAction=infra.usage_limit_action,
             )
 
 
-def _found(clients: Clients, workgroup_arn: str) -> dict[str, Any] | None:
-    with translated("looking at the usage limit"):
+def _current(clients: Clients, workgroup_arn: str) -> dict[str, Any] | None:
+    with aws_errors("reading the usage limit"):
         answer = clients["redshift-serverless"].list_usage_limits(
             resourceArn=workgroup_arn, usageType=_USAGE
         )

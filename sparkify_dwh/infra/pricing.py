@@ -1,4 +1,4 @@
-"""What an hour of compute costs, by AWS's own price list."""
+"""The price of an hour of compute, from AWS's own price list."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .aws import Clients
-from .results import Price
+from .plan import Price
 from .settings import InfraSettings
 
 
 def price(clients: Clients, infra: InfraSettings) -> Price:
-    """Price per hour on demand; without a number where the price list does not answer.
+    """On-demand price per hour; without a number where the price list does not answer.
 
     Never raises: a plan is worth showing without its price.
     """
     serverless = infra.kind == "serverless"
-    wanted = "serverless" if serverless else infra.node_type
+    product = "serverless" if serverless else infra.node_type
     filters = {"regionCode": clients.region}
     if not serverless:
         filters["instanceType"] = infra.node_type
@@ -30,22 +30,22 @@ def price(clients: Clients, infra: InfraSettings) -> Price:
                 for field, value in filters.items()
             ],
         )
-        found = [json.loads(text) for page in answers for text in page["PriceList"]]
-        each = hourly(found, serverless=serverless)
+        products = [json.loads(text) for page in answers for text in page["PriceList"]]
+        per_unit = hourly(products, serverless=serverless)
     except Exception as error:
         return Price(None, f"the price list did not answer: {type(error).__name__}")
-    if each is None:
-        return Price(None, f"the price list has no single price for {wanted} in {clients.region}")
+    if per_unit is None:
+        return Price(None, f"the price list has no single price for {product} in {clients.region}")
     if serverless:
-        basis = f"{infra.base_capacity} RPU at {each:.3f}, only while queries run; idle 0"
-        return Price(each * infra.base_capacity, basis)
-    return Price(each * infra.nodes, f"{infra.nodes} x {wanted} at {each:.3f} while it runs")
+        basis = f"{infra.base_capacity} RPU at {per_unit:.3f}, only while queries run"
+        return Price(per_unit * infra.base_capacity, basis)
+    return Price(per_unit * infra.nodes, f"{infra.nodes} x {product} at {per_unit:.3f}")
 
 
 def hourly(products: Iterable[Mapping[str, Any]], *, serverless: bool) -> float | None:
     """The one on-demand price per hour among the products; None when there are none or several.
 
-    :param serverless: whether it is the price of an RPU, or of a node.
+    :param serverless: whether to look for the price of an RPU, not of a node.
     """
     prices = {
         float(dimension["pricePerUnit"]["USD"])
