@@ -1,4 +1,4 @@
-"""The public names, each with the module it lives in; this is the only list of them."""
+"""The public names and the modules that define them; the only list of them."""
 
 from .core.errors import BooksError as BooksError
 from .core.errors import CheckError as CheckError
@@ -13,22 +13,23 @@ from .core.errors import SettingsError as SettingsError
 from .core.errors import SourceError as SourceError
 from .core.errors import SparkifyError as SparkifyError
 from .core.errors import UsageError as UsageError
-from .core.progress import Observer as Observer
+from .core.observer import Observer as Observer
 from .core.settings import Settings as Settings
 from .core.table import Table as Table
 from .core.version import __version__ as __version__
+from .infra.deployment import Deployment as Deployment
 from .inspection.checks import CheckResult as CheckResult
 from .inspection.freshness import SourceCheck as SourceCheck
-from .inspection.profile.results import Broken as Broken
-from .inspection.profile.results import Damage as Damage
-from .inspection.profile.results import FieldProfile as FieldProfile
-from .inspection.profile.results import Frequency as Frequency
-from .inspection.profile.results import KeyCandidate as KeyCandidate
+from .inspection.profile.findings import Broken as Broken
+from .inspection.profile.findings import Damage as Damage
+from .inspection.profile.findings import FieldProfile as FieldProfile
+from .inspection.profile.findings import Frequency as Frequency
+from .inspection.profile.findings import KeyCandidate as KeyCandidate
+from .inspection.profile.findings import Suggestion as Suggestion
+from .inspection.profile.findings import Together as Together
 from .inspection.profile.results import Profile as Profile
 from .inspection.profile.results import SourceProfile as SourceProfile
-from .inspection.profile.results import Suggestion as Suggestion
-from .inspection.profile.results import Together as Together
-from .inspection.report.writing import Report as Report
+from .inspection.report.report import Report as Report
 from .inspection.runs import RunDetail as RunDetail
 from .jobs.compact_result import Compaction as Compaction
 from .jobs.erase import Erasure as Erasure
@@ -38,6 +39,10 @@ from .jobs.migrate import SchemaStatus as SchemaStatus
 from .jobs.migrate import widen as widen
 from .jobs.prune import Pruning as Pruning
 from .models import SPARKIFY as SPARKIFY
+from .models.base import Base as Base
+from .models.base import key_column as key_column
+from .models.base import staged as staged
+from .models.base import table_of as table_of
 from .models.declare import Chart as Chart
 from .models.declare import Declarations as Declarations
 from .models.declare import Derivation as Derivation
@@ -48,6 +53,7 @@ from .models.declare import Resolution as Resolution
 from .models.declare import Rule as Rule
 from .models.declare import Source as Source
 from .models.declare import Target as Target
+from .models.staging import StagedRow as StagedRow
 from .sample.generate import generate as generate
 from .steps.books import Account as Account
 from .steps.books import Measure as Measure

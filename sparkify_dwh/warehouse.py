@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from .core.errors import DatabaseError, LockError, SchemaVersionError, UsageError
-from .core.progress import SILENT, Observer
+from .core.errors import DatabaseError, LockError, SchemaVersionError
+from .core.observer import SILENT, Observer
 from .core.settings import Settings
 from .core.table import Table
 from .dialects import load_engine
@@ -25,12 +25,12 @@ from .jobs.load.run import load
 from .jobs.migrate import SchemaStatus
 from .jobs.schema_gate import SchemaGate
 from .models.declare import Declarations
-from .models.extensions import declared
+from .models.extensions import declarations_for
 
 if TYPE_CHECKING:
     from .inspection.freshness import SourceCheck
     from .inspection.profile.results import Profile
-    from .inspection.report.writing import Report
+    from .inspection.report.report import Report
     from .inspection.runs import RunDetail
     from .jobs.compact_result import Compaction
     from .jobs.downgrade_losses import Loss
@@ -43,13 +43,13 @@ log = logging.getLogger("sparkify_dwh")
 class Warehouse:
     """A warehouse: its settings, its declarations and its engine.
 
-    Each method opens a connection of its own and closes it; nothing is kept between calls.
+    Each method opens a connection and closes it; nothing is kept between calls.
 
     :param settings: where the warehouse and its sources are; read from the environment and
-        ``sparkify.toml`` when left out.
-    :param declarations: sources and targets; the shipped ones and those of
-        ``settings.extensions`` when left out.
-    :param observer: is told how loads and profiles go on.
+        ``sparkify.toml`` by default.
+    :param declarations: sources and targets; by default those that ship and those of
+        ``settings.extensions``.
+    :param observer: receives the progress of loads and profiles.
     :raises SettingsError: when a setting cannot be used.
     """
 
@@ -60,7 +60,7 @@ class Warehouse:
         observer: Observer = SILENT,
     ) -> None:
         self.settings = settings or Settings()
-        self.declarations = declarations or declared(self.settings)
+        self.declarations = declarations or declarations_for(self.settings)
         self.observer = observer
         self._tell: Callable[[str], None] = log.info
         self._gate = SchemaGate(self.settings, self.declarations, lambda text: self._tell(text))
@@ -75,7 +75,7 @@ class Warehouse:
 
     @property
     def engine(self) -> sa.Engine:
-        """A SQLAlchemy engine of the warehouse, for what this class does not offer.
+        """A SQLAlchemy engine for the warehouse, for what this class does not offer.
 
         :raises MissingExtraError: when the driver of the engine is not installed.
         """
@@ -84,7 +84,7 @@ class Warehouse:
     # The schema ---------------------------------------------------------------------------
 
     def migrate(self, to: str = "heads") -> SchemaStatus:
-        """Brings the schema to a revision, the newest by default.
+        """Migrates the schema to a revision, the newest by default.
 
         :raises UsageError: when there is no such revision.
         :raises DatabaseError: when the database cannot be opened or is held by another.
@@ -96,7 +96,7 @@ class Warehouse:
             return migrate.status(connection, self._gate.config)
 
     def migration_losses(self, to: str) -> list[Loss]:
-        """The tables and columns with rows that migrating to a revision would drop.
+        """The tables and columns that hold rows and that migrating to a revision would drop.
 
         :raises UsageError: when there is no such revision.
         :raises DatabaseError: when the database cannot be opened or reached.
@@ -117,7 +117,7 @@ class Warehouse:
         return self._gate.status(self._engine())
 
     def migration_sql(self, to: str = "heads") -> str:
-        """The SQL of migrating an empty database to a revision; connects to none.
+        """The SQL that migrates an empty database to a revision; does not connect.
 
         :raises UsageError: when there is no such revision.
         """
@@ -130,8 +130,8 @@ class Warehouse:
     def load(self, *, all: bool = False, dry_run: bool = False) -> Run:
         """Loads the objects that are new, in one transaction.
 
-        :param all: also objects that the ledger holds; the star does not change by it.
-        :param dry_run: does everything, rolls back and records no run.
+        :param all: also loads objects that the ledger holds; this does not change the star.
+        :param dry_run: does everything, then rolls back; records no run.
         :raises SourceError: when a source is missing or unreadable.
         :raises QualityError: when rules, limits or checks refuse the load.
         :raises DatabaseError: when the database, its lock or its schema version stands in the way.
@@ -159,16 +159,16 @@ class Warehouse:
         all: bool = False,
         dry_run: bool = False,
     ) -> Compaction:
-        """Puts many small objects of a source into few gzip objects of an even size.
+        """Combines the many small objects of a source into a few gzip objects of even size.
 
-        Loads take these instead of the objects they were made of, with the same star, refusals
-        and ledger as a result; objects that change later load by themselves.
+        Loads read these instead of the original objects; star, refusals and ledger come out the
+        same. Objects that change later are loaded on their own.
 
         :param source: name of a source, such as ``songs``.
-        :param into: a folder or ``s3://`` prefix; ``compacted/`` under ``work_prefix`` otherwise.
-        :param slices: the number of compacted objects is a multiple of it; the cluster's own when
-            left out.
-        :param all: also objects that were loaded, for the next load of all.
+        :param into: a folder or ``s3://`` prefix; ``compacted/`` under ``work_prefix`` by default.
+        :param slices: the number of compacted objects is a multiple of this; by default the
+            cluster's number of slices.
+        :param all: also compacts objects that are loaded already, for a later ``load(all=True)``.
         :param dry_run: writes nothing.
         :raises SettingsError: when the source or the place cannot be used.
         :raises SourceError: when an object cannot be read or written.
@@ -187,7 +187,7 @@ class Warehouse:
     def plan(self, engine: str | None = None, *, all: bool = False) -> Plan:
         """The statements of the next load; creates nothing and records nothing.
 
-        :param engine: plan for this engine with an empty ledger, without connecting or listing.
+        :param engine: plans for this engine with an empty ledger, without connecting or listing.
         :raises UsageError: when there is no such engine.
         """
         return plan(self.settings, self.declarations, self._gate, engine, reload=all)
@@ -195,15 +195,14 @@ class Warehouse:
     # Looking at files ---------------------------------------------------------------------
 
     def profile(self, *sources: str, top: int = 5) -> Profile:
-        """What is in the files, before any table exists; creates no database.
+        """Profiles files before any table exists; creates no database.
 
         :param sources: a declared source by its name or its setting (``events``, ``log_data``),
-            or any folder, file or ``s3://bucket/prefix/`` of JSON; all that are set when none is
-            named.
-        :param top: how many of the most frequent values of each field are kept.
-        :returns: one ``SourceProfile`` for each, by position or by name.
+            or any folder, file or ``s3://bucket/prefix/`` of JSON; by default all that are set.
+        :param top: how many of the most frequent values to keep for each field.
+        :returns: one ``SourceProfile`` each, by position or by name.
         :raises SettingsError: when a source has no place.
-        :raises SourceError: when one is missing, unreadable or holds no file.
+        :raises SourceError: when one is missing, unreadable or empty.
         """
         from .inspection.profile import profile
 
@@ -216,59 +215,65 @@ class Warehouse:
     def erase(self, user: int | str, *, dry_run: bool = False) -> Erasure:
         """Removes a person from star, staging and quarantine in one transaction.
 
-        It is on record without the data; later loads leave the person's rows out.
+        The erasure is recorded without the data; later loads leave the person's rows out.
 
-        :param user: the id, in any spelling that a file may have.
-        :param dry_run: does everything, rolls back and records nothing.
-        :raises UsageError: when it is no id.
+        :param user: the id, in any spelling that a file may use.
+        :param dry_run: does everything, then rolls back; records nothing.
+        :raises UsageError: when it is not an id.
         :raises DatabaseError: when the database, its lock or its schema stands in the way.
         """
-        from .jobs.erase import Erasing
+        from .jobs.erase import erase
 
-        return Erasing(
+        return erase(
             self._reader(),
             self.declarations,
             user,
-            ready=self._gate.require_current,
+            require_current=self._gate.require_current,
             dry_run=dry_run,
-        ).run()
+        )
 
     def prune(
         self, days: int | None = None, *, before: datetime | None = None, dry_run: bool = False
     ) -> Pruning:
-        """Takes what is known of old runs out of the audit tables; the ledger stays.
+        """Removes old runs from the audit tables; the ledger stays.
 
-        :param days: runs that started earlier than so many days ago are old; 90 by default.
-        :param before: instead, runs that started before this moment (UTC where it has no zone).
-        :param dry_run: does everything and rolls back.
-        :raises UsageError: when the moment lies in the future.
+        :param days: removes runs that started more than this many days ago; 90 by default.
+        :param before: removes runs that started before this moment instead (UTC without a zone).
+        :param dry_run: does everything, then rolls back.
+        :raises UsageError: when the moment is in the future.
         :raises DatabaseError: when the database, its lock or its schema stands in the way.
         """
         from .jobs.prune import cutoff, prune
 
         return prune(
-            self._reader(), cutoff(days, before), ready=self._gate.require_current, dry_run=dry_run
+            self._reader(),
+            cutoff(days, before),
+            require_current=self._gate.require_current,
+            dry_run=dry_run,
         )
 
     def check_sources(self, max_age: float = 0.0) -> SourceCheck:
-        """What the sources hold against the ledger: never loaded, changed since, gone.
+        """Compares the sources with the ledger: objects never loaded, changed since, or gone.
 
-        :param max_age: seconds that an object may wait for a load; 0: none may wait.
+        :param max_age: seconds an object may wait for a load; 0: no object may wait.
         :raises SourceError: when a source is missing or unreadable.
         :raises DatabaseError: when there is no warehouse, or its schema stands in the way.
         """
         from .inspection.freshness import check_sources
 
         return check_sources(
-            self._reader(), self.declarations, ready=self._gate.require_current, max_age=max_age
+            self._reader(),
+            self.declarations,
+            require_current=self._gate.require_current,
+            max_age=max_age,
         )
 
     # Reading ------------------------------------------------------------------------------
 
     def query(self, sql: str, limit: int | None = None) -> Table:
-        """The answer to a query; the warehouse is opened for reading only.
+        """Runs a query; the warehouse is opened read-only.
 
-        :param limit: at most so many rows.
+        :param limit: the most rows to return.
         :raises UsageError: when the statement is wrong or would write.
         :raises DatabaseError: when there is no warehouse yet.
         """
@@ -298,14 +303,13 @@ class Warehouse:
             return runs.run_detail(engine, run_id)
 
     def rejects(self, run_id: str | None = None, *, locate: bool = False) -> Table:
-        """Refused rows: of one run, or of the newest run of each object.
+        """Refused rows of one run, or of the newest run of each object.
 
-        :param locate: finds objects and lines where the engine did not tell them, by reading the
-            run's objects again.
+        ``in_star`` is true where the star now holds the row that the record describes, as it does
+        once a repaired record is loaded; None where the record names no key.
 
-        ``in_star`` tells whether the star now holds the row that the record meant, as it does
-        after its repair was loaded; None where the text names no key.
-
+        :param locate: reads the run's objects again to find objects and lines that the engine did
+            not report.
         :raises UsageError: when no run has this id.
         :raises DatabaseError: when there is no warehouse yet.
         """
@@ -315,7 +319,7 @@ class Warehouse:
             return rejects.rejects(engine, self.declarations, run_id, locate=locate)
 
     def check(self) -> CheckResult:
-        """Keys, foreign keys and declared checks of the whole star; a failed one raises nothing.
+        """Checks keys, foreign keys and declared rules of the whole star; failures do not raise.
 
         :raises DatabaseError: when there is no warehouse yet.
         """
@@ -325,18 +329,17 @@ class Warehouse:
             return checks.check(engine, self.declarations)
 
     def report(self, path: str | Path | None = None) -> Report:
-        """One self-contained HTML page: runs, books, refused rows, rules, the star, its schema.
+        """A self-contained HTML page: runs, books, refused rows, rules, the star, its schema.
 
-        All of it is read in one transaction. The page needs no network, and what it shows of the
-        data is escaped.
+        Everything is read in one transaction. The page needs no network and escapes all data.
 
-        :param path: a file to write it to, whole or not at all; None: nothing is written.
-        :raises UsageError: when the path is a folder, a file that is no HTML page, or cannot be
+        :param path: the file to write, whole or not at all; None: nothing is written.
+        :raises UsageError: when the path is a folder, a file that is not an HTML page, or cannot be
             written.
-        :raises DatabaseError: when there is no warehouse yet, or its schema version is another.
+        :raises DatabaseError: when there is no warehouse yet, or its schema version differs.
         """
         from .inspection.report import report
-        from .inspection.report.writing import writable
+        from .inspection.report.report import writable
 
         place = None if path is None else writable(path)
         with self._reading() as engine:
@@ -346,19 +349,19 @@ class Warehouse:
         return made
 
     def lineage(self) -> Table:
-        """For each column of the star the fields of the files that it comes from, as declared.
+        """The declared origin of each column of the star: fields of files.
 
         ``how`` is ``as typed``, ``computed`` (from one row), ``derived`` (from several rows or
-        tables) or ``looked up``; ``through`` names the columns of other tables it is taken from,
+        tables) or ``looked up``; ``through`` names the columns of other tables it comes from,
         ``by`` the columns that a look-up compares. Opens no database and raises nothing.
         """
         from .models import lineage
 
-        return Table(lineage.COLUMNS, lineage.lineage_rows(self.declarations))
+        return Table(lineage.LINEAGE_COLUMNS, lineage.lineage_rows(self.declarations))
 
     @contextmanager
     def _reading(self) -> Iterator[Engine]:
-        """An engine to read with; where another schema is why that fails, the error says so."""
+        """An engine to read with; where reading fails by the schema version, the error says so."""
         engine = self._reader()
         try:
             yield engine
@@ -382,6 +385,3 @@ class Warehouse:
                 "run: sparkify load",
             )
         return engine
-
-
-__all__ = ["UsageError", "Warehouse", "declared"]

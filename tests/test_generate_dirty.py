@@ -10,18 +10,16 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from conftest import NO_LIMIT
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from support.both_engines import House, Houses, aws_keys, house, migrated, s3_server, standin
 from support.kill_and_fail import SOAK
 from support.reference import COLUMNS, Reference
+from support.rig import NO_LIMIT, MakeRig, Rig
 from support.soak_figures import figure
 
-from sparkify_dwh.sample.dirt import kept_apart
+from sparkify_dwh.sample.broken_records import keep_apart
 from sparkify_dwh.sample.generate import Expected, generate
 
-__all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 SEEDS = 3000 if SOAK else 60
 
 
@@ -60,17 +58,17 @@ def test_the_oracle_finds_what_was_expected_for_every_seed(tmp_path: Path) -> No
     figure("expected.json by the oracle", seeds=SEEDS)
 
 
-def test_a_load_finds_what_was_expected(house: Houses) -> None:
+def test_a_load_finds_what_was_expected(warehouse_on: MakeRig) -> None:
     seeds = range(100 if SOAK else 2)
     for seed in seeds:
-        warehouse = house(**NO_LIMIT)
+        warehouse = warehouse_on(**NO_LIMIT)
         with tempfile.TemporaryDirectory() as root:
             expected, files = made(Path(root), seed)
             meets(warehouse, expected, files, root)
     figure("expected.json by a load", seeds=len(seeds), engine=warehouse.warehouse.engine.name)
 
 
-def meets(warehouse: House, expected: Expected, files: dict[str, Any], root: str) -> None:
+def meets(warehouse: Rig, expected: Expected, files: dict[str, Any], root: str) -> None:
     for source, some in files.items():
         for name, data in some:
             warehouse.put(source, name.removeprefix(root + "/").replace("/", "-"), data)
@@ -92,7 +90,7 @@ def meets(warehouse: House, expected: Expected, files: dict[str, Any], root: str
 @settings(max_examples=200)
 def test_lines_are_kept_apart(lines: list[str]) -> None:
     opened = {"{open", "{ajar"}
-    found, last = kept_apart(lines, opened)
+    found, last = keep_apart(lines, opened)
     assert Counter(found) == Counter(lines)
     for before, after in itertools.pairwise(found):
         assert before not in opened or after.startswith("{")

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA
+from support.realdata import DATA
 from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, SettingsError, SourceError, SourceProfile, Warehouse
 from sparkify_dwh.cli import app
-from sparkify_dwh.dialects.duckdb.profile.record_reader import RawReader
+from sparkify_dwh.dialects.duckdb.profile.record_reader import RecordReader
 from sparkify_dwh.inspection.profile.suggest import width_for
 
 Profiled = Callable[..., SourceProfile]
@@ -352,7 +352,7 @@ def test_large_objects_are_read_where_they_lie(
 ) -> None:
     """Not cut into records by Python; one line alone may be large, and is judged like any."""
     cut: list[str] = []
-    monkeypatch.setattr(RawReader, "_cut", lambda self, piece: cut.append(piece.path))
+    monkeypatch.setattr(RecordReader, "_cut", lambda self, piece: cut.append(piece.path))
     sound = [{"n": n, "text": "x" * 400} for n in range(2000)]
     broken = b'{"n": 1, "text": "%s",}\n' % (b"x" * 400_000)
     found = profiled(sound, [{"n": 1, "text": "x" * 400_000}], broken)

@@ -8,13 +8,13 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import reference_profile as reference
-from conftest import examples
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
+from support import reference_profile as reference
+from support.fuzzing import examples
 
 from sparkify_dwh import Settings, SourceProfile, Warehouse
-from sparkify_dwh.inspection.profile.results import value_of
+from sparkify_dwh.inspection.profile.findings import json_value
 
 _KEYS = ["a", "A", "b", "c/d", "e~f", "", "g.h", 'q"', "\u00fc"]
 _ODD = (
@@ -111,7 +111,7 @@ def compare(found: SourceProfile, records: list[dict[str, Any]]) -> None:
         assert {name: getattr(each, name) for name in want} == want, each.name
         assert {kind.kind: (kind.rows, kind.distinct) for kind in each.damage} == damage
         shown = [(value.rows, value.value) for value in each.top]
-        assert shown == [(n, value_of(text)) for n, text in top[:5]]
+        assert shown == [(n, json_value(text)) for n, text in top[:5]]
     for key in found.keys:
         assert (key.absent, key.repeated) == reference.key(records, key.fields), key
     unique = {key.fields for key in found.keys if key.unique}

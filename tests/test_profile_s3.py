@@ -5,13 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from standin.fixtures import s3_server
-from support.warehouses import Source, aws_keys, source
+from support.warehouses import Source
 
 from sparkify_dwh import Settings, SourceError, Warehouse
 from sparkify_dwh.storage import s3
-
-__all__ = ["aws_keys", "s3_server", "source"]
 
 
 def test_a_prefix_and_an_object(source: Source) -> None:

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import Factory, Folders
+from support.folders import Folders, MakeFolders
 from support.html_pages import Page, sound
-from support.warehouses import event, song
+from support.records import event_line, song_line
 from typer.testing import CliRunner
 
 from sparkify_dwh import (
@@ -32,7 +32,7 @@ from sparkify_dwh import (
     Warehouse,
 )
 from sparkify_dwh.cli import app
-from sparkify_dwh.inspection.report.gathering import gather
+from sparkify_dwh.inspection.report.gather import gather
 from sparkify_dwh.sample.generate import generate
 
 HOSTILE = [
@@ -107,7 +107,7 @@ def test_the_page_says_what_the_run_log_says(loaded: Folders) -> None:
         assert f"sparkify.{name}{len(rows):,}" in section(page, "star").replace("\n", "")
 
 
-def test_a_failed_run_shows_what_it_refused(warehouse: Factory) -> None:
+def test_a_failed_run_shows_what_it_refused(warehouse: MakeFolders) -> None:
     folders = warehouse()
     folders.put("events", "a.json", b"nope\n" * 50)
     with pytest.raises(RejectLimitError):
@@ -124,14 +124,14 @@ def test_a_failed_run_shows_what_it_refused(warehouse: Factory) -> None:
     assert "nothing to draw" in section(page, "analytics")
 
 
-def test_an_empty_warehouse(warehouse: Factory) -> None:
+def test_an_empty_warehouse(warehouse: MakeFolders) -> None:
     page = sound(warehouse().warehouse.report().html)
     assert "No run so far" in section(page, "newest")
     assert "nothing to draw" in section(page, "analytics")
     assert "sparkify.songplays" in section(page, "schema")
 
 
-def test_no_warehouse_and_another_schema(tmp_path: Path, warehouse: Factory) -> None:
+def test_no_warehouse_and_another_schema(tmp_path: Path, warehouse: MakeFolders) -> None:
     url = f"duckdb:///{tmp_path / 'none.duckdb'}"
     with pytest.raises(DatabaseError, match="there is no warehouse"):
         Warehouse(Settings(database_url=url)).report(tmp_path / "r.html")
@@ -201,7 +201,7 @@ def test_charts_are_counted_right(loaded: Folders) -> None:
     assert {row[:2]: row[2] for row in found["users"]} == {r[:2]: r[2] for r in users}
 
 
-def test_a_chart_of_ones_own(warehouse: Factory) -> None:
+def test_a_chart_of_ones_own(warehouse: MakeFolders) -> None:
     folders = warehouse()
     mine = Chart(
         "answer", "The <answer>", "To everything.", "ranking",
@@ -213,13 +213,13 @@ def test_a_chart_of_ones_own(warehouse: Factory) -> None:
     assert "<i>six</i>" in section(page, "analytics") and "42" in section(page, "analytics")
 
 
-def test_the_chart_that_the_page_of_docs_shows(warehouse: Factory) -> None:
+def test_the_chart_that_the_page_of_docs_shows(warehouse: MakeFolders) -> None:
     page = (Path(__file__).parents[1] / "docs" / "report.md").read_text(encoding="utf-8")
     (code,) = (c for c in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if "extend" in c)
     module: dict[str, Any] = {}
     exec(code, module)
     folders = warehouse()
-    folders.put("songs", "a.json", song(artist_location="Oslo").encode())
+    folders.put("songs", "a.json", song_line(artist_location="Oslo").encode())
     folders.load()
     known = module["extend"](folders.warehouse.declarations)
     html = Warehouse(folders.warehouse.settings, known).report().html
@@ -227,11 +227,11 @@ def test_the_chart_that_the_page_of_docs_shows(warehouse: Factory) -> None:
     assert "Where artists come from" in analytics and "Oslo" in analytics
 
 
-def test_a_person_that_was_erased_is_not_on_the_page(warehouse: Factory) -> None:
+def test_a_person_that_was_erased_is_not_on_the_page(warehouse: MakeFolders) -> None:
     """It shows what the tables hold now: no copy is kept anywhere."""
     folders = warehouse()
-    lines = event(userId="8") + event(userId="77", location="Nowhere, NW", sessionId=5)
-    refused = event(userId="77", level="gold", firstName="Zaphod", itemInSession=9)
+    lines = event_line(userId="8") + event_line(userId="77", location="Nowhere, NW", sessionId=5)
+    refused = event_line(userId="77", level="gold", firstName="Zaphod", itemInSession=9)
     folders.put("events", "a.json", (lines + refused).encode())
     folders.load()
     before = folders.warehouse.report().html
@@ -240,15 +240,15 @@ def test_a_person_that_was_erased_is_not_on_the_page(warehouse: Factory) -> None
     page = sound(folders.warehouse.report().html)
     assert "Nowhere, NW" not in page.html and "Zaphod" not in page.html
     assert "(its text was erased)" in section(page, "refused")
-    folders.put("events", "b.json", (event(itemInSession=7) + lines).encode())
+    folders.put("events", "b.json", (event_line(itemInSession=7) + lines).encode())
     folders.load()
     newest = section(sound(folders.warehouse.report().html), "newest")
     assert "Nowhere" not in newest and "1 erased" in newest and "The books balance" in newest
 
 
-def test_books_that_were_pruned(warehouse: Factory) -> None:
+def test_books_that_were_pruned(warehouse: MakeFolders) -> None:
     folders = warehouse()
-    folders.put("events", "a.json", event().encode())
+    folders.put("events", "a.json", event_line().encode())
     folders.load()
     with folders.warehouse.engine.begin() as connection:
         for table in ("load_book", "load_step", "quality_result", "rejected_row"):
@@ -265,24 +265,24 @@ def test_books_that_were_pruned(warehouse: Factory) -> None:
 def hostile(folders: Folders) -> None:
     """A warehouse with hostile text wherever text from outside can stand."""
     lines = "".join(
-        event(
+        event_line(
             itemInSession=n, song=text, artist=text[::-1], userAgent=text, location=text,
             firstName=text, ts=1541106106796 + n, sessionId=session,
         )
         for session in range(80)
         for n, text in enumerate(HOSTILE)
     )  # fmt: skip
-    bad = "".join(event(itemInSession=n, level=text) for n, text in enumerate(HOSTILE))
+    bad = "".join(event_line(itemInSession=n, level=text) for n, text in enumerate(HOSTILE))
     name = "\"><script>window.pwned=1;'\u202e&lt;.json"
     folders.put("events", name, (lines + bad).encode())
-    folders.put("songs", "<svg onload=window.pwned=1>.json", song(title=HOSTILE[0]).encode())
+    folders.put("songs", "<svg onload=window.pwned=1>.json", song_line(title=HOSTILE[0]).encode())
     folders.load()
     folders.put("events", "<b>.json", ("<script>window.pwned=1</script>\n" * 60).encode())
     with pytest.raises(RejectLimitError):
         folders.load()
 
 
-def test_whatever_comes_from_outside_is_text(warehouse: Factory) -> None:
+def test_whatever_comes_from_outside_is_text(warehouse: MakeFolders) -> None:
     folders = warehouse(reject_floor=20)
     hostile(folders)
     html = folders.warehouse.report().html
@@ -297,7 +297,9 @@ def test_whatever_comes_from_outside_is_text(warehouse: Factory) -> None:
     assert not set(html) & set("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u200e\u200f\u2028")
 
 
-def test_comments_of_tables_are_text(warehouse: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_comments_of_tables_are_text(
+    warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """As an extension may declare them."""
     folders = warehouse()
     text = "".join(HOSTILE)
@@ -310,7 +312,7 @@ def test_comments_of_tables_are_text(warehouse: Factory, monkeypatch: pytest.Mon
     assert not set(html) & {chr(n) for n in (*range(9), *range(11, 32), *range(127, 160))}
 
 
-def test_secrets_are_masked(warehouse: Factory, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_secrets_are_masked(warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch) -> None:
     folders = warehouse()
     url = "redshift+redshift_connector://ann:hunter2@cluster.example:5439/dev"
     engine = folders.warehouse._reader()
@@ -320,7 +322,7 @@ def test_secrets_are_masked(warehouse: Factory, monkeypatch: pytest.MonkeyPatch)
     assert "hunter2" not in repr(facts) and "cluster.example" in facts.database
 
 
-def test_a_large_warehouse_stays_small_on_the_page(warehouse: Factory) -> None:
+def test_a_large_warehouse_stays_small_on_the_page(warehouse: MakeFolders) -> None:
     """Many runs, rules and refused rows with the longest and worst text there is."""
     folders = warehouse()
     worst = "repeat(chr(917569) || '<' || chr(8238), 5000)"

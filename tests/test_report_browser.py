@@ -14,8 +14,8 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from conftest import Folders
 from playwright.sync_api import Browser, Page, sync_playwright
+from support.folders import Folders
 from test_report import SECTIONS, hostile
 
 from sparkify_dwh.sample.generate import generate

@@ -9,9 +9,9 @@ from itertools import pairwise
 
 import pytest
 import sqlalchemy as sa
-from conftest import examples
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from support.fuzzing import examples
 from support.html_pages import Element, Page
 
 from sparkify_dwh import SPARKIFY, Account, Derivation, Field, Source, Target, Warehouse
@@ -19,9 +19,9 @@ from sparkify_dwh.inspection.report.charts import columns, full, percent, short,
 from sparkify_dwh.inspection.report.erd import erd
 from sparkify_dwh.inspection.report.facts import FileFacts, LoadFacts
 from sparkify_dwh.inspection.report.flow import ACCOUNTS, flow, octets, streams
-from sparkify_dwh.inspection.report.lines import lines
+from sparkify_dwh.inspection.report.lineage_picture import lineage_picture
 from sparkify_dwh.inspection.report.page import by_day
-from sparkify_dwh.models.lineage import COLUMNS, lineage
+from sparkify_dwh.models.lineage import LINEAGE_COLUMNS, lineage
 
 Box = tuple[float, float, float, float]
 
@@ -275,8 +275,8 @@ def test_lineage_goes_through_unions_aliases_and_what_is_given() -> None:
 
 def test_lineage_as_rows_and_as_a_picture() -> None:
     table = Warehouse().lineage()
-    assert table.columns == COLUMNS
-    page = Page(str(lines("l", SPARKIFY)))
+    assert table.columns == LINEAGE_COLUMNS
+    page = Page(str(lineage_picture("l", SPARKIFY)))
     drawn = [e for e in page.all("path") if "data-table" in e.attributes]
     assert len(drawn) == len([row for row in table if row[3] is not None])
     (svg,) = page.all("svg")

@@ -5,25 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from standin.fixtures import s3_server, standin
-from support.warehouses import (
-    OnDuckDB,
-    OnRedshift,
-    Source,
-    aws_keys,
-    event,
-    migrated,
-    on_duckdb,
-    on_redshift,
-    song,
-    source,
-)
+from support.records import event_line, song_line
+from support.warehouses import OnDuckDB, OnRedshift, Source
 
 from sparkify_dwh import Warehouse
 from sparkify_dwh.inspection.report.facts import Facts
-from sparkify_dwh.inspection.report.gathering import gather
-
-__all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
+from sparkify_dwh.inspection.report.gather import gather
 
 HOUR = 3_600_000
 
@@ -54,15 +41,15 @@ def test_both_engines_tell_the_same(
     def plays(count: int, **values: Any) -> str:
         start = 1541106106796
         return "".join(
-            event(
+            event_line(
                 itemInSession=n, ts=start + n * 17 * HOUR, level=("free", "paid")[n // 3 % 2],
                 location=f"Place {n % 4}", **values,
             )
             for n in range(count)
         )  # fmt: skip
 
-    source.put("songs", "a.json", song())
-    source.put("events", "1.json", plays(12) + event(itemInSession=99, level="gold"))
+    source.put("songs", "a.json", song_line())
+    source.put("events", "1.json", plays(12) + event_line(itemInSession=99, level="gold"))
     for each in (on_redshift, on_duckdb):
         each.load()
     more = plays(4, sessionId=8, userId="9", artist="Nobody", userAgent="Lynx \u202e<b>")

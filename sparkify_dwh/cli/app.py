@@ -1,4 +1,4 @@
-"""The `sparkify` application: how commands are declared, run, and end."""
+"""The `sparkify` application: declares commands and runs them."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from typer.main import get_command
 
 from ..core.lazy_pandas import hide_pandas, show_pandas
-from ..core.progress import SILENT, Observer
+from ..core.observer import SILENT, Observer
 from . import logs
-from .exits import ROLLED_BACK, SIGNALS, USAGE, ended, report
+from .exits import ROLLED_BACK, SIGNALS, USAGE, report_error, report_usage
 from .options import LogFormat, common_parameters, given_settings, setting_parameters
 from .output import OutputError, say, silence, unwritable
 
@@ -32,10 +32,10 @@ log = logging.getLogger("sparkify_dwh.cli")
 
 @dataclass
 class Session:
-    """What the options that every command has say.
+    """The options that every command has.
 
     :param given: settings given as options.
-    :param interrupted: what is said when the command is interrupted.
+    :param interrupted_message: hint shown when a signal interrupts the command.
     """
 
     verbose: bool = False
@@ -43,29 +43,29 @@ class Session:
     log_format: str = "text"
     config: str | None = None
     given: dict[str, Any] = field(default_factory=dict)
-    interrupted: str = ROLLED_BACK
+    interrupted_message: str = ROLLED_BACK
 
     def settings(self) -> Settings:
-        """The settings in force.
+        """The effective settings.
 
-        :raises SettingsError: when one cannot be used.
+        :raises SettingsError: when a setting cannot be used.
         """
         from ..core.settings import Settings
 
         return Settings(config=self.config, **self.given)
 
     def warehouse(self, observer: Observer = SILENT) -> Warehouse:
-        """The warehouse of the settings in force.
+        """The warehouse of the effective settings.
 
-        :param observer: is told how loads and profiles go on.
+        :param observer: receives the progress of loads and profiles.
         """
         from ..warehouse import Warehouse
 
         return Warehouse(self.settings(), observer=observer)
 
     @property
-    def lines(self) -> bool:
-        """Whether people read stderr: summaries are text then, and JSON lines otherwise."""
+    def logs_text(self) -> bool:
+        """Whether messages are text for people and not JSON."""
         return self.log_format == "text"
 
 
@@ -73,7 +73,7 @@ class Session:
 
 
 class Option(TyperOption):
-    """An option whose type is looked into only where it is given: typer does it by pydantic."""
+    """An option whose value is converted only when given: typer imports pydantic for that."""
 
     def process_value(self, ctx: Any, value: Any) -> Any:
         if value not in (None, ()) or self.required:
@@ -82,7 +82,7 @@ class Option(TyperOption):
 
 
 def _light(parameters: list[Any]) -> list[Any]:
-    # Typer has no other way to name the class of its options.
+    # Typer has no parameter for the class of its options.
     for parameter in parameters:
         if type(parameter) is TyperOption:
             parameter.__class__ = Option
@@ -90,7 +90,7 @@ def _light(parameters: list[Any]) -> list[Any]:
 
 
 class Command(TyperCommand):
-    """A command whose help shows its options in groups, its own first."""
+    """A command whose help groups its options, its own first."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _light(super().get_params(ctx))
@@ -130,7 +130,7 @@ ORDER = (
 
 
 class Group(TyperGroup):
-    """The commands; wrong usage ends with one line and where to find help."""
+    """The commands; wrong usage ends with an error and where to find help."""
 
     def get_params(self, ctx: Any) -> list[Any]:
         return _light(super().get_params(ctx))
@@ -145,11 +145,12 @@ class Group(TyperGroup):
         try:
             code = super().main(*args, **kwargs)
         except (OutputError, OSError) as error:
-            # Help and the version are written outside of commands, help by typer.
-            told = isinstance(error, OutputError)
-            code = ended(error if told else unwritable(error), False)
+            # Typer writes help itself, with errors of its own.
+            code = report_error(
+                error if isinstance(error, OutputError) else unwritable(error), verbose=False
+            )
         except Exception as error:
-            # Typer's own click: an error of usage says its message and its context.
+            # Typer bundles its own click, whose usage errors have a message and a context.
             if not hasattr(error, "format_message"):
                 raise
             _usage(error)
@@ -162,10 +163,10 @@ class Group(TyperGroup):
 def _usage(error: Any) -> None:
     path = error.ctx.command_path if getattr(error, "ctx", None) else "sparkify"
     message = error.format_message()
-    if not message:  # a group without a command shows its help
+    if not message:  # a group called without a command
         say(error.ctx.get_help())
         return
-    report(message.rstrip("."), f"see: {path} --help")
+    report_usage(message.rstrip("."), f"see: {path} --help")
 
 
 app = typer.Typer(
@@ -179,8 +180,8 @@ app = typer.Typer(
 )
 
 
-def _show_version(wanted: bool) -> None:
-    if wanted:
+def _show_version(is_given: bool) -> None:
+    if is_given:
         from ..core.version import __version__
         from .output import emit
 
@@ -192,14 +193,14 @@ def _show_version(wanted: bool) -> None:
 def root(
     context: typer.Context,
     verbose: Annotated[
-        bool, typer.Option("--verbose", "-v", help="Show what happens, and tracebacks.")
+        bool, typer.Option("--verbose", "-v", help="Show debug messages and tracebacks.")
     ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Show warnings and errors only.")
     ] = False,
     log_format: Annotated[
         LogFormat | None,
-        typer.Option(help="How messages are written to stderr.", show_default=False),
+        typer.Option(help="Format of messages on stderr.", show_default=False),
     ] = None,
     version: Annotated[
         bool,
@@ -219,11 +220,11 @@ Body = Callable[..., int | None]
 def command(
     name: str, *, settings: bool = True, into: typer.Typer = app, hidden: bool = False
 ) -> Callable[[Body], Body]:
-    """Declares a command: a function of a session and its own options that returns an exit code.
+    """Declares a command: a function of the session and its own options; returns an exit code.
 
-    :param settings: whether it reads settings, and so takes each of them as an option.
+    :param settings: whether it reads settings and so has an option for each of them.
     :param into: the group it belongs to.
-    :param hidden: whether help leaves it out, as for an alias.
+    :param hidden: whether help omits it, as for an alias.
     """
 
     def declare(body: Body) -> Body:
@@ -247,11 +248,11 @@ def command(
 
 
 def _run(context: typer.Context, body: Body, values: dict[str, Any]) -> int:
-    found = context.find_object(Session) or Session()
+    before = context.find_object(Session) or Session()
     session = Session(
-        verbose=values.pop("verbose") or found.verbose,
-        quiet=values.pop("quiet") or found.quiet,
-        log_format=values.pop("log_format") or found.log_format,
+        verbose=values.pop("verbose") or before.verbose,
+        quiet=values.pop("quiet") or before.quiet,
+        log_format=values.pop("log_format") or before.log_format,
         config=values.pop("config_file", None),
     )
     logs.configure(session.log_format, verbose=session.verbose, quiet=session.quiet)
@@ -263,16 +264,16 @@ def _run(context: typer.Context, body: Body, values: dict[str, Any]) -> int:
         return code
     except BaseException as error:
         name = context.command_path.partition(" ")[2]
-        return ended(error, session.verbose, session.interrupted, name)
+        return report_error(error, session.verbose, session.interrupted_message, name)
 
 
 # The process ------------------------------------------------------------------------------
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """The console entry; ends the process."""
-    # Imports make many objects that stay: looking for cycles among them again and again costs a
-    # tenth of a short command.
+    """The console entry point; exits the process."""
+    # Imports create many lasting objects; scanning them for cycles over and over costs a short
+    # command a tenth of its time.
     gc.set_threshold(100_000)
     SIGNALS.install()
     hide_pandas()

@@ -1,4 +1,4 @@
-"""How far a load or a profile is: a line that draws itself on a terminal, a few lines elsewhere."""
+"""Progress of a load or a profile: a live line on a terminal, a few lines elsewhere."""
 
 from __future__ import annotations
 
@@ -11,12 +11,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from ..core.progress import SILENT, Fraction, Observer, unknown
+from ..core.observer import SILENT, Fraction, Observer, unknown_fraction
+from ..core.quantity import quantity
 from .app import Session
 from .output import is_terminal
 
 log = logging.getLogger("sparkify_dwh.cli")
-#: What each step belongs to, in the order of a load, and how it is called while it lasts.
+#: The phase that each step belongs to, in the order of a load, and the verb shown for it.
 _PHASES = {
     "list": ("list", "listing"),
     "fetch": ("fetch", "fetching"),
@@ -33,19 +34,19 @@ _PHASES = {
     "check": ("check", "checking"),
     "record": ("record", "recording"),
 }
-#: Shares of the time, as measured on 1.5 million events; they only shape the time that is left.
+#: Shares of the time, measured on 1.5 million events; used to estimate the time left.
 _LOAD = {"read": 33, "judge": 14, "dedupe": 4, "stage": 18, "merge": 18, "resolve": 5, "check": 5}
 _LOAD["record"] = 3
 _PROFILE = {"read": 55, "profile": 45}
 _FETCH = 50
-#: Seconds before the first line where nothing can be drawn; each next one comes twice as late.
+#: Seconds before the first line without a terminal; each pause is twice the one before.
 _FIRST_LINE = 10.0
-#: A forecast needs so much of the work, and so many seconds, behind it.
+#: Estimating the time left needs this share of the work done, and this many seconds.
 _LEAST_DONE, _LEAST_SECONDS = 0.03, 1.0
 
 
 class Meter(Observer):
-    """Keeps what it is told; ``done``, ``rate`` and ``left`` say how far the work is.
+    """Collects progress; ``done``, ``rate`` and ``left`` sum it up.
 
     :param shares: share of the time by phase.
     """
@@ -60,10 +61,10 @@ class Meter(Observer):
         self.step = "list"
         self.tables = 1
         self.since = self.began = time.monotonic()
-        self._fraction: Fraction = unknown
+        self._fraction: Fraction = unknown_fraction
         self._most = 0.0
 
-    # What it is told ----------------------------------------------------------------------
+    # What a load reports ------------------------------------------------------------------
 
     def begin(self, step: str, target: str | None, total: int, unit: str) -> None:
         if unit == "tables":
@@ -86,71 +87,71 @@ class Meter(Observer):
         self.step, self._fraction = step, fraction
 
     def leave(self, step: str, target: str | None, rows: int, seconds: float) -> None:
-        self._fraction = unknown  # a connection may be closed next
+        self._fraction = unknown_fraction  # a connection may be closed next
         if step in _PHASES:
             place = (_PHASES[step][0], target)
             self.rows[place] = max(rows, self.rows.get(place, 0))
 
-    # What it tells ------------------------------------------------------------------------
+    # What is shown ------------------------------------------------------------------------
 
-    def _here(self) -> float:
-        """How much of what is at work now is done."""
+    def _done_of_phase(self) -> float:
+        """Share of the current phase that is done."""
         amount = self.amounts.get(self.now, 0)
         total = self.totals.get(self.now, 0)
-        told = min(1.0, amount / total) if total else 0.0
+        done = min(1.0, amount / total) if total else 0.0
         within = self._fraction()
         if self.now[0] == "read" and total:
-            # First the objects are looked through, then the engine reads them.
-            told = told / 3 + (2 / 3 * within if within is not None else 0.0)
+            # The objects are surveyed first, then the engine reads them.
+            done = done / 3 + (2 / 3 * within if within is not None else 0.0)
         elif within is not None and self.now[0] != "record":
-            told = max(told, within)
-        self.part[self.now] = max(self.part.get(self.now, 0.0), told)
+            done = max(done, within)
+        self.part[self.now] = max(self.part.get(self.now, 0.0), done)
         return self.part[self.now]
 
     def done(self) -> float:
-        """Share of the work that is behind, from 0 to 1; never less than before."""
-        self._here()
-        whole, behind = sum(self.shares.values()), 0.0
+        """Share of the work that is done, from 0 to 1; never falls."""
+        self._done_of_phase()
+        whole, done = sum(self.shares.values()), 0.0
         for (phase, target), part in list(self.part.items()):
-            behind += self.shares.get(phase, 0) * self._share(phase, target) * part
-        self._most = max(self._most, min(behind / whole, 1.0))
+            done += self.shares.get(phase, 0) * self._share(phase, target) * part
+        self._most = max(self._most, min(done / whole, 1.0))
         return self._most
 
     def _share(self, phase: str, target: str | None) -> float:
-        """The share of a source or a table in what a phase has to do."""
+        """The share of a source or a table in the work of a phase."""
         if phase in ("resolve", "record", "profile"):
             return 1.0
         of = "dedupe" if phase in ("merge", "check") else "read"
         sizes = self.rows if of == "dedupe" else self.totals
-        every = {name: n for (step, name), n in list(sizes.items()) if step == of}
-        if target in every and phase != "dedupe":
-            return every[target] / max(1, sum(every.values()))
+        by_name = {name: n for (step, name), n in list(sizes.items()) if step == of}
+        if target in by_name and phase != "dedupe":
+            return by_name[target] / max(1, sum(by_name.values()))
         return 1 / self.tables
 
     def what(self) -> str:
-        """What is done now, such as ``merging songplays``."""
+        """The current work, such as ``merging songplays``."""
         verb = _PHASES[self.step][1]
         return f"{verb} {self.now[1]}" if self.now[1] else verb
 
     def rate(self) -> str:
-        """How fast: objects, MB or rows in a second; '' where nothing tells."""
+        """The speed in MB or rows per second, or the files listed; '' if unknown."""
         seconds = time.monotonic() - self.since
         if seconds < 0.2:
             return ""
         phase, source = self.now
         if phase == "list":
-            return f"{self.amounts.get(self.now, 0):,} files"
+            return quantity(self.amounts.get(self.now, 0), "file")
         if phase == "fetch":
             return f"{self.amounts.get(self.now, 0) / seconds / 1e6:,.1f} MB/s"
-        part = self._here()
+        part = self._done_of_phase()
         if phase == "read" and self.now in self.totals:
             return f"{self.totals[self.now] * part / seconds / 1e6:,.1f} MB/s"
         ahead = self.rows.get(("read", source), 0) or self.rows.get(("dedupe", source), 0)
         rows = part * ahead / seconds
-        return f"{rows:,.0f} rows/s" if rows >= 1 and phase != "record" else ""
+        return f"{quantity(round(rows), 'row')}/s" if rows >= 1 and phase != "record" else ""
 
     def left(self) -> str:
-        """The time that is left, roughly; '' as long as nobody can tell."""
+        """A rough estimate of the time left; '' until there is one."""
         seconds, done = time.monotonic() - self.began, self.done()
         if done < _LEAST_DONE or seconds < _LEAST_SECONDS:
             return ""
@@ -159,31 +160,31 @@ class Meter(Observer):
         return f"{minutes} min {seconds:.0f} s left" if minutes else f"{seconds:.0f} s left"
 
     def line(self) -> str:
-        """All of it as a line."""
+        """All of this on one line."""
         parts = [self.what(), f"{self.done():.0%}", self.rate(), self.left()]
         return ", ".join(part for part in parts if part)
 
 
-# Where it is shown -------------------------------------------------------------------------
+# Showing it -----------------------------------------------------------------------------
 
 
 @contextmanager
 def showing(session: Session, *, profiling: bool = False) -> Iterator[Observer]:
-    """An observer whose progress is shown on stderr as long as the block lasts.
+    """An observer whose progress is shown on stderr during the block.
 
-    Nothing is shown with ``--quiet``, or among messages in JSON.
+    Shows nothing with ``--quiet`` or ``--log-format json``.
     """
-    if session.quiet or not session.lines:
+    if session.quiet or not session.logs_text:
         yield SILENT
         return
     meter = Meter(_PROFILE if profiling else _LOAD)
-    drawn = is_terminal(sys.stderr) and os.environ.get("TERM") not in (None, "dumb", "unknown")
-    with _drawing(meter) if drawn else _lines(meter):
+    can_draw = is_terminal(sys.stderr) and os.environ.get("TERM") not in (None, "dumb", "unknown_fraction")
+    with _live_line(meter) if can_draw else _few_lines(meter):
         yield meter
 
 
 @contextmanager
-def _drawing(meter: Meter) -> Iterator[None]:
+def _live_line(meter: Meter) -> Iterator[None]:
     from rich.console import Console
     from rich.live import Live
     from rich.progress_bar import ProgressBar
@@ -210,16 +211,16 @@ def _drawing(meter: Meter) -> Iterator[None]:
 
 
 @contextmanager
-def _lines(meter: Meter) -> Iterator[None]:
+def _few_lines(meter: Meter) -> Iterator[None]:
     stop = threading.Event()
 
-    def tell() -> None:
+    def report() -> None:
         pause = _FIRST_LINE
         while not stop.wait(pause):
             log.info("%s", meter.line())
             pause *= 2
 
-    thread = threading.Thread(target=tell, name="progress", daemon=True)
+    thread = threading.Thread(target=report, name="progress", daemon=True)
     thread.start()
     try:
         yield

@@ -12,14 +12,14 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
     """A table in HTML; everything is escaped."""
     head = "".join(f"<th>{escape(str(name))}</th>" for name in columns)
     body = "".join(
-        "<tr>" + "".join(f"<td>{escape(shown(value))}</td>" for value in row) + "</tr>"
+        "<tr>" + "".join(f"<td>{escape(display_text(value))}</td>" for value in row) + "</tr>"
         for row in rows
     )
     title = f"<caption>{escape(caption)}</caption>" if caption else ""
     return f"<table>{title}<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
 
 
-def shown(value: Any) -> str:
+def display_text(value: Any) -> str:
     """A value as a person reads it."""
     if value is None:
         return ""

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from ..core.engines import ENGINES
 
 if TYPE_CHECKING:
-    from ..core.progress import Observer
+    from ..core.observer import Observer
     from ..core.settings import Settings
     from .base import Engine
     from .duckdb.profile.record_reader import RecordReader

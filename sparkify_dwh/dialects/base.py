@@ -1,4 +1,4 @@
-"""What an engine must offer to the steps of a load."""
+"""The interface of an engine: what the jobs and inspections need of a database."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..core.errors import SourceError
-from ..core.progress import Fraction, unknown
+from ..core.observer import Fraction, unknown_fraction
 from ..core.settings import Settings
 from ..models.declare import Source
 from ..steps.executor import Executor
@@ -29,9 +29,9 @@ log = logging.getLogger("sparkify_dwh")
 
 @dataclass
 class Reading:
-    """What was read of a source, counted without a look at the staged rows.
+    """What was read of a source, counted without looking at the staged rows.
 
-    :param read: records counted in each object, by key.
+    :param read: records in each object, by key.
     :param changed: keys of objects that changed or vanished since they were listed.
     """
 
@@ -40,43 +40,43 @@ class Reading:
 
 
 class Engine(ABC):
-    """One database engine: how to connect to it and what it does in its own way."""
+    """A database engine: how to connect to it, and everything it does its own way."""
 
     #: Backend name, as in the URL.
     name: str
-    #: Whether rows are read and judged in tables of the load before its transaction begins.
+    #: Whether rows are read and judged in temporary tables before the transaction begins.
     reads_first: bool
-    #: Whether a missing database is created and migrated by a load.
+    #: Whether a load creates and migrates a missing database.
     embedded: bool
-    #: Whether a foreign key that is checked by itself is looked for near the load's rows only.
+    #: Whether checking each foreign key on its own reads only what is near the load's rows.
     checks_apart: bool
-    #: Dialect whose names of binds a plan shows.
+    #: Dialect that plans are compiled for; it names the binds.
     plan_dialect: sa.Dialect
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
-        #: Called with a line of text when a person waits for something.
+        #: Called with a line of text when a person has to wait.
         self.tell: Callable[[str], None] = log.info
         self._scratch = Scratch()
 
     @property
     def scratch(self) -> Path:
-        """A folder for what stands between the objects and the database; ``close`` removes it.
+        """A folder for files between the objects and the database; ``close`` removes it.
 
-        :raises DatabaseError: when none can be made.
+        :raises DatabaseError: when it cannot be created.
         """
         return self._scratch.path
 
     def aside(self) -> Engine:
         """An engine like this one, with an empty database that ``close`` removes.
 
-        Embedded engines only: a dry run migrates that one and leaves none behind.
+        Embedded engines only: a dry run migrates this database and leaves none behind.
         """
         raise NotImplementedError
 
     @abstractmethod
     def exists(self) -> bool:
-        """Whether there is a database to connect to; looks at nothing remote."""
+        """Whether there is a database to connect to; contacts nothing remote."""
 
     @abstractmethod
     def create(self, read_only: bool = False) -> sa.Engine:
@@ -88,7 +88,7 @@ class Engine(ABC):
     ) -> sa.Connection:
         """A connection; waits up to ``lock_timeout`` for a database that another process holds.
 
-        :raises LockError: when the holder stays, naming it.
+        :raises LockError: when the other process keeps it; names that process.
         :raises DatabaseError: when the database cannot be opened.
         """
 
@@ -97,7 +97,7 @@ class Engine(ABC):
         """A driver's error as one of ours, with what to do about it."""
 
     def said(self, error: BaseException) -> str:
-        """The database's own words for an error, one line."""
+        """The database's own message for an error, one line."""
         lines = self._words(error)
         return lines[0] if lines else type(error).__name__
 
@@ -107,19 +107,19 @@ class Engine(ABC):
 
     @abstractmethod
     def advice(self, error: BaseException) -> str:
-        """What the database proposes for a statement that failed; empty where it has no idea."""
+        """The database's suggestion for a statement that failed; empty where it has none."""
 
     @abstractmethod
     def is_conflict(self, error: BaseException) -> bool:
-        """Whether another loader got in the way and the transaction may be tried again."""
+        """Whether another transaction conflicted, so that this one may be tried again."""
 
     def is_lost(self, error: BaseException) -> bool:
-        """Whether the connection broke, so that another one may do better."""
+        """Whether the connection broke, so that a new one may succeed."""
         return False
 
     @abstractmethod
     def lock(self, ex: Executor) -> None:
-        """Makes this transaction the only one that loads; its first statement."""
+        """Makes this transaction the only one that loads; must be its first statement."""
 
     @abstractmethod
     def raw_table(self, source: Source) -> sa.Table:
@@ -127,7 +127,7 @@ class Engine(ABC):
 
     @abstractmethod
     def place(self, raw: sa.Table) -> sa.ColumnElement[Any]:
-        """Where the engine finds a row of ``raw`` again."""
+        """The expression by which the engine finds a row of ``raw`` again."""
 
     @abstractmethod
     def read(
@@ -138,7 +138,7 @@ class Engine(ABC):
         quarantine: Quarantine,
         compacted: Sequence[CompactedFile] = (),
     ) -> Reading:
-        """Brings the objects' rows into ``raw_table``; refused records go to the quarantine.
+        """Reads the objects' rows into ``raw_table``; refused records go to the quarantine.
 
         :param compacted: compacted objects to read instead of the objects they serve.
         """
@@ -159,16 +159,16 @@ class Engine(ABC):
         return [file for file in compacted if file.object in unchanged]
 
     def slices(self, connection: sa.Connection) -> int:
-        """How many objects the engine reads at the same time, at best."""
+        """How many objects the engine can read in parallel."""
         return 1
 
     @abstractmethod
     def stage(self, ex: Executor, source: Source) -> None:
-        """Makes staging hold the accepted rows that were read; ``raw_table`` may be gone then."""
+        """Makes staging hold the accepted rows; ``raw_table`` may be gone afterwards."""
 
     @abstractmethod
     def staged_counts(self, ex: Executor, source: Source) -> dict[str, int]:
-        """Rows brought into ``raw_table`` by object key, before any rule refused one."""
+        """Rows read into ``raw_table``, by object key, before any rule refused one."""
 
     @abstractmethod
     def quarantine_rows(
@@ -187,37 +187,34 @@ class Engine(ABC):
         target: str | None = None,
         bounded: bool = False,
     ) -> int:
-        """Inserts rows made by the client, or a file of them, one JSON object a line.
+        """Inserts rows that the client made, or a file of them with one JSON object a line.
 
-        :param bounded: how many there are depends on the declarations, not on the data.
+        :param bounded: whether their number depends on the declarations, not on the data.
         """
 
     def watch(self, connection: sa.Connection) -> Fraction:
-        """Tells how much of a statement is done, from any thread; None where it cannot."""
-        return unknown
+        """A function that returns how much of a statement is done, from any thread."""
+        return unknown_fraction
 
     def housekeep(self, ex: Executor, deleted: Mapping[sa.Table, int]) -> list[str]:
-        """What the engine needs after a load; returns warnings, never fails.
+        """Does what the engine needs after a load.
 
-        :param deleted: rows that the load deleted, of each table that it wrote.
+        :param deleted: rows that the load deleted from each table it wrote.
+        :returns: warnings.
         """
         return []
 
     def remains(self, tables: Sequence[sa.Table]) -> str:
-        """What stays of deleted rows although no query sees it, and how to remove it.
+        """What remains of deleted rows out of sight of queries, and how to remove it.
 
-        :param tables: those that lost rows.
+        :param tables: those that rows were deleted from.
         """
         return ""
 
-    def reset(self, connection: sa.Connection) -> None:
-        """Drops the temporary tables of an attempt that was rolled back, where they remain."""
-        return
-
     def sweep(self, connection: sa.Connection) -> None:
-        """Drops what a load that did not commit left in the database, where anything can be left.
+        """Drops what a load that did not commit left in the database, if anything.
 
-        Nothing else may be open in the connection.
+        The connection must have no open transaction.
         """
         return
 
@@ -227,7 +224,7 @@ class Engine(ABC):
 
     @contextmanager
     def session(self, read_only: bool = False) -> Iterator[sa.Connection]:
-        """A connection for one command, closed at its end; driver errors become ours."""
+        """A connection, closed at the end; driver errors are raised as ours."""
         try:
             with self.connect(read_only) as connection:
                 yield connection
@@ -241,7 +238,7 @@ PIECE_BYTES = 32 * 1024 * 1024
 
 @dataclass
 class Piece:
-    """A file that the engine reads: one object, or many spooled after each other.
+    """A file that the engine reads: one object, or many spooled into one.
 
     :param key: the object's key; None for a spool file.
     :param starts: first row of each spooled object.
@@ -254,8 +251,9 @@ class Piece:
     rows: int = 0
 
     def owner(self, number: int) -> str:
-        """Key of the object that row ``number`` of this piece stands in."""
+        """Key of the object that row ``number`` of this piece comes from."""
         return self.key or self.keys[bisect_right(self.starts, number) - 1]
 
 
-Ready = Callable[[sa.Connection], None]
+#: Called with a connection; raises where the schema is not this library's.
+SchemaCheck = Callable[[sa.Connection], None]

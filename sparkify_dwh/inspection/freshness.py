@@ -1,4 +1,4 @@
-"""What the sources hold against what the ledger says was loaded: for monitors."""
+"""Freshness, for monitors: what the sources hold, compared with the ledger."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from ..core.table import html_table
-from ..dialects.base import Engine, Ready
+from ..dialects.base import Engine, SchemaCheck
 from ..models.declare import Declarations
 from ..models.extensions import locations
 from ..steps import ledger
@@ -22,11 +22,11 @@ State = Literal["never loaded", "changed", "gone"]
 
 @dataclass(frozen=True)
 class Difference:
-    """An object that source and ledger know differently.
+    """An object on which source and ledger differ.
 
     :param state: ``never loaded``; ``changed`` since it was loaded; ``gone`` from the source.
-    :param size: bytes; of one that is gone those of its newest loaded version.
-    :param modified: when it was written, UTC; None of one that is gone.
+    :param size: bytes; for an object that is gone, of the version loaded last.
+    :param modified: when it was written, UTC; None for an object that is gone.
     """
 
     key: str
@@ -37,10 +37,10 @@ class Difference:
 
 @dataclass(frozen=True)
 class SourceState:
-    """One source against the ledger.
+    """One source compared with the ledger.
 
-    :param loaded: objects that are in the star in the version that the source holds.
-    :param oldest_at: when the oldest object that waits for a load was written, UTC.
+    :param loaded: objects whose current version is loaded.
+    :param oldest_at: when the oldest object waiting for a load was written, UTC.
     :param oldest_seconds: how long ago that is.
     """
 
@@ -60,13 +60,13 @@ class SourceState:
 
     @property
     def waiting(self) -> int:
-        """Objects that the next load takes."""
+        """Objects that the next load will read."""
         return self.never_loaded + self.changed
 
 
 @dataclass(frozen=True)
 class SourceCheck:
-    """All sources against the ledger.
+    """All sources compared with the ledger.
 
     :param max_age: seconds that an object may wait.
     """
@@ -76,12 +76,12 @@ class SourceCheck:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing waits for longer than it may; what is gone fails nothing."""
+        """Whether no object waits longer than it may; objects that are gone do not count."""
         return all(state.passed for state in self.sources)
 
     @property
     def oldest_seconds(self) -> float | None:
-        """How long the oldest object of all sources has waited; None: none waits."""
+        """How long the oldest object of any source has waited; None: no object waits."""
         ages = [s.oldest_seconds for s in self.sources if s.oldest_seconds is not None]
         return max(ages, default=None)
 
@@ -102,7 +102,7 @@ class SourceCheck:
 
 
 def check_sources(
-    engine: Engine, declarations: Declarations, *, ready: Ready, max_age: float
+    engine: Engine, declarations: Declarations, *, require_current: SchemaCheck, max_age: float
 ) -> SourceCheck:
     """See ``Warehouse.check_sources``."""
     places = locations(engine.settings, declarations)
@@ -110,7 +110,7 @@ def check_sources(
     now = ledger.utc_now()
     states = []
     with engine.session(read_only=True) as connection:
-        ready(connection)
+        require_current(connection)
         ex = Executor(connection)
         for source in declarations.sources:
             if source.name in places:
@@ -136,7 +136,7 @@ def _state(
     gone = sorted(_gone(place, listing.objects, known))
     differences += [Difference(key, "gone", known[key][1]) for key in gone]
     oldest = min((at for o in waiting if (at := o.modified) is not None), default=None)
-    # A clock of another machine may be ahead of ours.
+    # The clock of another machine may be ahead.
     age = max(0.0, (now - oldest).total_seconds()) if oldest is not None else None
     changed = sum(1 for each in differences if each.state == "changed")
     return SourceState(
@@ -157,7 +157,7 @@ def _state(
 
 
 def _gone(place: str, objects: Iterable[Object], known: Iterable[str]) -> set[str]:
-    """Keys of the ledger that belong to this place and are not in it; others were elsewhere."""
+    """Keys in the ledger that belong to this place but are no longer there."""
     root = place if place.startswith(SCHEME) else folder_key(place)
     below = root if root.endswith("/") else root + "/"
     there = {each.key for each in objects}

@@ -165,7 +165,7 @@ class RejectedRow(Base):
     at: Mapped[datetime] = mapped_column(sa.DateTime, comment="When, UTC")
 
 
-class Erasure(Base):
+class ErasureRecord(Base):
     """Append-only: one row when a person was erased; loads leave out whom they find here."""
 
     __tablename__ = "erasure"
@@ -192,7 +192,7 @@ class ErasureCount(Base):
     __tablename__ = "erasure_count"
     __table_args__ = _args("Rows that erasures removed or blanked, by table", "erasure_id")
 
-    erasure_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Erasure")
+    erasure_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "ErasureRecord")
     target: Mapped[str] = key_column(sa.String(128), "Table")
     rows: Mapped[int] = mapped_column(sa.BigInteger, comment="Rows removed or blanked")
 

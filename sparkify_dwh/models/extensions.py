@@ -11,7 +11,7 @@ from . import SPARKIFY
 from .declare import Declarations
 
 
-def declared(settings: Settings) -> Declarations:
+def declarations_for(settings: Settings) -> Declarations:
     """The shipped declarations and those of the modules named in ``settings.extensions``.
 
     A module adds to them by an ``extend(declarations)`` function that returns the extended ones.

@@ -168,7 +168,7 @@ def _origins(source: Source, names: Mapping[str, Any]) -> tuple[Origin, ...]:
 
 
 #: Columns of ``Warehouse.lineage``.
-COLUMNS = (
+LINEAGE_COLUMNS = (
     "table",
     "column",
     "how",

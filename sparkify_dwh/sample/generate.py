@@ -17,7 +17,7 @@ from pathlib import Path
 from random import Random
 from typing import Final
 
-from .dirt import broken_events, broken_songs, is_open, kept_apart
+from .broken_records import broken_events, broken_songs, keep_apart, leaves_record_open
 from .events import Simulation, epoch_ms
 from .songs import Song, SongFiles, build_catalogue, build_repertoire
 from .text import Wordsmith
@@ -209,7 +209,7 @@ def _write_logs(
 ) -> None:
     hours = simulation.days * 24
     hour = 0
-    open_lines = {line for rule, line in bad if is_open(rule, line)}
+    open_lines = {line for rule, line in bad if leaves_record_open(rule, line)}
     for day, chunks in groupby(simulation.hours(), key=itemgetter(0)):
         folder = directory / f"{day.year}" / f"{day.month:02}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -219,7 +219,7 @@ def _write_logs(
             for _, sound in chunks:
                 first, last = (len(bad) * turn // hours for turn in (hour, hour + 1))
                 mixed = _mixed(rng, sound, [line for _, line in bad[first:last]])
-                lines, left = kept_apart(waiting + mixed, open_lines)
+                lines, left = keep_apart(waiting + mixed, open_lines)
                 # What comes first in the next hour may have to stand before them.
                 ready, waiting = lines[: len(lines) - left], lines[len(lines) - left :]
                 hour += 1

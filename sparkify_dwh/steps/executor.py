@@ -14,7 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..core.progress import SILENT, Fraction, Observer, unknown
+from ..core.observer import SILENT, Fraction, Observer, unknown_fraction
 from ..core.run_context import STEP
 
 #: The step that finds out what is new; it changes nothing.
@@ -39,7 +39,7 @@ class Executor:
     #: Whether every source counts as having new objects, as in a plan that lists none.
     assumes_new = False
     observer: Observer = SILENT
-    fraction: Fraction = staticmethod(unknown)
+    fraction: Fraction = staticmethod(unknown_fraction)
 
     def __init__(self, connection: sa.Connection) -> None:
         self.connection = connection

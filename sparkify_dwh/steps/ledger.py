@@ -16,8 +16,8 @@ import sqlalchemy as sa
 from ..core.version import __version__
 from ..models.audit import (
     STARTED,
-    Erasure,
     ErasureCount,
+    ErasureRecord,
     LoadBook,
     LoadFile,
     LoadRun,
@@ -30,7 +30,7 @@ from ..models.declare import Source
 from .executor import Executor, Step
 
 RUN, FILE, STEP = table_of(LoadRun), table_of(LoadFile), table_of(LoadStep)
-ERASURE, ERASURE_COUNT = table_of(Erasure), table_of(ErasureCount)
+ERASURE, ERASURE_COUNT = table_of(ErasureRecord), table_of(ErasureCount)
 BOOK, RESULT, REJECTED = table_of(LoadBook), table_of(QualityResult), table_of(RejectedRow)
 MAX_REASON = 4096
 

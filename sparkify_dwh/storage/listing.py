@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from functools import partial
 
-from ..core.progress import SILENT, Observer, unknown
+from ..core.observer import SILENT, Observer, unknown_fraction
 from ..core.settings import Settings
 from .objects import Listing, Object, changed_files, list_folder
 from .s3 import PAGE, S3, SCHEME
@@ -22,7 +22,7 @@ def list_sources(
     listings = {}
     for name, place in places.items():
         found = partial(observer.advance, "list", name)
-        observer.enter("list", name, unknown)
+        observer.enter("list", name, unknown_fraction)
         listings[name] = (
             S3(settings).list_prefix(place, found)
             if place.startswith(SCHEME)

@@ -21,7 +21,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.pool import NullPool
 
 from ...core.errors import DatabaseError, LockError, UsageError
-from ...core.progress import Fraction, unknown
+from ...core.observer import Fraction, unknown_fraction
 from ...core.settings import Settings
 from ...models.audit import LoadLock
 from ...models.base import table_of
@@ -194,7 +194,7 @@ class DuckDBConnection(Engine):
             connection.commit()
         except sa.exc.DBAPIError:  # a notebook without ipywidgets: see _set_up
             connection.rollback()
-            return unknown
+            return unknown_fraction
         driver: Any = connection.connection.dbapi_connection
 
         def done() -> float | None:
@@ -231,14 +231,6 @@ class DuckDBConnection(Engine):
 
     def sweep(self, connection: sa.Connection) -> None:
         drop_incoming(connection)
-
-    def reset(self, connection: sa.Connection) -> None:
-        names = sa.column("table_name", sa.String)
-        tables = sa.func.duckdb_tables().table_valued(names, sa.column("temporary", sa.Boolean))
-        left = connection.execute(sa.select(tables.c.table_name).where(tables.c.temporary)).all()
-        for (name,) in left:
-            connection.execute(sa.schema.DropTable(sa.Table(name, sa.MetaData(schema="temp"))))
-        connection.commit()
 
 
 def _limit_memory(connection: Any, limit: str) -> None:

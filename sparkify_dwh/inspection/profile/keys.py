@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .results import FieldProfile, KeyCandidate, Together, value_of
+from .findings import FieldProfile, KeyCandidate, Together, json_value
 from .suggest import Hint
 
 #: Least share of different values of a field that is shown as a candidate key.
@@ -103,7 +103,7 @@ def find_groups(scan: Any, fields: Sequence[FieldProfile], records: int) -> tupl
                 if not flag
             }
             if not yes & no:
-                where[name] = tuple(value_of(value) for value in sorted(yes))
+                where[name] = tuple(json_value(value) for value in sorted(yes))
         if len(members) > 1 or where:
             found.append(Together(tuple(optional[n] for n in members), rows, where))
     return tuple(found)

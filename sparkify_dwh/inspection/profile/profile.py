@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ...core.errors import SettingsError, SourceError
-from ...core.progress import SILENT, Observer
+from ...core.observer import SILENT, Observer
 from ...core.settings import Settings
 from ...dialects import file_scanner
 from ...models.declare import Declarations
@@ -19,9 +19,10 @@ from ...steps.text_repair import repair
 from ...storage.listing import list_sources
 from ...storage.objects import Listing
 from ...storage.s3 import SCHEME
+from .findings import TEXT_LIMIT, Broken, Damage, FieldProfile, Frequency, json_value
 from .keys import find_groups, find_keys
-from .results import CUT, Broken, Damage, FieldProfile, Frequency, Profile, SourceProfile, value_of
-from .suggest import CLOSED, Hint, suggestions
+from .results import Profile, SourceProfile
+from .suggest import CLOSED, Hint, suggest
 
 #: Fields that are profiled: files whose keys are data have more of them than anyone reads.
 MOST_FIELDS = 300
@@ -128,7 +129,7 @@ def profile_source(
             keys=keys,
             together=together,
         )
-    advice = suggestions(partial, hints)
+    advice = suggest(partial, hints)
     return replace(partial, suggestions=advice, seconds=time.perf_counter() - began)
 
 
@@ -171,10 +172,10 @@ def _field(scan: Any, name: str, records: int, top: int) -> tuple[FieldProfile, 
         numbers_as_text=int(numbers["numbers_as_text"]),
         fractions=int(numbers["fractions"]),
         times=int(numbers["times"]),
-        top=tuple(Frequency(value_of(value), int(rows)) for value, rows in frequent[:top]),
+        top=tuple(Frequency(json_value(value), int(rows)) for value, rows in frequent[:top]),
         damage=damage,
     )
-    values = [value_of(value) for value, _ in frequent if value != EMPTY]
+    values = [json_value(value) for value, _ in frequent if value != EMPTY]
     least = _finite(numbers["least_positive"])
     few = found.distinct - bool(empty) <= CLOSED
     return found, Hint(int(numbers["most"] or 0), least, tuple(values) if few else ())
@@ -182,7 +183,7 @@ def _field(scan: Any, name: str, records: int, top: int) -> tuple[FieldProfile, 
 
 def _range(numbers: Mapping[str, Any], types: Mapping[str, int]) -> tuple[Any, Any]:
     if numbers["text_min"] is not None:
-        return numbers["text_min"][:CUT], numbers["text_max"][:CUT]
+        return numbers["text_min"][:TEXT_LIMIT], numbers["text_max"][:TEXT_LIMIT]
     if "integer" in types and "number" not in types and numbers["whole_min"] is not None:
         return int(numbers["whole_min"]), int(numbers["whole_max"])
     if "integer" in types or "number" in types:
@@ -223,7 +224,7 @@ def _damage(
     mended = [(text, repair(text), int(rows)) for text, rows in twice]
     wrong = [each for each in mended if each[0] != each[1]]
     if wrong:
-        examples = tuple((text[:CUT], better[:CUT]) for text, better, _ in wrong[:3])
+        examples = tuple((text[:TEXT_LIMIT], better[:TEXT_LIMIT]) for text, better, _ in wrong[:3])
         rows = sum(rows for *_, rows in wrong)
         found.append(Damage("double encoding", rows, len(wrong), examples))
     # The bytes of such a text are control characters as well: they are told once.
@@ -235,7 +236,7 @@ def _damage(
             rows -= sum(rows for *_, rows in inner)
             distinct -= len(inner)
         if rows:
-            shown = tuple((text[:CUT], "") for text in scan.examples(*names))
+            shown = tuple((text[:TEXT_LIMIT], "") for text in scan.examples(*names))
             found.append(Damage(kind, rows, distinct, shown))
     trimmed = [len(better.strip().encode()) for _, better, _ in mended]
     return tuple(found), max([int(numbers["bytes_trimmed"] or 0), *trimmed])

@@ -2,166 +2,26 @@
 
 from __future__ import annotations
 
-import json
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
 
-from ...core.table import html_table, shown
-
-#: Characters of a text that is kept.
-CUT = 1000
-
-
-@dataclass(frozen=True)
-class Frequency:
-    """A value and the number of records that hold it (``rows``).
-
-    :param value: as Python has it; a text of more than 1,000 characters is cut there, an object or
-        array is its JSON text.
-    """
-
-    value: Any
-    rows: int
-
-
-@dataclass(frozen=True)
-class Damage:
-    """Text that looks damaged.
-
-    :param kind: ``double encoding`` (UTF-8 read as latin-1, once or more; a load can undo it),
-        ``lost characters`` (U+FFFD), ``control characters`` or ``stray blanks`` (at either end).
-    :param rows: records; ``distinct``: different values.
-    :param examples: the first of them by code point, at most three; with what repair makes of it.
-    """
-
-    kind: str
-    rows: int
-    distinct: int
-    examples: tuple[tuple[str, str], ...] = ()
-
-
-@dataclass(frozen=True)
-class FieldProfile:
-    """One key of the records.
-
-    Every record counts once: ``given + empty + nulls + missing`` are all of them.
-
-    :param name: the key in the records, as it is spelled there.
-    :param types: records by JSON type: ``string`` ('' too), ``integer`` (spelled so: ``39``),
-        ``number`` (``39.0``), ``boolean``, ``object``, ``array``, ``not a number`` (``NaN``).
-    :param given: records with a value that is neither null nor ''.
-    :param missing: records without the key.
-    :param distinct: different values, '' among them, null not; numbers by their spelling.
-    :param min: and ``max``: of the texts where there are any, else of the numbers, else of the
-        booleans; '' and null apart. Texts compare by code points.
-    :param number_min: least number, texts that are numbers included; ``number_max``: the greatest.
-    :param longest_chars: characters of the longest value as text; ``longest_bytes`` in UTF-8.
-    :param longest: the value of most bytes, cut at 1,000 characters.
-    :param bytes_trimmed: bytes of the longest value once repaired and trimmed, as a load does.
-    :param top: most frequent values, then by their text.
-    :param numbers_as_text: records whose text is a number; ``times``: values that are times.
-    :param fractions: records whose number is not whole.
-    :param damage: text that looks damaged, by kind.
-    """
-
-    name: str
-    types: dict[str, int]
-    given: int
-    empty: int
-    nulls: int
-    missing: int
-    distinct: int
-    min: Any
-    max: Any
-    number_min: int | float | None
-    number_max: int | float | None
-    longest_chars: int
-    longest_bytes: int
-    bytes_trimmed: int
-    longest: str | None
-    numbers_as_text: int
-    fractions: int
-    times: int
-    top: tuple[Frequency, ...] = ()
-    damage: tuple[Damage, ...] = ()
-
-    @property
-    def absent(self) -> int:
-        """Records in which it says nothing: '', null or missing."""
-        return self.empty + self.nulls + self.missing
-
-
-@dataclass(frozen=True)
-class KeyCandidate:
-    """Fields that may tell records apart, with the proof: how often they fail to.
-
-    :param fields: names of the fields that are the key together.
-    :param absent: records in which a part of it is '', null or missing.
-    :param repeated: records whose values stand in an earlier record already.
-    """
-
-    fields: tuple[str, ...]
-    absent: int
-    repeated: int
-
-    @property
-    def violations(self) -> int:
-        """Records that break it as a key."""
-        return self.absent + self.repeated
-
-    @property
-    def unique(self) -> bool:
-        """Whether it is a key of these records."""
-        return not self.violations
-
-
-@dataclass(frozen=True)
-class Together:
-    """Fields of which a record gives all or none.
-
-    :param rows: records that give them.
-    :param where: fields whose value decides it, with the values that go with the group; e.g.
-        ``{"page": ("NextSong",)}``: given exactly where page is NextSong.
-    """
-
-    fields: tuple[str, ...]
-    rows: int
-    where: dict[str, tuple[Any, ...]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """What follows for the tables.
-
-    :param kind: ``type``, ``key``, ``sort key``, ``distribution`` or ``rule``.
-    :param fields: the fields it is about.
-    :param value: such as ``VARCHAR(64)`` or ``page is given``.
-    :param reason: the numbers it follows from.
-    """
-
-    kind: str
-    fields: tuple[str, ...]
-    value: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class Broken:
-    """A record, or an object (line 0), that is no JSON object.
-
-    :param key: the object: absolute path, or ``s3://`` address.
-    :param rule: the name a load refuses it by, ``reason``: what it demands.
-    :param raw: its first 200 characters.
-    """
-
-    key: str
-    line: int
-    rule: str
-    reason: str
-    raw: str
+from ...core.table import html_table
+from .findings import Broken, FieldProfile, KeyCandidate, Suggestion, Together
+from .rows import (
+    ADVICE_COLUMNS,
+    BROKEN_COLUMNS,
+    DAMAGE_COLUMNS,
+    FIELD_COLUMNS,
+    GROUP_COLUMNS,
+    KEY_COLUMNS,
+    VALUE_COLUMNS,
+    condition_text,
+    field_row,
+    listed,
+    value_row,
+)
 
 
 @dataclass(frozen=True)
@@ -228,7 +88,7 @@ class SourceProfile:
         ]
         broken = [(b.key, b.line, b.rule, b.raw) for b in self.broken_at]
         keys = [(listed(k.fields), k.absent, k.repeated, k.unique) for k in self.keys]
-        groups = [(listed(t.fields), t.rows, conditions(t)) for t in self.together]
+        groups = [(listed(t.fields), t.rows, condition_text(t)) for t in self.together]
         advice = [(s.kind, listed(s.fields), s.value, s.reason) for s in self.suggestions]
         for rows, columns, caption in (
             (damage, DAMAGE_COLUMNS, "text that looks damaged"),
@@ -271,65 +131,3 @@ class Profile:
 
 
 # As rows -------------------------------------------------------------------------------------
-
-FIELD_COLUMNS = ("field", "types", "given", "''", "null", "missing", "distinct")
-VALUE_COLUMNS = ("field", "min", "max", "chars", "bytes", "most frequent")
-DAMAGE_COLUMNS = ("field", "what", "rows", "values", "such as")
-BROKEN_COLUMNS = ("object", "line", "rule", "text")
-KEY_COLUMNS = ("fields", "absent", "repeated", "unique")
-GROUP_COLUMNS = ("fields", "rows", "given exactly where")
-ADVICE_COLUMNS = ("what", "fields", "suggestion", "why")
-
-
-def field_row(found: FieldProfile) -> tuple[Any, ...]:
-    """A field as a row of ``FIELD_COLUMNS``."""
-    counts = (found.given, found.empty, found.nulls, found.missing, found.distinct)
-    return (found.name, types_of(found), *counts)
-
-
-def types_of(found: FieldProfile) -> str:
-    """The JSON types of a field, the most frequent first; with counts where there are several."""
-    named = sorted(found.types.items(), key=lambda item: (-item[1], item[0]))
-    if len(named) == 1:
-        return named[0][0]
-    return ", ".join(f"{name} {rows:,}" for name, rows in named)
-
-
-def value_row(found: FieldProfile) -> tuple[Any, ...]:
-    """A field as a row of ``VALUE_COLUMNS``."""
-    top = ", ".join(f"{shown(each.value)} ({each.rows:,})" for each in found.top[:3])
-    lengths = (found.longest_chars, found.longest_bytes)
-    return (found.name, text_of(found.min), text_of(found.max), *lengths, top)
-
-
-def text_of(value: Any) -> str:
-    """A value of the files as text; numbers as they are."""
-    if value is None:
-        return ""
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def value_of(text: str) -> Any:
-    """A JSON text as a value; objects and arrays stay text."""
-    if text[:1] in "{[":
-        return text[:CUT]
-    try:
-        value = json.loads(text, parse_constant=str)
-    except ValueError:
-        return text[:CUT]
-    if isinstance(value, float) and not math.isfinite(value):
-        return text[:CUT]
-    return value[:CUT] if isinstance(value, str) else value
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names after each other."""
-    return ", ".join(names)
-
-
-def conditions(group: Together) -> str:
-    """When the fields of a group are given, in words."""
-    return " and ".join(
-        f"{name} is {' or '.join(text_of(v) or repr(v) for v in values)}"
-        for name, values in group.where.items()
-    )

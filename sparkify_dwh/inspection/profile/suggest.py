@@ -7,17 +7,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from .results import (
-    FieldProfile,
-    KeyCandidate,
-    SourceProfile,
-    Suggestion,
-    Together,
-    conditions,
-    listed,
-    text_of,
-    types_of,
-)
+from .findings import FieldProfile, KeyCandidate, Suggestion, Together
+from .results import SourceProfile
+from .rows import condition_text, listed, type_names, value_text
 
 #: Bytes a VARCHAR may have on Redshift.
 MOST_BYTES = 65_535
@@ -46,7 +38,7 @@ class Hint:
     values: tuple[Any, ...] = ()
 
 
-def suggestions(found: SourceProfile, hints: Mapping[str, Hint]) -> tuple[Suggestion, ...]:
+def suggest(found: SourceProfile, hints: Mapping[str, Hint]) -> tuple[Suggestion, ...]:
     """Types, key, sort key, distribution and rules, in this order."""
     if not found.fields:
         return ()
@@ -95,7 +87,7 @@ def _type_of(field: FieldProfile) -> tuple[str, str]:
     if kinds == {"boolean"}:
         return "BOOLEAN", "true or false only"
     if kinds <= {"object", "array"}:
-        return "SUPER", f"{types_of(field)}; or columns of its own for what is inside"
+        return "SUPER", f"{type_names(field)}; or columns of its own for what is inside"
     width = width_for(field.longest_bytes)
     size = f"longest {field.longest_bytes:,} byte{'' if field.longest_bytes == 1 else 's'}"
     if field.longest_chars != field.longest_bytes:
@@ -103,7 +95,7 @@ def _type_of(field: FieldProfile) -> tuple[str, str]:
     if field.bytes_trimmed != field.longest_bytes:
         size += f"; {field.bytes_trimmed:,} bytes once repaired and trimmed"
     if len(kinds) > 1:
-        size = f"mixed: {types_of(field)}; {size}"
+        size = f"mixed: {type_names(field)}; {size}"
     if width is None:
         return "SUPER", f"{size}: no VARCHAR holds it"
     return f"VARCHAR({width})", size
@@ -111,7 +103,7 @@ def _type_of(field: FieldProfile) -> tuple[str, str]:
 
 def _number_type(field: FieldProfile) -> tuple[str, str]:
     low, high = field.number_min, field.number_max
-    reach = f"{text_of(low)} to {text_of(high)}"
+    reach = f"{value_text(low)} to {value_text(high)}"
     if field.fractions or low is None or high is None:
         return "DOUBLE PRECISION", reach
     most = 2 * max(abs(low), abs(high))
@@ -178,7 +170,7 @@ def _sort_key(found: SourceProfile) -> Iterator[Suggestion]:
 def _distribution(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[Suggestion]:
     if found.records < 2:
         return
-    best = _even(found, hints)
+    best = _most_even_field(found, hints)
     if found.records < SMALL:
         reason = f"{found.records:,} records: every node may hold them, and no join moves them"
         yield Suggestion("distribution", (), "DISTSTYLE ALL while small", reason)
@@ -193,7 +185,7 @@ def _distribution(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[S
     yield Suggestion("distribution", (best.name,), value, reason)
 
 
-def _even(found: SourceProfile, hints: Mapping[str, Hint]) -> FieldProfile | None:
+def _most_even_field(found: SourceProfile, hints: Mapping[str, Hint]) -> FieldProfile | None:
     fit = [
         f
         for f in found.fields
@@ -239,7 +231,7 @@ def _is(names: Sequence[str]) -> str:
 def _group_rules(group: Together, records: int) -> Iterator[Suggestion]:
     names = group.fields
     if group.where:
-        value = f"{listed(names)} {_is(names)} given exactly where {conditions(group)}"
+        value = f"{listed(names)} {_is(names)} given exactly where {condition_text(group)}"
         yield _rule(names, value, f"{group.rows:,} of {records:,} records")
     else:
         value = f"{listed(names)} are given together or not at all"
@@ -266,7 +258,7 @@ def _field_rules(field: FieldProfile, records: int, hint: Hint) -> Iterator[Sugg
     elif field.number_min is not None and numeric + field.numbers_as_text == field.given:
         yield from _number_rules(field, hint)
     if hint.values and field.given >= _LEAST_RECORDS:
-        values = " or ".join(sorted(map(text_of, hint.values)))
+        values = " or ".join(sorted(map(value_text, hint.values)))
         reason = f"{len(hint.values)} values in {field.given:,} records"
         yield _rule((name,), f"{name} is {values}", reason)
     yield from _damage_rules(field)
@@ -276,14 +268,14 @@ def _number_rules(field: FieldProfile, hint: Hint) -> Iterator[Suggestion]:
     name, low, high = field.name, field.number_min, field.number_max
     assert low is not None and high is not None
     if low == high and field.given > 1:
-        yield _rule((name,), f"{name} is {text_of(low)}", "it tells nothing: the only value")
+        yield _rule((name,), f"{name} is {value_text(low)}", "it tells nothing: the only value")
         return
     if low == 0 and hint.least_positive is not None and hint.least_positive >= 100:
         reason = f"the least other value is {hint.least_positive:.6g}"
         yield _rule((name,), f"{name}: 0 means unknown, so NULL", reason)
     elif low >= 0:
         limit = "> 0" if low > 0 and field.fractions else ">= 0"
-        yield _rule((name,), f"{name} {limit}", f"{text_of(low)} to {text_of(high)}")
+        yield _rule((name,), f"{name} {limit}", f"{value_text(low)} to {value_text(high)}")
 
 
 _CURES = {

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ...dialects.base import Engine, Ready
+from ...dialects.base import Engine, SchemaCheck
 from ...models.declare import Declarations
 from .facts import Facts
-from .gathering import gather
+from .gather import gather
 from .page import render
-from .writing import Report, writable
+from .report import Report, writable
 
 
-def report(engine: Engine, declarations: Declarations, require_current: Ready) -> Report:
+def report(engine: Engine, declarations: Declarations, require_current: SchemaCheck) -> Report:
     """See ``Warehouse.report``.
 
     :param require_current: raises where the schema is not this library's.

@@ -16,12 +16,12 @@ from mako.template import Template
 from markupsafe import Markup
 
 from ...models.declare import Chart, Declarations
-from ...models.lineage import COLUMNS, lineage_rows
+from ...models.lineage import LINEAGE_COLUMNS, lineage_rows
 from ...steps.limits import REJECT_RATIO
 from . import charts, flow
 from .erd import erd
 from .facts import Facts, RunFacts
-from .lines import lines
+from .lineage_picture import lineage_picture
 
 #: Points of time that a chart shows before they are added up.
 MOST_DAYS = 92
@@ -64,8 +64,8 @@ def render(facts: Facts, declarations: Declarations) -> str:
         history=history(facts),
         charts_drawn=[drawn(*each, f"chart-{n}") for n, each in enumerate(facts.charts)],
         diagrams=_diagrams(declarations),
-        lineage=lines("lineage-picture", declarations),
-        lineage_columns=COLUMNS,
+        lineage=lineage_picture("lineage-picture", declarations),
+        lineage_columns=LINEAGE_COLUMNS,
         lineage_rows=lineage_rows(declarations),
         tables=list(dict.fromkeys(target.name for target in declarations.targets)),
         charts=charts,

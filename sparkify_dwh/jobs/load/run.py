@@ -10,9 +10,9 @@ from contextlib import suppress
 import sqlalchemy as sa
 
 from ...core.errors import DatabaseError, SparkifyError
-from ...core.progress import SILENT, Observer
+from ...core.observer import SILENT, Observer
 from ...core.settings import Settings
-from ...dialects.base import Engine, Ready
+from ...dialects.base import Engine, SchemaCheck
 from ...models.audit import LOADED, NOTHING_NEW
 from ...models.declare import Declarations
 from ...models.extensions import locations
@@ -36,7 +36,7 @@ def load(
     declarations: Declarations,
     settings: Settings,
     *,
-    prepare: Ready,
+    prepare: SchemaCheck,
     reload: bool = False,
     dry_run: bool = False,
     tell: Callable[[str], None] = log.info,
@@ -91,7 +91,7 @@ def _quarantine(engine: Engine, identity: RunIdentity) -> Quarantine:
 
 
 def _session(
-    state: LoadState, run_log: RunLog, retries: Retries, prepare: Ready, observer: Observer
+    state: LoadState, run_log: RunLog, retries: Retries, prepare: SchemaCheck, observer: Observer
 ) -> str | None:
     """One attempt, in a session of its own.
 

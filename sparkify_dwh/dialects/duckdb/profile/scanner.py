@@ -8,7 +8,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
-from ....core.progress import SILENT, Observer
+from ....core.observer import SILENT, Observer
 from ....core.settings import Settings
 from ....steps.executor import Executor
 from ..connection import MEMORY

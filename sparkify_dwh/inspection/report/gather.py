@@ -34,7 +34,7 @@ def gather(engine: Engine, connection: sa.Connection, declarations: Declarations
     rules, rule_runs = _rules(connection, declarations, ids)
     return Facts(
         ledger.utc_now(),
-        engine.settings.shown()["database_url"],
+        engine.settings.masked()["database_url"],
         engine.name,
         __version__,
         runs,

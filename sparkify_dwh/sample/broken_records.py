@@ -149,7 +149,7 @@ def _broken(kind: Kind, fields: _Fields, comma: str, colon: str) -> str:
     return text if isinstance(change, dict) else change(text)
 
 
-def _turns(rng: Random, kinds: Sequence[Kind]) -> Iterator[Kind]:
+def _shuffled_rounds(rng: Random, kinds: Sequence[Kind]) -> Iterator[Kind]:
     """All kinds in random order, again and again: a few records show as many kinds."""
     order = shuffled(rng, kinds)
     while True:
@@ -158,22 +158,22 @@ def _turns(rng: Random, kinds: Sequence[Kind]) -> Iterator[Kind]:
 
 def broken_events(rng: Random, ts: int) -> Iterator[tuple[str, str]]:
     """Endless (rule, line): log records that `rule` refuses first; `ts` is a sound one, in ms."""
-    for number, kind in enumerate(_turns(rng, EVENT_KINDS)):
+    for number, kind in enumerate(_shuffled_rounds(rng, EVENT_KINDS)):
         yield kind[0], _broken(kind, _event(number, ts), ",", ":")
 
 
 def broken_songs(rng: Random, first: int) -> Iterator[tuple[str, str]]:
     """Endless (rule, text of a file); ids are made from the numbers `first` and up."""
-    for number, kind in enumerate(_turns(rng, SONG_KINDS), first):
+    for number, kind in enumerate(_shuffled_rounds(rng, SONG_KINDS), first):
         yield kind[0], _broken(kind, _song(number), ", ", ": ")
 
 
-def is_open(rule: str, line: str) -> bool:
+def leaves_record_open(rule: str, line: str) -> bool:
     """Whether a broken line goes on for the reader: it looks for the end in the lines behind."""
     return rule == "malformed_json" and line.startswith("{")
 
 
-def kept_apart(lines: Iterable[str], open_lines: Collection[str]) -> tuple[list[str], int]:
+def keep_apart(lines: Iterable[str], open_lines: Collection[str]) -> tuple[list[str], int]:
     """The lines in an order in which each is a record by itself, and how many at the end are open.
 
     A line that does not begin with ``{`` is a part of the open record before it: it goes before

@@ -39,6 +39,6 @@ class Observer:
 SILENT = Observer()
 
 
-def unknown() -> float | None:
+def unknown_fraction() -> float | None:
     """The fraction where an engine does not tell one."""
     return None

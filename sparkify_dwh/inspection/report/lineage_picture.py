@@ -12,7 +12,7 @@ from .markup import cut, element, picture
 _ROW, _LEFT, _RIGHT, _WIDE, _HEAD = 19.0, 186.0, 396.0, 610.0, 30.0
 
 
-def lines(name: str, declarations: Declarations) -> Markup:
+def lineage_picture(name: str, declarations: Declarations) -> Markup:
     """The picture; each line carries the table it goes to, for the page's filter."""
     places: dict[tuple[str, str], float] = {}
     colours: dict[str, int] = {}
