@@ -240,7 +240,7 @@ def test_someone_never_seen_stays_out(on_each: Rig, source: Source) -> None:
     "id_", ["", "  ", "ten", "10.5", "1" * 19, "10; DROP TABLE x", True, "nan"]
 )
 def test_what_is_no_id(on_duckdb: OnDuckDB, id_: Any) -> None:
-    with pytest.raises(UsageError, match="is no id of a person") as caught:
+    with pytest.raises(UsageError, match="is not the id of a person") as caught:
         on_duckdb.warehouse.erase(id_)
     assert caught.value.exit_code == 2
     assert on_duckdb.query("SELECT count(*) FROM audit.erasure") == [(0,)]

@@ -192,7 +192,7 @@ def test_a_commit_that_cannot_be_settled_is_told(filled: OnRedshift) -> None:
     drop_at_the_load_s_commit(filled, "after", "^SELECT audit.load_run")
     with pytest.raises(errors.DatabaseError, match=r"COMMIT of load \S+ got no answer") as caught:
         filled.load()
-    assert "loading again is safe" in caught.value.hint
+    assert "it is safe to load again" in caught.value.hint
     filled.database.faults.clear()
     loaded_once(filled)
     assert filled.load().event == "nothing new"

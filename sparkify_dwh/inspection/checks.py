@@ -1,4 +1,4 @@
-"""The data quality of the whole star, as it stands."""
+"""Data quality of the whole star."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ..steps.executor import Executor
 class CheckResult:
     """The measured checks of the whole star.
 
-    :param measures: one for each check of each table; ``value`` counts the rows that break it.
+    :param measures: one for each check of each table; ``value`` counts the rows that fail it.
     """
 
     measures: list[Measure]

@@ -1,4 +1,4 @@
-"""What became of refused records: whether the star now holds the row that each of them meant.
+"""Whether the star now holds the row that a refused record describes.
 
 A repaired record comes back in another object, so nothing but its key ties it to the refused one.
 The key is read from the refused text, leniently where that is damaged, typed as a load types it,
@@ -21,7 +21,7 @@ from ..steps.salvage import salvaged
 from ..steps.text_repair import repair_table
 from ..steps.typed_rows import TypedRows
 
-#: More refused records than this are not looked up.
+#: With more refused records than this, none is looked up.
 MOST = 20_000
 _STEP = "rejects"
 
@@ -29,7 +29,7 @@ _STEP = "rejects"
 def in_star(
     ex: Executor, engine: Engine, sources: Sequence[Source], targets: Sequence[Target], rows: Any
 ) -> list[bool | None]:
-    """For each refused row whether its table holds its key now; None where the text tells none.
+    """For each refused row, whether its table now holds its key; None where the record has none.
 
     :param rows: rows with ``source`` and ``raw``.
     """
@@ -47,10 +47,10 @@ def in_star(
         )
         ex.create(meant, step=_STEP, target=source.name)
         values = ({**_fitting(row.raw or "", source), "place": n} for n, row in mine)
-        # At most MOST rows, and whoever only looks may write nothing outside of the database.
+        # At most MOST rows; and an inspection may write nothing outside the database.
         engine.fill(ex, meant, values, step=_STEP, target=source.name, bounded=True)
         typed = TypedRows(source, meant, repairs, meant.c.place)
-        # A later table is the finer one: a play is looked up as a play, not as a moment.
+        # Later targets have the finer keys, and overrule the earlier ones.
         for target in targets:
             if target.source == source.name and not target.derivation and not target.newest_wins:
                 for place, held in ex.rows(_held(target, typed), step=_STEP, target=target.name):
@@ -64,8 +64,8 @@ def _held(target: Target, typed: TypedRows) -> sa.Select[Any]:
     own = [_own_rules(target.columns[name], typed.source) for name in target.key]
 
     def build(r: Rows) -> sa.Select[Any]:
-        # A part of the key that breaks a rule of its own may have no value, such as a time beyond
-        # what the engine can tell: a load computes it of accepted rows only.
+        # A part of the key that breaks its own rules may have no value, such as a time beyond the
+        # engine's range: a load computes it from accepted rows only.
         values = [
             sa.case((sa.and_(*(rule.predicate(r) for rule in rules)), target.columns[name](r)))
             if rules
@@ -83,7 +83,7 @@ def _held(target: Target, typed: TypedRows) -> sa.Select[Any]:
 
 
 def _own_rules(value: Callable[[Rows], sa.ColumnElement[Any]], source: Source) -> list[Rule]:
-    """The rules that refuse a row for nothing but the columns that a value is made of."""
+    """The rules that depend on nothing but the columns a value is computed from."""
     names = (f"{kind}{f.name}" for f in source.fields for kind in ("", "given_", "fits_"))
     probe = sa.table("row", *(sa.column(name) for name in names))
 
@@ -97,7 +97,7 @@ def _own_rules(value: Callable[[Rows], sa.ColumnElement[Any]], source: Source) -
 
 
 def _fitting(raw: str, source: Source) -> dict[str, str | None]:
-    """The fields of a refused record, without texts that are too wide for staging."""
+    """The fields of a refused record, without texts too wide for staging."""
     widths = {c.name: getattr(c.type, "length", None) for c in source.columns}
     return {
         name: text if text is None or len(text.encode()) <= (widths[name] or 0) else None

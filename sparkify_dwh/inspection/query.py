@@ -1,4 +1,4 @@
-"""Looking without changing: plans, queries, the run log, refused rows, checks."""
+"""Read-only queries."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ def query(engine: Engine, sql: str, limit: int | None) -> Table:
         raise UsageError("the query is empty", "give one SELECT")
     with engine.session(read_only=True) as connection:
         try:
-            # Without parameters no driver looks for their marks, such as a percent sign.
+            # Without parameters, drivers leave their marks alone, such as a percent sign.
             result = connection.execution_options(no_parameters=True).exec_driver_sql(sql)
             if not result.returns_rows:
                 raise UsageError("the statement returns no rows", "only queries are answered")
             rows = result.fetchall() if limit is None else result.fetchmany(limit)
             return Table(tuple(result.keys()), [tuple(row) for row in rows])
         except (sa.exc.ProgrammingError, sa.exc.NotSupportedError, sa.exc.DataError) as error:
-            said = f"the query failed: {engine.said(error)}"
-            raise UsageError(said, engine.advice(error)) from error
+            message = f"the query failed: {engine.said(error)}"
+            raise UsageError(message, engine.advice(error)) from error
         finally:
             connection.rollback()

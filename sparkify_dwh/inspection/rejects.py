@@ -1,4 +1,4 @@
-"""Refused rows as they are shown: of which run, where they stand, what became of them."""
+"""Refused rows: of which run, where they are, and whether the star has them by now."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def rejects(
         statement = statement.where(REJECTED.c.run_id == run_id)
     else:
         statement = statement.join(*_newest())
-    # Nothing but temporary tables is written; an embedded file is opened for reading even so, while
-    # elsewhere a transaction that only reads could not make them.
+    # Only temporary tables are written: an embedded database allows it in a file opened read-only,
+    # other engines do not allow it in a read-only transaction.
     with engine.session(read_only=engine.embedded) as connection:
         known = sa.select(RUN.c.run_id).where(RUN.c.run_id == run_id).limit(1)
         if run_id is not None and connection.execute(known).first() is None:
@@ -47,17 +47,17 @@ def rejects(
         rows: Sequence[Any] = result.all()
         sources, targets = declarations.sources, declarations.targets
         try:
-            held = in_star(Executor(connection), engine, sources, targets, rows)
+            present = in_star(Executor(connection), engine, sources, targets, rows)
             if locate:
                 rows = located(engine, connection, sources, rows)
         finally:
             engine.close()
         names = (*result.keys(), "in_star")
-        return Table(names, [(*row, now) for row, now in zip(rows, held, strict=True)])
+        return Table(names, [(*row, now) for row, now in zip(rows, present, strict=True)])
 
 
 def in_force(run_id: str | None, characters: int) -> sa.Subquery:
-    """Refused rows of the newest run of each object, and those of one run; their text cut.
+    """Refused rows of the newest run of each object, and of one run; their text is cut.
 
     A run that was rolled back is of no object: what it refused is seen by its id alone.
     """
@@ -76,7 +76,7 @@ def in_force(run_id: str | None, characters: int) -> sa.Subquery:
 
 
 def _newest() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
-    """The newest run of each object; rows without an object are of any object of their run."""
+    """The newest run of each object; rows without an object belong to any object of their run."""
     newest = (
         sa.select(FILE.c.source, FILE.c.key, sa.func.max(FILE.c.run_id).label("run_id"))
         .group_by(FILE.c.source, FILE.c.key)
@@ -97,7 +97,7 @@ def _newest() -> tuple[sa.FromClause, sa.ColumnElement[bool]]:
 def located(
     engine: Engine, connection: sa.Connection, sources: Sequence[Source], rows: Sequence[Any]
 ) -> list[tuple[Any, ...]]:
-    """Rows without an object with the one they are found in, its line and the record's own text.
+    """Completes rows without an object: the object and line they are found at, and their text.
 
     The objects of their runs are read again, in the version that was loaded; where one is gone or
     changed since, its rows stay as they are.
@@ -133,7 +133,7 @@ def _placed(names: Sequence[str], row: tuple[Any, ...], place: RecordPlace) -> t
 
 
 def _fields(source: Source, raw: str | None) -> Mapping[str, Any] | None:
-    """The fields that stand for a record; None where they were cut."""
+    """The fields kept for a record; None where they were cut."""
     try:
         held = json.loads(raw or "")
     except ValueError:
@@ -146,7 +146,7 @@ def _fields(source: Source, raw: str | None) -> Mapping[str, Any] | None:
 def _objects(
     settings: Settings, connection: sa.Connection, source: Source, run: str
 ) -> list[Object]:
-    """The objects that a run loaded; of one that was rolled back, those that are there now."""
+    """The objects a run loaded; for a run that was rolled back, those there now."""
     loaded = connection.execute(
         sa.select(FILE.c.key, FILE.c.version, FILE.c.size)
         .where(FILE.c.run_id == run, FILE.c.source == source.name)

@@ -1,4 +1,4 @@
-"""The runs so far, each with what a monitor asks: how it ended, when, how long, how much."""
+"""The run log: how each run ended, when, how long it took, how much it read."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ..models.audit import LOADED, NOTHING_NEW, REFUSED, STARTED
 from ..steps import ledger
 from ..steps.ledger import BOOK, FILE, RESULT, RUN, STEP
 
-#: Exit codes of runs that an earlier version of the library wrote down without them.
+#: Exit codes of runs that an earlier version of the library recorded without them.
 _EXIT_CODES = {LOADED: 0, NOTHING_NEW: 0, REFUSED: 4}
 COLUMNS = (
     "run_id",
@@ -38,7 +38,7 @@ COLUMNS = (
 
 
 def run_log(engine: Engine, connection: sa.Connection, limit: int | None = None) -> Table:
-    """The newest runs, at most so many; one without an end is ``running`` or ``died``.
+    """The newest runs; one without an end is ``running`` or ``died``.
 
     ``seconds`` is how long a run took, ``age_seconds`` how long ago it ended (or, without an end,
     started). Rows are those of its books; after they were pruned, those of the ledger.

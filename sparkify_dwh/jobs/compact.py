@@ -17,7 +17,7 @@ import sqlalchemy as sa
 
 from ..core.errors import SettingsError
 from ..core.settings import Settings
-from ..dialects.base import Engine, Ready
+from ..dialects.base import Engine, SchemaCheck
 from ..models.declare import Declarations, Source
 from ..models.extensions import locations
 from ..steps import ledger
@@ -61,7 +61,7 @@ class _Job:
 def compact(
     engine: Engine,
     declarations: Declarations,
-    ready: Ready,
+    prepare: SchemaCheck,
     source: str,
     into: str | None = None,
     *,
@@ -71,7 +71,7 @@ def compact(
 ) -> Compaction:
     """Compacts what is new; closes the engine.
 
-    :param ready: called with a connection before the ledger is read; raises where the schema does
+    :param prepare: called with a connection before the ledger is read; raises where the schema does
         not match the library.
     :param source: name or setting of a source.
     :param into: folder or ``s3://`` prefix; ``compacted/`` under ``work_prefix`` when omitted.
@@ -97,7 +97,7 @@ def compact(
     result = Compaction(declared.name, store.address, slices or 1, dry_run, len(objects))
     job = _Job(engine, declared, s3, store, result)
     try:
-        recorded, loaded = _read_ledger(job, ready, slices, reload)
+        recorded, loaded = _read_ledger(job, prepare, slices, reload)
         recorded += _adopt(job, recorded)
         new = _select(objects, recorded, loaded, result)
         groups = _groups(job, new)
@@ -138,14 +138,14 @@ def _require_declared_keys(s3: S3, settings: Settings, source: Source) -> None:
 
 
 def _read_ledger(
-    job: _Job, ready: Ready, slices: int | None, reload: bool
+    job: _Job, prepare: SchemaCheck, slices: int | None, reload: bool
 ) -> tuple[list[CompactedFile], dict[str, tuple[str, int]]]:
     """Existing compacted objects and loaded object versions; sets the result's slices."""
     engine, dry_run = job.engine, job.result.dry_run
     if dry_run and not engine.exists():
         return [], {}
     with engine.session(read_only=dry_run and engine.embedded) as connection:
-        ready(connection)
+        prepare(connection)
         ex = Executor(connection)
         recorded = compacted_ledger.recorded_files(ex, job.source)
         loaded = {} if reload else ledger.loaded_objects(ex, job.source)

@@ -1,4 +1,4 @@
-"""What a downgrade would lose, read from the migrations that it would run."""
+"""What a downgrade would lose, read from the migrations it would run."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Loss:
 
 
 def losses(connection: sa.Connection, config: Config, to: str) -> list[Loss]:
-    """The tables and columns with rows that migrating to a revision would drop.
+    """The tables and columns that hold rows and that migrating to a revision would drop.
 
     :raises UsageError: when there is no such revision.
     :raises SchemaVersionError: when the database has a revision that this library does not know.
@@ -72,7 +72,7 @@ def losses(connection: sa.Connection, config: Config, to: str) -> list[Loss]:
 
 
 def _dropped(sql: str) -> list[tuple[str, str, str | None]]:
-    """Schema, table and column of what is dropped; a column of a table that goes is not named."""
+    """Schema, table and column of what is dropped; no columns of dropped tables."""
     lock = table_of(LoadLock)
     tables = [(schema, table, None) for schema, table in _TABLE.findall(sql)]
     gone = {(schema, table) for schema, table, _ in tables}

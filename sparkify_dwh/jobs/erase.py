@@ -1,12 +1,12 @@
-"""Erasing a person: gone from star, staging and quarantine in one transaction, on record.
+"""Erasing a person from star, staging and quarantine in one transaction.
 
-What stays of them is a salted hash of their id, by which later loads leave out their rows.
+A salted hash of their id stays on record, so that later loads leave out their rows.
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,30 +16,30 @@ import sqlalchemy as sa
 from ..core.errors import CheckError, SettingsError, UsageError, without_samples
 from ..core.table import html_table
 from ..core.version import __version__
-from ..dialects.base import Engine, Ready
+from ..dialects.base import Engine, SchemaCheck
 from ..models.declare import Declarations, Field, Source, Target
 from ..steps import erased_persons, star_checks
 from ..steps.executor import Executor
 from ..steps.ledger import ERASURE, ERASURE_COUNT, REJECTED, RUN, RunIdentity
 from .under_lock import under_lock
 
-#: Refused records looked at, and blanked, at a time: each may have 64 KiB.
+#: Refused records in a page: each may have 64 KiB.
 PAGE = 500
 _STEP = "erase"
 
 
 @dataclass(frozen=True)
 class Erasure:
-    """What an erasure did; it does not say whom it was about.
+    """What an erasure did; it does not say who was erased.
 
-    :param erasure_id: as it stands in ``audit.erasure``; sorts by time.
+    :param erasure_id: as in ``audit.erasure``; sorts by time.
     :param at: when, UTC without a zone.
     :param removed: rows removed of each table; of ``audit.rejected_row`` those whose text was
         blanked, of ``audit.load_run`` those whose sample records were.
-    :param before: when the same person was erased before; None: never.
-    :param dry_run: whether it was rolled back, and so only counted.
+    :param before: when the same person was last erased; None: never.
+    :param dry_run: whether it was rolled back, so that rows were only counted.
     :param warnings: sentences about what else may hold something of the person.
-    :param remains: what the engine does not remove by itself, and how to.
+    :param remains: what the engine does not remove on its own, and how to remove it.
     """
 
     erasure_id: str
@@ -65,7 +65,7 @@ class Erasure:
 
 
 def person_columns(targets: Sequence[Target]) -> dict[str, str]:
-    """Column that tells whom a row is about, by target: declared, or pointing to a declared one."""
+    """The column of each target that holds the person: declared, or a foreign key to one."""
     declared = {t.table.c[t.person]: t for t in targets if t.person is not None}
     found = {t.name: t.person for t in targets if t.person is not None}
     for target in targets:
@@ -75,81 +75,90 @@ def person_columns(targets: Sequence[Target]) -> dict[str, str]:
     return found
 
 
-class Erasing:
-    """One erasure.
+def erase(
+    engine: Engine,
+    declarations: Declarations,
+    person: int | str,
+    *,
+    require_current: SchemaCheck,
+    dry_run: bool = False,
+) -> Erasure:
+    """See ``Warehouse.erase``.
 
-    :param person: the id, in any spelling that a file may have.
-    :raises UsageError: when it is no id, or nothing declares what a person is.
+    :param person: the id, in any spelling that a file may use.
+    :raises UsageError: when it is not an id, or no source declares a person.
+    :raises SettingsError: when a source names a field for the person that it does not have.
+    :raises DatabaseError: when the database, its lock or its schema stands in the way.
+    :raises CheckError: when rows of a table would refer to rows that are gone.
     """
+    erasing = _Erasing(engine, declarations.targets, ids_by_source(declarations, person))
+    warnings = under_lock(engine, require_current, erasing.erase, dry_run=dry_run)
+    return Erasure(
+        erasing.identity.run_id,
+        erasing.identity.started_at,
+        engine.name,
+        erasing.removed,
+        erasing.before,
+        dry_run,
+        warnings,
+        engine.remains([table for table, rows in erasing.deleted.items() if rows]),
+    )
+
+
+def ids_by_source(declarations: Declarations, person: int | str) -> dict[Source, str]:
+    """The id of a person as each source that declares one spells it.
+
+    :raises UsageError: when it is not an id, or no source declares a person.
+    :raises SettingsError: when a source names a field that it does not have.
+    """
+    found: dict[Source, str] = {}
+    for source in declarations.sources:
+        spec = erased_persons.id_field(source)
+        if spec is None and source.person is not None:
+            raise SettingsError(f"source {source.name} has no field {source.person}")
+        if spec is not None:
+            found[source] = _id(person, spec)
+    if not found:
+        raise UsageError("no source declares a person", "declare Source(person=…)")
+    return found
+
+
+def _id(person: int | str, spec: Field) -> str:
+    found = None if isinstance(person, bool) else erased_persons.spelled_id(str(person), spec)
+    if found is None:
+        needed = "a whole number" if spec.kind == "integer" else "a text that is not blank"
+        raise UsageError(f"{str(person)!r} is not the id of a person", f"it must be {needed}")
+    return found
+
+
+class _Erasing:
+    """One erasure at work: what it deletes, and what it keeps count of."""
 
     def __init__(
-        self,
-        engine: Engine,
-        declarations: Declarations,
-        person: int | str,
-        *,
-        ready: Ready,
-        dry_run: bool = False,
+        self, engine: Engine, targets: Sequence[Target], ids: Mapping[Source, str]
     ) -> None:
-        self.engine, self.ready, self.dry_run = engine, ready, dry_run
-        self.targets = declarations.targets
-        self.columns = person_columns(self.targets)
-        self.about: dict[Source, str] = {}
-        for source in declarations.sources:
-            spec = erased_persons.id_field(source)
-            if spec is None and source.person is not None:
-                raise SettingsError(f"source {source.name} has no field {source.person}")
-            if spec is not None:
-                self.about[source] = self._id(person, spec)
-        if not self.about:
-            raise UsageError("no source declares a person", "declare Source(person=…)")
+        self.engine, self.targets, self.ids = engine, targets, ids
+        self.columns = person_columns(targets)
         self.identity = RunIdentity.new(engine.name)
-        self._before: datetime | None = None
-        self._removed: dict[str, int] = {}
-        self._deleted: dict[sa.Table, int] = {}
+        self.before: datetime | None = None
+        self.removed: dict[str, int] = {}
+        self.deleted: dict[sa.Table, int] = {}
 
-    def _id(self, person: int | str, spec: Field) -> str:
-        found = (
-            erased_persons.spelled_id(str(person), spec) if not isinstance(person, bool) else None
-        )
-        if found is None:
-            wanted = "a whole number" if spec.kind == "integer" else "a text that is not blank"
-            raise UsageError(f"{str(person)!r} is no id of a person", f"it must be {wanted}")
-        return found
-
-    def run(self) -> Erasure:
-        """Erases the person.
-
-        :raises DatabaseError: when the database, its lock or its schema stands in the way.
-        :raises CheckError: when rows of a table would point to rows that are gone.
-        """
-        warnings = under_lock(self.engine, self.ready, self._erase, dry_run=self.dry_run)
-        return Erasure(
-            self.identity.run_id,
-            self.identity.started_at,
-            self.engine.name,
-            self._removed,
-            self._before,
-            self.dry_run,
-            warnings,
-            self.engine.remains([t for t, gone in self._deleted.items() if gone]),
-        )
-
-    def _erase(self, ex: Executor) -> dict[sa.Table, int]:
-        salt, self._before = self._earlier(ex)
-        self._deleted = {
+    def erase(self, ex: Executor) -> dict[sa.Table, int]:
+        salt, self.before = self._earlier(ex)
+        self.deleted = {
             table: ex.change(sa.delete(table).where(condition), step=_STEP, target=table.name)
             for table, condition in self._rows()
         }
-        self._removed = {str(table): gone for table, gone in self._deleted.items()}
-        self._removed[str(REJECTED)] = self._blank_refused(ex)
-        self._removed[str(RUN)] = self._blank_samples(ex)
+        self.removed = {str(table): rows for table, rows in self.deleted.items()}
+        self.removed[str(REJECTED)] = self._blank_refused(ex)
+        self.removed[str(RUN)] = self._blank_samples(ex)
         self._check(ex)
-        self._record(ex, salt, self._removed)
-        return self._deleted
+        self._record(ex, salt, self.removed)
+        return self.deleted
 
     def _earlier(self, ex: Executor) -> tuple[str, datetime | None]:
-        """The salt of this warehouse, and when this person was erased before."""
+        """The salt of this warehouse, and when this person was last erased."""
         found = ex.rows(
             sa.select(ERASURE.c.salt, ERASURE.c.digest, ERASURE.c.at).order_by(ERASURE.c.at),
             step=_STEP,
@@ -160,23 +169,23 @@ class Erasing:
         return salt, times[-1] if times else None
 
     def _digests(self, salt: str) -> set[str]:
-        return {erased_persons.digest(person, salt) for person in self.about.values()}
+        return {erased_persons.digest(person, salt) for person in self.ids.values()}
 
     def _rows(self) -> Iterator[tuple[sa.Table, sa.ColumnElement[bool]]]:
         """Tables, facts first, with the condition that a row is about the person."""
-        ids = {source.name: person for source, person in self.about.items()}
+        ids = {source.name: person for source, person in self.ids.items()}
         for target in reversed(self.targets):
             if target.name in self.columns:
                 column = target.table.c[self.columns[target.name]]
                 person = ids.get(target.source) or next(iter(ids.values()))
                 yield target.table, column == _typed(person, column.type)
-        for source, person in self.about.items():
+        for source, person in self.ids.items():
             staged = erased_persons.id_of(source, source.staging)
             yield source.staging, staged == _typed(person, staged.type)
 
     def _blank_refused(self, ex: Executor) -> int:
         """Blanks the text of refused records that name the person."""
-        about = {source.name: (source, person) for source, person in self.about.items()}
+        about = {source.name: (source, person) for source, person in self.ids.items()}
         blanked = 0
         for page in _pages(ex, list(about)):
             by_run: dict[str, list[int]] = {}
@@ -195,9 +204,9 @@ class Erasing:
         return blanked
 
     def _blank_samples(self, ex: Executor) -> int:
-        """Takes sample records, as earlier versions kept them, out of the reasons of refused runs.
+        """Removes the sample records that earlier versions kept in the reasons of refused runs.
 
-        Whom they are about is not to be told: they were cut.
+        They were cut, so nobody can say whom they are about.
         """
         found = ex.rows(
             sa.select(RUN.c.run_id, RUN.c.event, RUN.c.reason).where(RUN.c.reason.is_not(None)),
@@ -216,17 +225,17 @@ class Erasing:
         return blanked
 
     def _check(self, ex: Executor) -> None:
-        """No row points to one that is gone, where it is not about the person by itself."""
-        gone = {t.table for t in self.targets if t.name in self.columns}
+        """Rows that are not about the person must not refer to erased ones."""
+        erased = {t.table for t in self.targets if t.name in self.columns}
         failed = []
         for target in self.targets:
             points = {key.column.table for key in target.table.foreign_keys}
-            if target.name not in self.columns and points & gone:
+            if target.name not in self.columns and points & erased:
                 measures = star_checks.check_target(ex, target, None)
                 failed += [f"{target.name}.{m.rule}" for m in measures if not m.passed]
         if failed:
             raise CheckError(
-                f"rows would be left that point to erased ones: {', '.join(failed)}",
+                f"rows would be left that refer to erased ones: {', '.join(failed)}",
                 "declare whom they are about: Target(person=…)",
             )
 
@@ -258,7 +267,7 @@ def _typed(person: str, kind: Any) -> Any:
 
 
 def _pages(ex: Executor, sources: Sequence[str]) -> Iterator[Sequence[Any]]:
-    """The refused records of some sources that have a text, some at a time."""
+    """Pages of refused records that have a text, for the named sources."""
     columns = (REJECTED.c.run_id, REJECTED.c.position, REJECTED.c.source, REJECTED.c.raw)
     order = columns[:2]
     statement = (
@@ -272,6 +281,3 @@ def _pages(ex: Executor, sources: Sequence[str]) -> Iterator[Sequence[Any]]:
         yield page
         run, position = page[-1].run_id, page[-1].position
         after = sa.or_(order[0] > run, sa.and_(order[0] == run, order[1] > position))
-
-
-__all__ = ["Erasing", "Erasure", "person_columns"]

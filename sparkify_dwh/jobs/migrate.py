@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
 
-#: Alembic takes as long to import as a load that finds nothing new; where the schema is current,
-#: as it nearly always is, nothing of it is needed.
+#: Importing Alembic takes as long as a load that finds nothing new, and a current schema, by far
+#: the usual case, can be told without it.
 _VERSION = sa.table("alembic_version", sa.column("version_num", sa.String))
 _NAMED = re.compile(r"(?m)^(revision|down_revision)(?:\s*:[^=\n]+)?\s*=\s*(.+)$")
 
@@ -53,7 +53,7 @@ def _versions(folder: str) -> Path:
 
 
 def is_current(connection: sa.Connection, declarations: Declarations) -> bool:
-    """Whether the database certainly has this library's schema; ``status`` says what else it has.
+    """Whether the database has this library's schema; where not, ``status`` says what it has.
 
     Ends the transaction.
     """
@@ -67,7 +67,7 @@ def is_current(connection: sa.Connection, declarations: Declarations) -> bool:
 
 
 def _heads(declarations: Declarations) -> set[str]:
-    """The newest revisions, read from the migrations without running them; else none."""
+    """The newest revisions, read from the migrations without running them; none if unreadable."""
     revisions: set[str] = set()
     followed: set[str] = set()
     try:
@@ -85,7 +85,7 @@ def _heads(declarations: Declarations) -> set[str]:
 
 
 def alembic_config(settings: Settings, declarations: Declarations) -> Config:
-    """Alembic's configuration without an ini file: an installed wheel has none."""
+    """Alembic's configuration, without the ini file that an installed wheel lacks."""
     from alembic.config import Config
 
     register_with_alembic()
@@ -174,7 +174,7 @@ def upgrade(connection: sa.Connection, config: Config, to: str) -> None:
 
 
 def has_lock(connection: sa.Connection) -> bool:
-    """Whether there is a lock that a migration must take; ends the transaction that looked."""
+    """Whether there is a lock for a migration to take; ends the transaction."""
     lock = table_of(LoadLock)
     inspector = sa.inspect(connection)
     found = lock.schema in inspector.get_schema_names() and inspector.has_table(
@@ -185,11 +185,11 @@ def has_lock(connection: sa.Connection) -> bool:
 
 
 def widen(op: Any, table: str, column: str, length: int, *, schema: str) -> None:
-    """For migrations: lets a VARCHAR column hold texts of up to ``length`` bytes.
+    """For migrations: widens a VARCHAR column to ``length`` bytes.
 
-    Where the engine does it outside of transactions only, what the migration did before is
-    committed first, and its lock is given up: let it stand alone in its revision. Redshift refuses
-    it for columns with a default, a key or a UNIQUE: add a column, copy, drop and rename there.
+    An engine that widens only outside transactions first commits what the migration did before and
+    releases its lock: give it a revision of its own. Redshift refuses columns with a default, a key
+    or UNIQUE: add a column, copy, drop and rename instead.
 
     :param op: ``alembic.op`` or an ``Operations``.
     """

@@ -1,4 +1,4 @@
-"""Keeping the audit tables small: what is known of old runs goes, the ledger stays."""
+"""Pruning the audit tables: removes the details of old runs, keeps the ledger."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from ..core.errors import UsageError
 from ..core.table import html_table
-from ..dialects.base import Engine, Ready
+from ..dialects.base import Engine, SchemaCheck
 from ..models.audit import STARTED
 from ..steps import ledger
 from ..steps.executor import Executor, temporary
@@ -23,14 +23,14 @@ _STEP = "prune"
 
 @dataclass(frozen=True)
 class Pruning:
-    """What was taken out of the audit tables.
+    """What was removed from the audit tables.
 
-    :param before: runs that started before this (UTC) were looked at.
-    :param runs: how many those are.
-    :param kept: runs of these that stay in the run log, since the ledger names them.
-    :param removed: rows removed of each table.
-    :param dry_run: whether it was rolled back, and so only counted.
-    :param warnings: sentences about what did not fail it.
+    :param before: runs that started before this moment (UTC) are old.
+    :param runs: number of old runs.
+    :param kept: old runs that stay in the run log, since the ledger names them.
+    :param removed: rows removed from each table.
+    :param dry_run: whether it was rolled back, so that rows were only counted.
+    :param warnings: sentences about problems that did not fail it.
     """
 
     before: datetime
@@ -42,7 +42,7 @@ class Pruning:
 
     @property
     def rows(self) -> int:
-        """Rows removed of all tables."""
+        """Rows removed from all tables."""
         return sum(self.removed.values())
 
     def to_dict(self) -> dict[str, Any]:
@@ -57,26 +57,28 @@ class Pruning:
 def cutoff(days: int | None, before: datetime | None) -> datetime:
     """The moment before which runs are old, UTC without a zone.
 
-    :raises UsageError: when it lies in the future, or both are given.
+    :raises UsageError: when it is in the future, or both are given.
     """
     if days is not None and before is not None:
-        raise UsageError("days and a date exclude each other", "choose one")
+        raise UsageError("days and a date exclude each other", "give one of them")
     now = ledger.utc_now()
     if before is None:
         days = DAYS if days is None else days
         if days < 0:
-            raise UsageError(f"{days} days: it must not be negative", "0 is until now")
+            raise UsageError(f"{days} days: it must not be negative", "0 means until now")
         try:
             return now - timedelta(days=days)
         except OverflowError:
-            raise UsageError(f"{days:,} days: no run is so old", "give fewer days") from None
+            raise UsageError(f"{days:,} days: no run is that old", "give fewer days") from None
     before = ledger.utc(before)
     if before > now:
-        raise UsageError(f"{before} UTC lies in the future", "name a moment that has passed")
+        raise UsageError(f"{before} UTC is in the future", "name a moment that has passed")
     return before
 
 
-def prune(engine: Engine, before: datetime, *, ready: Ready, dry_run: bool) -> Pruning:
+def prune(
+    engine: Engine, before: datetime, *, require_current: SchemaCheck, dry_run: bool
+) -> Pruning:
     """See ``Warehouse.prune``."""
     old = temporary("pruned", sa.Column("run_id", RUN.c.run_id.type))
     ids = sa.select(old.c.run_id)
@@ -98,7 +100,7 @@ def prune(engine: Engine, before: datetime, *, ready: Ready, dry_run: bool) -> P
             deleted[table] = ex.change(
                 sa.delete(table).where(table.c.run_id.in_(ids)), step=_STEP, target=table.name
             )
-        # The ledger stays, and so do the runs that it names.
+        # The ledger stays, and so do the runs it names.
         named = sa.select(FILE.c.run_id)
         kept = sa.delete(old).where(old.c.run_id.in_(named))
         counts["kept"] = ex.change(kept, step=_STEP)
@@ -107,6 +109,6 @@ def prune(engine: Engine, before: datetime, *, ready: Ready, dry_run: bool) -> P
         )
         return deleted
 
-    warnings = under_lock(engine, ready, change, dry_run=dry_run)
+    warnings = under_lock(engine, require_current, change, dry_run=dry_run)
     removed = {str(table): rows for table, rows in deleted.items()}
     return Pruning(before, counts["runs"], counts["kept"], removed, dry_run, warnings)

@@ -7,21 +7,21 @@ from collections.abc import Callable, Mapping
 import sqlalchemy as sa
 
 from ..core.errors import DatabaseError
-from ..dialects.base import Engine, Ready
+from ..dialects.base import Engine, SchemaCheck
 from ..steps.executor import Executor
 from .retries import Retries
 
 
 def under_lock(
     engine: Engine,
-    ready: Ready,
+    require_current: SchemaCheck,
     change: Callable[[Executor], Mapping[sa.Table, int]],
     *,
     dry_run: bool,
 ) -> list[str]:
     """Makes a change under the lock and commits it; starts again where another session conflicts.
 
-    :param ready: raises where the schema is not this library's.
+    :param require_current: raises where the schema is not this library's.
     :param change: makes the change, and returns the rows deleted of each table; what it raises
         rolls all of it back.
     :param dry_run: everything is rolled back in the end.
@@ -32,7 +32,7 @@ def under_lock(
     try:
         while True:
             try:
-                return _once(engine, ready, change, dry_run)
+                return _once(engine, require_current, change, dry_run)
             except DatabaseError as error:
                 # Without an answer to COMMIT nobody knows whether the change is made.
                 if engine.is_lost(error) or retries.ending(error) is not None:
@@ -44,12 +44,12 @@ def under_lock(
 
 def _once(
     engine: Engine,
-    ready: Ready,
+    require_current: SchemaCheck,
     change: Callable[[Executor], Mapping[sa.Table, int]],
     dry_run: bool,
 ) -> list[str]:
     with engine.session() as connection:
-        ready(connection)
+        require_current(connection)
         engine.sweep(connection)
         ex = Executor(connection)
         with ex.transaction(roll_back=dry_run):

@@ -1,4 +1,4 @@
-"""What one run leaves in the run log, in short transactions of its own.
+"""The rows of one run in the run log, each written in a short transaction.
 
 The log is append-only. The load's transaction adds the row 'loaded' and never reads the log.
 """
@@ -34,7 +34,7 @@ MAX_NAMED = 3
 class RunLog:
     """The start and the end of one run.
 
-    :param keeps: whether anything is written; a dry run is not on record.
+    :param keeps: whether anything is written; a dry run is not recorded.
     """
 
     def __init__(
@@ -42,7 +42,7 @@ class RunLog:
     ) -> None:
         self.engine, self.identity, self.keeps, self.tell = engine, identity, keeps, tell
         self.started = False
-        #: Whether the end of a failed run is on record, or must not be written.
+        #: Whether the end of a failed run is recorded, or must not be.
         self.recorded = False
         self._sent: set[str] = set()
 
@@ -86,8 +86,8 @@ class RunLog:
     def end(
         self, connection: sa.Connection, event: str, error: BaseException | None = None
     ) -> None:
-        """Appends an event in a transaction of its own."""
-        # Sent before, its COMMIT may have been done without an answer.
+        """Appends an event in a short transaction."""
+        # If it was sent before, its COMMIT may have succeeded without an answer.
         if self.keeps and not (event in self._sent and self.has(connection, event)):
             self._sent.add(event)
             with connection.begin():
@@ -116,7 +116,7 @@ class RunLog:
     def fail(
         self, error: BaseException, state: LoadState | None, connection: sa.Connection | None
     ) -> None:
-        """Leaves the failed run on record, once, with what it refused.
+        """Records the failed run with what it refused, once.
 
         :param connection: the load's own, which keeps other loaders out; None: a new one is
             opened, and when that fails too, a warning is all.
@@ -144,12 +144,12 @@ class RunLog:
             self.tell(f"load {self.identity.run_id} was committed before this: {reason(error)}")
             return
         event = REFUSED if isinstance(error, QualityError) else ROLLED_BACK
-        # What was refused is worth the wait only where the data are at fault.
+        # Refused rows are worth the wait only where the data are at fault.
         if state is not None and _is_about_data(error):
             with contextlib.suppress(sa.exc.DBAPIError, OSError, SparkifyError):
                 self._write_details(state, connection)
                 if isinstance(error, RejectLimitError):
-                    # Only now: what a dry run refuses is nowhere to be seen.
+                    # Only here: the refused rows of a dry run are not kept.
                     seen = f"see all: sparkify rejects --run {self.identity.run_id}"
                     error.hint = f"{seen}; {error.hint}"
         self.end(connection, event, error)

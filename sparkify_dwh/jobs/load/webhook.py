@@ -17,14 +17,14 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 from ...core.settings import Settings
 
 log = logging.getLogger("sparkify_dwh.load")
-#: Seconds that one attempt may take, and all of them together.
+#: Seconds for one attempt, and for all of them.
 TIMEOUT, DEADLINE = 5.0, 12.0
 ATTEMPTS = 3
 _PAUSE = 0.5
 
 
 def send(settings: Settings, message: Mapping[str, Any]) -> bool:
-    """Sends a message to ``webhook_url``; whether it was taken. Never raises.
+    """Sends a message to ``webhook_url``; whether it was accepted. Never raises.
 
     Answers of 429 and 5xx, and connections that break, are tried again; redirects are not
     followed.
@@ -34,13 +34,13 @@ def send(settings: Settings, message: Mapping[str, Any]) -> bool:
     url = settings.webhook_url.get_secret_value()
     body = json.dumps(message, default=str).encode()
     ends: list[str | None] = []
-    # A thread, since no timeout bounds the look-up of a name, or a server that drips its answer.
+    # A thread, since no timeout bounds a DNS look-up or a server that answers byte by byte.
     worker = threading.Thread(target=_attempts, args=(url, body, ends), daemon=True)
     worker.start()
     worker.join(DEADLINE)
     why = ends[0] if ends else f"no answer in {DEADLINE:g} s"
     if why is not None:
-        log.warning("the webhook was not told: %s", why)
+        log.warning("the webhook did not accept the message: %s", why)
     return why is None
 
 
@@ -50,7 +50,7 @@ def _attempts(url: str, body: bytes, ends: list[str | None]) -> None:
         try:
             why, again = _post(url, body)
         except Exception as error:
-            # Its text may hold the URL, and with it a secret.
+            # Its text may contain the URL, and with it a secret.
             cause = getattr(error, "reason", error)
             why, again = type(cause).__name__, True
         if why is None or not again or attempt == ATTEMPTS:
@@ -60,7 +60,7 @@ def _attempts(url: str, body: bytes, ends: list[str | None]) -> None:
 
 
 def _post(url: str, body: bytes) -> tuple[str | None, bool]:
-    """Why it was not taken, None where it was; and whether to try again."""
+    """Why it was not accepted, or None; and whether to try again."""
     import urllib.error
     import urllib.request
 
