@@ -1,4 +1,4 @@
-"""Text with controls escaped, tables fitted to a terminal, JSON and CSV that are true to the data."""
+"""Escaped controls, tables fitted to a terminal, JSON and CSV that keep the data as it is."""
 
 from __future__ import annotations
 
@@ -239,8 +239,8 @@ def test_the_summary_of_a_large_load_fits_one_screen() -> None:
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert "1,500,000" in text
-    assert "beside these: artists 4 recomputed; songplays 2 resolved again" in text
-    assert "changed since an earlier load (rows that they lost stay): events 2 files" in text
+    assert "also updated: artists 4 recomputed; songplays 2 resolved again" in text
+    assert "changed since an earlier load (rows they no longer have stay): events 2 files" in text
     assert "78 refused, by rule" in text
     assert "rule_11 12, " in text
     assert "and\n  7 more rules; see them: sparkify rejects" in text

@@ -6,17 +6,17 @@ import json
 from typing import Any
 
 import pytest
-from conftest import Factory, Folders
-from support.warehouses import event
+from support.folders import Folders, MakeFolders
+from support.records import event_line
 from typer.testing import CliRunner
 
 from sparkify_dwh.cli import app, erase
 
 
 @pytest.fixture
-def folders(warehouse: Factory) -> Folders:
+def folders(warehouse: MakeFolders) -> Folders:
     made = warehouse()
-    lines = event(userId="10", itemInSession=1) + event(itemInSession=2)
+    lines = event_line(userId="10", itemInSession=1) + event_line(itemInSession=2)
     made.put("events", "a.json", lines.encode())
     made.load()
     return made
@@ -38,13 +38,16 @@ def test_it_prints_counts_and_not_who(folders: Folders) -> None:
     done = sparkify(folders, "--user", " 00010 ")
     assert done.exit_code == 0 and users(folders) == [8]
     assert "sparkify.songplays     1" in done.stdout
-    assert "is on record, without who it was" in done.stderr
+    assert "recorded, without the user id" in done.stderr
     assert "COPY FROM DATABASE" in done.stderr
     done = sparkify(folders, "--user", "10", "--json")
     found = json.loads(done.stdout)
     assert (found["rows"], found["removed"]["sparkify.users"]) == (0, 0) and found["before"]
     done = sparkify(folders, "--user", "11")
-    assert "no row of this person was found; loads leave them out from now on" in done.stderr
+    assert (
+        "no rows of this person were found; loads skip this person's rows from now on"
+        in done.stderr
+    )
     summary = CliRunner().invoke(
         app,
         [
@@ -75,8 +78,8 @@ def test_without_a_warehouse() -> None:
 def test_on_a_terminal_it_asks(
     folders: Folders, monkeypatch: pytest.MonkeyPatch, answer: str, code: int, left: list[int]
 ) -> None:
-    monkeypatch.setattr(erase, "is_watched", lambda: True)
+    monkeypatch.setattr(erase, "is_interactive", lambda: True)
     url = folders.warehouse.settings.database_url
     done = CliRunner().invoke(app, ["erase", "--user", "10", "--database-url", url], input=answer)
     assert done.exit_code == code and users(folders) == left
-    assert "erase user 10 for good, 3 rows? [y/N]" in done.stderr
+    assert "permanently erase user 10 and 3 rows? [y/N]" in done.stderr

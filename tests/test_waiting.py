@@ -8,32 +8,15 @@ import time
 from typing import Any
 
 import pytest
-from conftest import Factory, Folders
-from standin.fixtures import s3_server, standin
-from support.warehouses import (
-    Loaded,
-    Source,
-    aws_keys,
-    event,
-    migrated,
-    on_duckdb,
-    on_redshift,
-    song,
-    source,
-)
+from support.folders import Folders, MakeFolders
+from support.records import event_line, song_line
+from support.rig import Rig
+from support.warehouses import Source
 from typer.testing import CliRunner
 
 from sparkify_dwh import SourceError
 from sparkify_dwh.cli import app
 from sparkify_dwh.inspection.freshness import SourceCheck, SourceState
-
-__all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
-
-
-@pytest.fixture(params=["duckdb", "redshift"])
-def anywhere(request: pytest.FixtureRequest) -> Loaded:
-    found: Loaded = request.getfixturevalue(f"on_{request.param}")
-    return found
 
 
 def states(found: SourceCheck) -> dict[str, SourceState]:
@@ -44,20 +27,20 @@ def named(state: SourceState) -> dict[str, str]:
     return {each.key.rsplit("/", 1)[-1]: each.state for each in state.objects}
 
 
-def test_a_bucket(anywhere: Loaded, source: Source) -> None:
+def test_a_bucket(on_each: Rig, source: Source) -> None:
     for name in ("same", "changed", "gone"):
-        source.put("events", f"{name}.json", event(sessionId=len(name)))
-    source.put("songs", "s.json", song())
-    anywhere.load()
-    found = anywhere.warehouse.check_sources()
+        source.put("events", f"{name}.json", event_line(sessionId=len(name)))
+    source.put("songs", "s.json", song_line())
+    on_each.load()
+    found = on_each.warehouse.check_sources()
     assert found.passed and found.oldest_seconds is None
     assert all(s.listed == s.loaded and not s.objects for s in found.sources)
 
-    source.put("events", "changed.json", event(itemInSession=1))
-    source.put("events", "new.json", event(itemInSession=2))
-    source.put("events", "_hidden.json", event(itemInSession=3))
+    source.put("events", "changed.json", event_line(itemInSession=1))
+    source.put("events", "new.json", event_line(itemInSession=2))
+    source.put("events", "_hidden.json", event_line(itemInSession=3))
     source.delete("events", "gone.json")
-    found = anywhere.warehouse.check_sources()
+    found = on_each.warehouse.check_sources()
     events = states(found)["events"]
     assert named(events) == {
         "changed.json": "changed",
@@ -68,28 +51,28 @@ def test_a_bucket(anywhere: Loaded, source: Source) -> None:
     assert (events.never_loaded, events.changed, events.gone, events.waiting) == (1, 1, 1, 2)
     assert events.oldest_seconds is not None and 0 <= events.oldest_seconds < 600
     assert not events.passed and not found.passed and states(found)["songs"].passed
-    assert anywhere.warehouse.check_sources(max_age=3600).passed
-    assert events.waiting_bytes == 2 * len(event(itemInSession=1))
+    assert on_each.warehouse.check_sources(max_age=3600).passed
+    assert events.waiting_bytes == 2 * len(event_line(itemInSession=1))
 
-    anywhere.load()
-    found = anywhere.warehouse.check_sources()
+    on_each.load()
+    found = on_each.warehouse.check_sources()
     assert found.passed, "what is gone fails nothing"
     assert states(found)["events"].gone == 1
 
 
 @pytest.fixture
-def folders(warehouse: Factory) -> Folders:
+def folders(warehouse: MakeFolders) -> Folders:
     made = warehouse()
-    made.put("events", "a.json", event().encode())
+    made.put("events", "a.json", event_line().encode())
     made.load()
     return made
 
 
 def test_a_folder(folders: Folders) -> None:
-    path = folders.put("events", "deep/b.json", event(itemInSession=1).encode())
+    path = folders.put("events", "deep/b.json", event_line(itemInSession=1).encode())
     hour = time.time() - 3600
     os.utime(path, (hour, hour))
-    folders.put("events", "c.json", event(itemInSession=2).encode())
+    folders.put("events", "c.json", event_line(itemInSession=2).encode())
     state = states(folders.warehouse.check_sources())["events"]
     assert named(state) == {"b.json": "never loaded", "c.json": "never loaded"}
     assert state.oldest_seconds is not None and 3600 <= state.oldest_seconds < 4200
@@ -102,7 +85,7 @@ def test_a_folder(folders: Folders) -> None:
 def test_what_was_loaded_from_elsewhere_is_not_gone(folders: Folders) -> None:
     other = folders.root / "events-more"
     other.mkdir()
-    (other / "x.json").write_text(event(itemInSession=5))
+    (other / "x.json").write_text(event_line(itemInSession=5))
     settings = folders.warehouse.settings
     folders.warehouse.settings = settings.model_copy(update={"log_data": str(other)})
     folders.load()
@@ -128,12 +111,12 @@ def test_the_command(folders: Folders) -> None:
         return CliRunner().invoke(app, ["check", *arguments, *options])
 
     done = sparkify("--source")
-    assert done.exit_code == 0 and "nothing waits" in done.stderr and "events" in done.stdout
-    folders.put("events", "new.json", event(itemInSession=9).encode())
+    assert done.exit_code == 0 and "nothing is waiting" in done.stderr and "events" in done.stdout
+    folders.put("events", "new.json", event_line(itemInSession=9).encode())
     done = sparkify("--source")
     assert done.exit_code == 4
     assert "never loaded" in done.stdout and "new.json" in done.stdout
-    assert done.stderr.startswith("error: objects wait for a load: 1 of events, the oldest since ")
+    assert done.stderr.startswith("error: waiting for a load: 1 object of events, the oldest for ")
     done = sparkify("--source", "--json")
     assert done.exit_code == 4
     found = json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""`audit prune`: the audit tables stay small."""
+"""`audit prune`: keeps the audit tables small."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.quantity import digits, quantity
 from .app import Session, command
 from .options import Json
-from .output import count, emit, emit_json, say
+from .output import emit, emit_json, say
 from .tables import removed_rows
 
 log = logging.getLogger("sparkify_dwh.cli")
@@ -26,7 +27,7 @@ app = typer.Typer(
 
 @app.callback()
 def root(context: typer.Context) -> None:
-    """Look after the audit tables."""
+    """Maintain the audit tables."""
     if context.invoked_subcommand is None:
         say(context.get_help())
 
@@ -36,48 +37,46 @@ def prune(
     session: Session,
     days: Annotated[
         int | None,
-        typer.Option(
-            min=0, metavar="N", help="Runs that started more than N days ago are old.  [90]"
-        ),
+        typer.Option(min=0, metavar="N", help="Prune runs that started over N days ago.  [90]"),
     ] = None,
     before: Annotated[
         str | None,
-        typer.Option(metavar="DATE", help="Runs before this day or moment, UTC, are old."),
+        typer.Option(metavar="DATE", help="Prune runs that started before this date or time, UTC."),
     ] = None,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show what would go, then roll back.")
+        bool, typer.Option("--dry-run", help="Show what would be removed, then roll back.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Keep the audit tables small: remove what is known of old runs.
+    """Remove the details of old runs from the audit tables.
 
-    Their steps, books, rule values and refused records go. The ledger stays, and of each run that
-    it names the start and the end.
+    These are their steps, books, rule values and refused records. The ledger stays, and so do the
+    start and end of each run that it names.
 
     Example: sparkify audit prune --days 30
     """
     if days is not None and before is not None:
-        raise UsageError("--days and --before exclude each other", "choose one")
+        raise UsageError("--days and --before cannot be combined", "choose one")
     moment = None
     if before is not None:
         try:
             moment = datetime.fromisoformat(before)
         except ValueError:
             raise UsageError(
-                f"--before {before} is no date", "write it like 2026-01-31 or 2026-01-31T12:00"
+                f"--before {before} is not a date", "write it like 2026-01-31 or 2026-01-31T12:00"
             ) from None
-    found = session.warehouse().prune(days, before=moment, dry_run=dry_run)
-    for warning in found.warnings:
+    pruning = session.warehouse().prune(days, before=moment, dry_run=dry_run)
+    for warning in pruning.warnings:
         log.warning("%s", warning)
     if json:
-        emit_json(found.to_dict())
+        emit_json(pruning.to_dict())
         return
-    emit(removed_rows(found.removed))
+    emit(removed_rows(pruning.removed))
     log.info(
-        "%s runs before %s UTC; %s of them stay in the run log, since the ledger names them",
-        count(found.runs),
-        found.before.replace(microsecond=0),
-        count(found.kept),
+        "%s before %s UTC; kept in the run log because the ledger names them: %s",
+        quantity(pruning.runs, "run"),
+        pruning.before.replace(microsecond=0),
+        digits(pruning.kept),
     )
     if dry_run:
         log.info("dry run; rolled back")

@@ -1,4 +1,4 @@
-"""`check`: the star against its rules, or the sources against the ledger."""
+"""`check`: compares the star with its rules, or the sources with the ledger."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..core.errors import CheckError, UsageError
+from ..core.quantity import digits, quantity
 from .app import Session, command
 from .options import Json
-from .output import RED, YELLOW, cell, count, emit, emit_json
+from .output import RED, YELLOW, cell, emit, emit_json
 from .tables import figure, path_text, table
 
 if TYPE_CHECKING:
@@ -33,16 +34,16 @@ def check(
         str,
         typer.Option(
             metavar="AGE",
-            help="With --source: fail only when an object waits longer: 90s, 30m, 12h, 2d.",
+            help="With --source: fail only if an object waits longer: 90s, 30m, 12h, 2d.",
         ),
     ] = "0",
     json: Json = False,
 ) -> None:
     """Check keys, foreign keys and ranges of the whole star.
 
-    With --source: which objects were never loaded, changed since they were loaded, or are gone,
-    and how long the oldest one waits. Ends with exit code 4 when a check fails, with --source when
-    an object waits.
+    With --source: show which objects were never loaded, changed since their load, or are gone, and
+    how long the oldest has waited. Exits with 4 when a check fails or, with --source, an object
+    waits.
 
     Example: sparkify check --source --max-age 2h
     """
@@ -50,64 +51,67 @@ def check(
         _check_sources(session.warehouse().check_sources(_seconds(max_age)), json)
         return
     if max_age != "0":
-        raise UsageError("--max-age goes with --source", "add --source")
-    found = session.warehouse().check()
+        raise UsageError("--max-age needs --source", "add --source")
+    result = session.warehouse().check()
     if json:
-        emit_json(found.to_dict())
+        emit_json(result.to_dict())
     else:
-        rows = [(m.target, m.rule, int(m.value), m.passed) for m in found.measures]
-        styles = [None if m.passed else RED for m in found.measures]
+        rows = [(m.target, m.rule, int(m.value), m.passed) for m in result.measures]
+        styles = [None if m.passed else RED for m in result.measures]
         emit(table(("table", "check", "broken by", "passed"), rows, sys.stdout, styles=styles))
-    failed = [m for m in found.measures if not m.passed]
+    checks = quantity(len(result.measures), "check")
+    failed = [m for m in result.measures if not m.passed]
     if failed:
         names = ", ".join(f"{m.target}.{m.rule}" for m in failed)
         raise CheckError(
-            f"{count(len(failed))} of {count(len(found.measures))} checks failed: {cell(names)}",
-            "load again with --all, or look into the rows: sparkify query",
+            f"{digits(len(failed))} of {checks} failed: {cell(names)}",
+            "load again with --all, or look at the rows: sparkify query",
         )
-    log.info("all %s checks passed", count(len(found.measures)))
+    log.info("all %s passed", checks)
 
 
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"([0-9]{1,9}(?:[.][0-9]+)?)([smhd]?)", text.strip())
-    if found is None:
-        raise UsageError(f"--max-age {text} is no length of time", "write it like 90s, 30m or 2d")
-    return float(found[1]) * _SECONDS[found[2]]
+def _seconds(age: str) -> float:
+    match = re.fullmatch(r"([0-9]{1,9}(?:[.][0-9]+)?)([smhd]?)", age.strip())
+    if match is None:
+        raise UsageError(f"--max-age {age} is not a duration", "write it like 90s, 30m or 2d")
+    return float(match[1]) * _SECONDS[match[2]]
 
 
-def _check_sources(found: SourceCheck, json: bool) -> None:
+def _check_sources(result: SourceCheck, json: bool) -> None:
     if json:
-        emit_json(found.to_dict())
+        emit_json(result.to_dict())
     else:
         heads = ("source", "listed", "loaded", "never\nloaded", "changed", "gone", "oldest\nwaits")
         rows = []
-        for s in found.sources:
+        for s in result.sources:
             numbers = (s.listed, s.loaded, s.never_loaded, s.changed, s.gone)
             rows.append((s.source, *(figure(n) for n in numbers), _age(s.oldest_seconds)))
-        styles = [RED if not s.passed else YELLOW if s.gone else None for s in found.sources]
+        styles = [RED if not s.passed else YELLOW if s.gone else None for s in result.sources]
         emit(table(heads, rows, sys.stdout, styles=styles))
-        _show_objects(found.sources)
-    late = [s for s in found.sources if not s.passed]
+        _show_objects(result.sources)
+    late = "; ".join(
+        f"{quantity(s.waiting, 'object')} of {cell(s.source)}, the oldest for "
+        f"{_age(s.oldest_seconds)}"
+        for s in result.sources
+        if not s.passed
+    )
     if late:
-        each = "; ".join(
-            f"{count(s.waiting)} of {cell(s.source)}, the oldest since {_age(s.oldest_seconds)}"
-            for s in late
-        )
-        raise CheckError(f"objects wait for a load: {each}", "run: sparkify load")
-    gone = sum(s.gone for s in found.sources)
-    log.info("nothing waits for a load%s", f"; {count(gone)} loaded are gone" if gone else "")
+        raise CheckError(f"waiting for a load: {late}", "run: sparkify load")
+    gone = sum(s.gone for s in result.sources)
+    log.info(
+        "nothing is waiting for a load%s",
+        f"; {quantity(gone, 'loaded object')} gone" if gone else "",
+    )
 
 
 def _show_objects(states: list[SourceState]) -> None:
     rows = [(s.source, o.state, path_text(o.key), o.modified) for s in states for o in s.objects]
     if rows:
         shown = [(*row[:3], row[3].replace(microsecond=0) if row[3] else None) for row in rows]
-        emit(
-            "\n"
-            + table(("source", "state", "object", "written"), shown[:_SHOWN_OBJECTS], sys.stdout)
-        )
+        heads = ("source", "state", "object", "written")
+        emit("\n" + table(heads, shown[:_SHOWN_OBJECTS], sys.stdout))
     if len(rows) > _SHOWN_OBJECTS:
-        log.info("and %s more: --json lists them", count(len(rows) - _SHOWN_OBJECTS))
+        log.info("and %s more: --json lists them", digits(len(rows) - _SHOWN_OBJECTS))
 
 
 def _age(seconds: float | None) -> str:

@@ -1,4 +1,4 @@
-"""How a command ends: exit codes, what stderr says, signals."""
+"""How a command ends: exit codes, error messages, signals."""
 
 from __future__ import annotations
 
@@ -17,31 +17,31 @@ log = logging.getLogger("sparkify_dwh.cli")
 DEFECT = 1
 USAGE = 2
 SOMETHING_TO_LOAD = 10
-ROLLED_BACK = "what was not committed is rolled back"
+ROLLED_BACK = "uncommitted changes are rolled back"
 
 
 class Interrupted(KeyboardInterrupt):
-    """SIGINT or SIGTERM; what is not committed is rolled back on the way out."""
+    """SIGINT or SIGTERM; uncommitted changes are rolled back on the way out."""
 
 
-def ended(
-    error: BaseException, verbose: bool, interrupted: str = ROLLED_BACK, command: str = ""
+def report_error(
+    error: BaseException, verbose: bool, interrupted_message: str = ROLLED_BACK, command: str = ""
 ) -> int:
-    """Says why a command failed, in one line of level error; returns the exit code.
+    """Logs why a command failed, in one message of level error; returns the exit code.
 
-    :param interrupted: what is said of a command that a signal ended.
-    :param command: its name, which the line carries where lines are JSON.
+    :param interrupted_message: hint for a command that a signal ended.
+    :param command: its name, for messages in JSON.
     """
 
     def report(what: str, hint: str, code: int) -> int:
-        _report(what, hint, command=command, error=type(error).__name__, exit_code=code)
+        _log(what, hint, command=command, error=type(error).__name__, exit_code=code)
         return code
 
     caught = SIGNALS.caught
     if caught is not None or isinstance(error, KeyboardInterrupt):
         number = caught or signal.SIGINT
         word = "terminated" if number == signal.SIGTERM else "interrupted"
-        return report(word, interrupted, 128 + number)
+        return report(word, interrupted_message, 128 + number)
     if isinstance(error, ReaderGone):
         silence(sys.stdout)
         return 0
@@ -57,13 +57,22 @@ def ended(
     text = str(error).strip().split("\n")[0]
     return report(
         f"{type(error).__name__}: {text}" if text else type(error).__name__,
-        "this is a defect of ours"
+        "this is a bug in sparkify"
         + ("" if verbose else "; please report it with the output of the command with -v"),
         DEFECT,
     )
 
 
-def failed(error: BaseException) -> dict[str, Any]:
+def report_usage(what: str, hint: str) -> None:
+    """Logs what is wrong with how a command was called."""
+    _log(what, hint, exit_code=USAGE)
+
+
+def _log(what: str, hint: str, **more: object) -> None:
+    log.error("%s", what, extra={**({"hint": hint} if hint else {}), **more})
+
+
+def failed_load(error: BaseException) -> dict[str, Any]:
     """A failed load as plain values, for ``--json``."""
     from ..core.errors import QualityError, exit_code, reason, without_samples
 
@@ -82,26 +91,17 @@ def failed(error: BaseException) -> dict[str, Any]:
     }
 
 
-def report(what: str, hint: str) -> None:
-    """Says what is wrong with how a command was called."""
-    _report(what, hint, exit_code=USAGE)
-
-
-def _report(what: str, hint: str, **more: object) -> None:
-    log.error("%s", what, extra={**({"hint": hint} if hint else {}), **more})
-
-
 class Signals:
     """Turns SIGINT and SIGTERM into an exception in the main thread, and remembers which it was.
 
-    An engine may swallow the exception and raise one of its own.
+    An engine may swallow that exception and raise its own.
     """
 
     def __init__(self) -> None:
         self.caught: int | None = None
 
     def install(self) -> None:
-        """Takes over both signals, but for one that is ignored."""
+        """Takes over both signals, except one that is ignored."""
         for number in (signal.SIGINT, signal.SIGTERM):
             # A shell starts background jobs with SIGINT ignored.
             if signal.getsignal(number) is not signal.SIG_IGN:

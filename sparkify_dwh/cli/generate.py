@@ -1,4 +1,4 @@
-"""`generate`: synthetic logs and songs."""
+"""`generate`: writes synthetic logs and songs."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.quantity import quantity
 from .app import Session, command
-from .output import count
 
 log = logging.getLogger("sparkify_dwh.cli")
 
@@ -22,30 +22,32 @@ def generate(
     events: Annotated[int, typer.Option(min=0, metavar="N", help="Events.")] = 10_000,
     songs: Annotated[int, typer.Option(min=0, metavar="N", help="Songs.")] = 100,
     days: Annotated[int, typer.Option(min=1, metavar="N", help="Days of logs.")] = 30,
-    seed: Annotated[int, typer.Option(min=0, metavar="S", help="Another seed, other data.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, metavar="S", help="Seed: each one makes other data.")
+    ] = 0,
     dirty: Annotated[
         float,
-        typer.Option(min=0, max=1, metavar="RATIO", help="Share of broken records added."),
+        typer.Option(min=0, max=1, metavar="RATIO", help="Share of broken records to add."),
     ] = 0.0,
 ) -> None:
     """Write synthetic logs and songs of any size.
 
-    Also expected.json: what one load of all of it must give.
+    Also writes expected.json: the counts that one load of it all must reach.
 
     Example: sparkify generate data --events 100000 --songs 500
     """
     from ..sample.generate import generate as write
 
     try:
-        found = write(directory, events=events, songs=songs, days=days, seed=seed, dirty=dirty)
+        expected = write(directory, events=events, songs=songs, days=days, seed=seed, dirty=dirty)
     except ValueError as error:
         raise UsageError(str(error)) from None
     except OSError as error:
         raise UsageError(f"{error.filename or directory}: {error.strerror}") from None
     log.info(
-        "%s events and %s songs written to %s (expected.json says what a load must give)",
-        count(found.events_rows),
-        count(found.songs_rows),
+        "%s and %s written to %s (expected.json has the counts a load must reach)",
+        quantity(expected.events_rows, "event"),
+        quantity(expected.songs_rows, "song"),
         directory,
     )
     log.info(

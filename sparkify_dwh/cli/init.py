@@ -1,4 +1,4 @@
-"""`init`: a commented settings file."""
+"""`init`: writes a commented settings file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def init(
     file: Annotated[Path, typer.Option("--config", metavar="FILE", help="File to write.")] = Path(
         CONFIG_FILE
     ),
-    force: Annotated[bool, typer.Option("--force", help="Replace a file that exists.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Write a sparkify.toml with every setting, commented out.
 
@@ -40,14 +40,15 @@ def init(
 
 
 def config_text() -> str:
-    """The content of a new settings file: every setting with what it is, commented out."""
+    """The content of a new settings file: every setting with its description, commented out."""
     lines = [
-        "# Settings of sparkify. Take away the # in front of what you set.",
-        "# Stronger than this file: SPARKIFY_<NAME> in the environment, and options of commands.",
-        "# `sparkify config` shows what is in force and where it comes from.",
+        "# Settings of sparkify. Remove the # in front of each setting you change.",
+        "# SPARKIFY_<NAME> in the environment and command-line options override this file.",
+        "# `sparkify config` shows the effective values and where each comes from.",
     ]
-    plain = [s for s in SETTINGS if not _is_table(s)]
-    for setting in [*plain, *(s for s in SETTINGS if _is_table(s))]:
+    values = [s for s in SETTINGS if not _is_table(s)]
+    # In TOML, whatever follows the head of a table belongs to that table.
+    for setting in [*values, *(s for s in SETTINGS if _is_table(s))]:
         lines += ["", f"# {setting.help}"]
         if setting.name == "database_password":
             lines.append("# SPARKIFY_DATABASE_PASSWORD=…")
@@ -68,5 +69,5 @@ def _is_table(setting: Setting) -> bool:
 
 
 def _toml(value: Any) -> str:
-    # Strings, numbers and lists of strings are written in TOML as in JSON.
+    # TOML writes strings, numbers and lists of strings as JSON does.
     return json.dumps(value, ensure_ascii=False)

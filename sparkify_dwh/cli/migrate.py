@@ -1,4 +1,4 @@
-"""`migrate`: the schema's version."""
+"""`migrate`: changes or shows the schema version."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import typer
 from ..core.errors import UsageError
 from .app import Session, command
 from .options import Json
-from .output import agrees, ask, emit, emit_json, is_watched, say
+from .output import agrees, ask, emit, emit_json, is_interactive, say
 
 log = logging.getLogger("sparkify_dwh.cli")
 
@@ -21,24 +21,25 @@ def migrate(
     to: Annotated[
         str, typer.Option("--to", metavar="REV", help="A revision, head, base, +1 or -1.")
     ] = "heads",
-    status: Annotated[bool, typer.Option("--status", help="Show versions only.")] = False,
+    status: Annotated[bool, typer.Option("--status", help="Only show versions.")] = False,
     sql: Annotated[
-        bool, typer.Option("--sql", help="Show the SQL for an empty database; connect to none.")
+        bool,
+        typer.Option("--sql", help="Show the SQL for an empty database, without connecting."),
     ] = False,
     yes: Annotated[
-        bool, typer.Option("--yes", "-y", help="Go back to a lower revision even if rows are lost.")
+        bool, typer.Option("--yes", "-y", help="Downgrade even if rows are lost.")
     ] = False,
     json: Json = False,
 ) -> None:
     """Bring the database's schema to this library's version.
 
-    A lower revision may drop tables and columns: where they hold rows, it names them and asks, or
-    needs --yes.
+    A downgrade may drop tables and columns. If they hold rows, it names them and asks, or needs
+    --yes.
 
     Example: sparkify migrate --sql --database-url redshift+redshift_connector://host:5439/dev
     """
     if status and sql:
-        raise UsageError("--status and --sql exclude each other", "choose one")
+        raise UsageError("--status and --sql cannot be combined", "choose one")
     warehouse = session.warehouse()
     if sql:
         text = warehouse.migration_sql(to)
@@ -46,37 +47,37 @@ def migrate(
         return
     before = warehouse.schema_status()
     if not status:
-        _allow_losses(to, [str(loss) for loss in warehouse.migration_losses(to)], yes)
-    found = before if status else warehouse.migrate(to)
+        _confirm_losses(to, [str(loss) for loss in warehouse.migration_losses(to)], yes)
+    after = before if status else warehouse.migrate(to)
     if json:
-        emit_json({"database": found.database, "library": found.library, "state": found.state})
+        emit_json({"database": after.database, "library": after.library, "state": after.state})
     elif status:
         emit(
-            f"database: {_versions(found.database)}\nlibrary:  {_versions(found.library)}\n"
-            f"state:    {found.state}"
+            f"database: {_versions(after.database)}\nlibrary:  {_versions(after.library)}\n"
+            f"state:    {after.state}"
         )
-    elif found.database == before.database:
-        log.info("schema version %s already", _versions(found.database))
+    elif after.database == before.database:
+        log.info("schema version is already %s", _versions(after.database))
     else:
-        log.info("schema version %s -> %s", _versions(before.database), _versions(found.database))
+        log.info("schema version %s -> %s", _versions(before.database), _versions(after.database))
 
 
-def _allow_losses(to: str, lost: list[str], yes: bool) -> None:
-    """Says what a downgrade loses.
+def _confirm_losses(to: str, losses: list[str], yes: bool) -> None:
+    """Names what a downgrade loses, and asks.
 
-    :raises UsageError: when it may not.
+    :raises UsageError: when the user does not agree.
     """
-    if not lost:
+    if not losses:
         return
-    text = f"going back to {to} loses {', '.join(lost)}"
+    text = f"downgrading to {to} loses {', '.join(losses)}"
     if yes:
         log.warning("%s", text)
         return
-    if is_watched():
+    if is_interactive():
         say(text)
         if agrees(ask("lose them? [y/N]")):
             return
-    raise UsageError(text, "say --yes to lose them")
+    raise UsageError(text, "use --yes to lose them")
 
 
 def _versions(revisions: tuple[str, ...]) -> str:

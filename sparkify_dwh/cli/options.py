@@ -1,6 +1,6 @@
-"""The settings as options: a light table, so that `--help` imports no settings library.
+"""The settings as options, in a light table: `--help` must not import pydantic.
 
-A test holds the table against ``config.Settings``: names, defaults and descriptions are the same.
+A test compares the table with ``core.settings.Settings``: names, defaults, descriptions.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 SETTINGS_PANEL = "Settings (also in sparkify.toml, and as SPARKIFY_… in the environment)"
-COMMON_PANEL = "Options of every command"
+COMMON_PANEL = "Common options"
 
 Auth = Literal["password", "secret", "iam", "serverless"]
 LogFormat = Literal["text", "json"]
@@ -25,9 +25,9 @@ Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 class Setting:
     """One setting as users see it.
 
-    :param default: as in ``config.Settings``; a dict or list stands for an empty one.
-    :param example: what `sparkify init` writes where there is no default.
-    :param option: name of the option; None: there is none.
+    :param default: as in ``Settings``.
+    :param example: what `sparkify init` writes if there is no default.
+    :param option: name of the option; "" derives it from the name, None means no option.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Setting:
         return "--" + self.name.replace("_", "-") if self.option == "" else self.option
 
 
-#: Every setting in the order of ``config.Settings``.
+#: Every setting, in the order of ``Settings``.
 SETTINGS = (
     Setting(
         "database_url",
@@ -221,18 +221,18 @@ def setting_parameters() -> list[inspect.Parameter]:
     config = typer.Option(
         "--config",
         metavar="FILE",
-        help="The settings file; sparkify.toml where there is one.",
+        help="The settings file; default: sparkify.toml, if it exists.",
         rich_help_panel=SETTINGS_PANEL,
     )
     parameters = [_parameter("config_file", str | None, config)]
     for setting in SETTINGS:
         if setting.flag is None:
             continue
-        many = setting.type == list[str]
+        is_list = setting.type == list[str]
         option = typer.Option(
             setting.flag,
             metavar=setting.metavar,
-            help=setting.help + (" May be repeated." if many else ""),
+            help=setting.help + (" May be repeated." if is_list else ""),
             show_default=False,
             rich_help_panel=SETTINGS_PANEL,
         )
@@ -241,16 +241,16 @@ def setting_parameters() -> list[inspect.Parameter]:
 
 
 def common_parameters() -> list[inspect.Parameter]:
-    """The options that stand before or after the name of every command."""
+    """The options that may come before or after the name of a command."""
     verbose = typer.Option(
-        "--verbose", "-v", help="Show what happens, and tracebacks.", rich_help_panel=COMMON_PANEL
+        "--verbose", "-v", help="Show debug messages and tracebacks.", rich_help_panel=COMMON_PANEL
     )
     quiet = typer.Option(
         "--quiet", "-q", help="Show warnings and errors only.", rich_help_panel=COMMON_PANEL
     )
     log_format = typer.Option(
         "--log-format",
-        help="How messages are written to stderr.",
+        help="Format of messages on stderr.",
         rich_help_panel=COMMON_PANEL,
         show_default=False,
     )
@@ -271,9 +271,9 @@ def _parameter(name: str, kind: Any, option: Any, default: Any = None) -> inspec
 
 
 def given_settings(values: dict[str, Any]) -> dict[str, Any]:
-    """Takes the settings that were given as options out of a command's values.
+    """Removes the settings given as options from a command's values and returns them.
 
-    :raises UsageError: when a ``--sources`` is no NAME=PLACE.
+    :raises UsageError: when a ``--sources`` is not NAME=PLACE.
     """
     given = {}
     for name in [key for key in values if key.startswith(_PREFIX)]:
@@ -290,5 +290,5 @@ def _pair(text: str) -> tuple[str, str]:
 
     name, equals, place = text.partition("=")
     if not (name and equals and place):
-        raise UsageError(f"--sources {text}: it must be NAME=PLACE", "such as plays=data/plays")
+        raise UsageError(f"--sources {text} is not NAME=PLACE", "such as plays=data/plays")
     return name, place

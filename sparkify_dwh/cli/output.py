@@ -1,4 +1,4 @@
-"""What reaches stdout and stderr: text made inert, tables, JSON, CSV, colours on a terminal."""
+"""Writing to stdout and stderr: text, JSON and CSV, with colours on a terminal."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ BOLD, DIM, RED, YELLOW, GREEN = "1", "2", "31", "33", "32"
 
 
 class OutputError(Exception):
-    """Stdout cannot be written; the reader has not gone away by itself."""
+    """Stdout cannot be written, for another reason than a reader that left."""
 
 
 class ReaderGone(OutputError):
-    """The reader of stdout, such as `head`, has had enough."""
+    """The reader of stdout, such as `head`, closed it."""
 
 
 # Streams ----------------------------------------------------------------------------------
@@ -34,7 +34,7 @@ class ReaderGone(OutputError):
 def emit(text: str) -> None:
     """Writes text and a line end to stdout.
 
-    :raises ReaderGone: when the reader has gone.
+    :raises ReaderGone: when the reader closed it.
     :raises OutputError: when stdout is closed or full.
     """
     emit_bytes((text + "\n").encode("utf-8", "backslashreplace"))
@@ -55,13 +55,13 @@ def emit_bytes(data: bytes) -> None:
 
 
 def unwritable(error: Exception) -> OutputError:
-    """What to tell when stdout cannot be written."""
+    """The error for a stdout that cannot be written."""
     reason = getattr(error, "strerror", None) or error
     return OutputError(f"stdout cannot be written: {reason}")
 
 
 def say(text: str) -> None:
-    """Writes a line to stderr; a stderr that is gone is no reason to fail."""
+    """Writes a line to stderr; ignores a stderr that cannot be written."""
     try:
         if sys.stderr is not None:
             sys.stderr.write(text + "\n")
@@ -71,7 +71,7 @@ def say(text: str) -> None:
 
 
 def silence(stream: TextIO | None) -> None:
-    """Points a stream that cannot be written to nothing, so that the end of Python is quiet."""
+    """Redirects a broken stream to nothing, so that Python does not complain when it exits."""
     try:
         if stream is not None:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
@@ -80,20 +80,20 @@ def silence(stream: TextIO | None) -> None:
 
 
 def is_terminal(stream: TextIO | None) -> bool:
-    """Whether a person looks at the stream; a closed one is nobody's."""
+    """Whether the stream is an open terminal."""
     try:
         return stream is not None and stream.isatty()
     except ValueError:
         return False
 
 
-def is_watched() -> bool:
-    """Whether somebody is there to answer a question."""
+def is_interactive() -> bool:
+    """Whether somebody can answer a question."""
     return is_terminal(sys.stdin) and is_terminal(sys.stderr)
 
 
 def ask(question: str) -> str:
-    """Asks on stderr; returns the line that stdin gives, "" at its end."""
+    """Asks on stderr; returns a line of stdin, "" at its end."""
     sys.stderr.write(question + " ")
     sys.stderr.flush()
     return sys.stdin.readline() if sys.stdin else ""
@@ -105,19 +105,19 @@ def agrees(answer: str) -> bool:
 
 
 def colours(stream: TextIO | None) -> bool:
-    """Whether a stream gets colours: a terminal does, unless NO_COLOR or TERM=dumb say no."""
+    """Whether a stream gets colours: a terminal does, unless NO_COLOR or TERM=dumb is set."""
     return (
         is_terminal(stream) and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
     )
 
 
 def styled(text: str, style: str, stream: TextIO | None) -> str:
-    """The text in a style, where the stream shows colours."""
+    """The text in a style, if the stream gets colours."""
     return f"\x1b[{style}m{text}\x1b[0m" if colours(stream) and text else text
 
 
 def width_of(stream: TextIO | None) -> int | None:
-    """Columns of a terminal; None where the stream is none."""
+    """Columns of a terminal; None if the stream is not one."""
     return shutil.get_terminal_size((80, 24)).columns if is_terminal(stream) else None
 
 
@@ -125,7 +125,7 @@ def width_of(stream: TextIO | None) -> int | None:
 
 
 def plain(value: Any) -> Any:
-    """A value as JSON has it: times in ISO 8601, a float that is no number as null."""
+    """A value as plain JSON types: times in ISO 8601, NaN and infinity as null."""
     if value is None or isinstance(value, (bool, int, str)):
         return value
     if isinstance(value, float):
@@ -146,9 +146,9 @@ def plain(value: Any) -> Any:
 
 
 def to_json(value: Any) -> str:
-    """JSON, readable and without characters that a terminal obeys."""
+    """Indented JSON without characters that act on a terminal."""
     text = json.dumps(plain(value), ensure_ascii=False, indent=2, allow_nan=False)
-    # Outside of strings JSON has only line ends among them.
+    # Outside strings, line ends are the only such characters that JSON has.
     return ACTIVE.sub(lambda m: m[0] if m[0] == "\n" else json.dumps(m[0])[1:-1], text)
 
 
@@ -158,7 +158,7 @@ def emit_json(value: Any) -> None:
 
 
 def records(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[str, Any]]:
-    """Rows as objects; a name that stands twice gets a number."""
+    """Rows as objects; a repeated name gets a number."""
     names: list[str] = []
     for name in columns:
         number, unique = 1, name
@@ -170,7 +170,7 @@ def records(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> list[dict[
 
 
 def emit_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """CSV with a header (RFC 4180 but for its line ends): NULL is empty, times in ISO 8601."""
+    """Writes CSV with a header (RFC 4180, except line ends): NULL is empty, times are ISO 8601."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(columns)
@@ -202,10 +202,5 @@ def cell(value: Any) -> str:
 
 
 def relative_path(path: str) -> str:
-    """A path relative to the working directory where it lies below."""
+    """The path relative to the working directory, if it is below it."""
     return path.removeprefix(f"{Path.cwd()}/")
-
-
-def count(number: int) -> str:
-    """A number with its thousands apart."""
-    return f"{number:,}"

@@ -178,7 +178,7 @@ def showing(session: Session, *, profiling: bool = False) -> Iterator[Observer]:
         yield SILENT
         return
     meter = Meter(_PROFILE if profiling else _LOAD)
-    can_draw = is_terminal(sys.stderr) and os.environ.get("TERM") not in (None, "dumb", "unknown_fraction")
+    can_draw = is_terminal(sys.stderr) and os.environ.get("TERM") not in (None, "dumb", "unknown")
     with _live_line(meter) if can_draw else _few_lines(meter):
         yield meter
 

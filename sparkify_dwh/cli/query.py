@@ -1,4 +1,4 @@
-"""`query`: one question to the warehouse."""
+"""`query`: runs one SELECT."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from typing import Annotated
 import typer
 
 from ..core.errors import UsageError
+from ..core.quantity import quantity
 from .app import Session, command
 from .options import Json
-from .output import count, emit, emit_csv, emit_json, records
+from .output import emit, emit_csv, emit_json, records
 from .tables import table
 
 log = logging.getLogger("sparkify_dwh.cli")
@@ -24,20 +25,20 @@ def query(
     json: Json = False,
     csv: Annotated[bool, typer.Option("--csv", help="Write CSV to stdout.")] = False,
     limit: Annotated[
-        int | None, typer.Option(min=0, metavar="ROWS", help="Show at most so many rows.")
+        int | None, typer.Option(min=0, metavar="ROWS", help="Show at most this many rows.")
     ] = None,
 ) -> None:
-    """Ask the warehouse; it is opened for reading only.
+    """Run a query; the warehouse is opened read-only.
 
     Example: sparkify query "select level, count(*) from sparkify.users group by level"
     """
     if json and csv:
-        raise UsageError("--json and --csv exclude each other", "choose one")
-    found = session.warehouse().query(sys.stdin.read() if sql == "-" else sql, limit)
+        raise UsageError("--json and --csv cannot be combined", "choose one")
+    result = session.warehouse().query(sys.stdin.read() if sql == "-" else sql, limit)
     if json:
-        emit_json(records(found.columns, found.rows))
+        emit_json(records(result.columns, result.rows))
     elif csv:
-        emit_csv(found.columns, found.rows)
+        emit_csv(result.columns, result.rows)
     else:
-        emit(table(found.columns, found.rows, sys.stdout))
-        log.info("%s row%s", count(len(found)), "" if len(found) == 1 else "s")
+        emit(table(result.columns, result.rows, sys.stdout))
+        log.info("%s", quantity(len(result), "row"))

@@ -1,4 +1,4 @@
-"""`report`: one HTML page about the warehouse."""
+"""`report`: writes one HTML page about the warehouse."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from typing import Annotated
 
 import typer
 
+from ..core.quantity import digits
 from .app import Session, command
-from .output import count, emit_bytes
+from .output import emit_bytes
 
 log = logging.getLogger("sparkify_dwh.cli")
 
@@ -20,16 +21,16 @@ def report(
 ) -> None:
     """Write one self-contained HTML page about the warehouse.
 
-    The newest run and its books, the history of runs, refused rows, rules over time, the star and
-    what it answers, its schema and lineage. It needs no network; an HTML page that is there is
+    It shows the newest run and its books, the history of runs, refused rows, rules over time,
+    charts of the star, its schema and lineage. It needs no network. An existing HTML page is
     replaced.
 
     Example: sparkify report report.html
     """
-    session.interrupted = "no report was written"
+    session.interrupted_message = "no report was written"
     warehouse = session.warehouse()
     if file == "-":
         emit_bytes(warehouse.report().html.encode("utf-8"))
         return
-    made = warehouse.report(file)
-    log.info("%s written: %s kB", file, count(round(len(made.html.encode("utf-8")) / 1000)))
+    page = warehouse.report(file)
+    log.info("%s written: %s kB", file, digits(round(len(page.html.encode("utf-8")) / 1000)))

@@ -1,4 +1,4 @@
-"""`runs`: the run log, and all of one run."""
+"""`runs`: lists the loads, or shows one."""
 
 from __future__ import annotations
 
@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ..core.quantity import digits, quantity
 from ..core.safe_text import escape_controls
 from .app import Session, command
 from .options import Json
-from .output import BOLD, count, emit, emit_json, styled
+from .output import BOLD, emit, emit_json, styled
 from .tables import RightAligned, figure, path_text, table, wrapped
 
 if TYPE_CHECKING:
     from ..core.table import Table
+    from ..inspection.runs import RunDetail
 
 log = logging.getLogger("sparkify_dwh.cli")
 
@@ -26,56 +28,58 @@ log = logging.getLogger("sparkify_dwh.cli")
 def runs(
     session: Session,
     run_id: Annotated[
-        str | None, typer.Argument(metavar="[ID]", help="A run, for all that is known of it.")
+        str | None, typer.Argument(metavar="[ID]", help="A run, to show all about it.")
     ] = None,
     json: Json = False,
 ) -> None:
     """List the loads, newest first.
 
-    With an ID: its events, files, steps, books and rules.
+    With an ID: the events, files, steps, books and rules of that run.
 
     Example: sparkify runs --json
     """
-    found = session.warehouse().runs(run_id)
+    warehouse = session.warehouse()
     if run_id is not None:
-        _show_run(found, json)
-    elif json:
-        emit_json(found.records())
-    elif not found.rows:
-        log.info("no load so far; run: sparkify load")
+        run = warehouse.run(run_id)
+        emit_json(run.to_dict()) if json else _show_run(run)
+        return
+    runs = warehouse.runs()
+    if json:
+        emit_json(runs.records())
+    elif not runs.rows:
+        log.info("no loads yet; run: sparkify load")
     else:
-        _show_runs(found)
+        _show_runs(runs)
 
 
-def _show_runs(found: Table) -> None:
+def _show_runs(runs: Table) -> None:
     names = ["run_id", "event", "started", "rows_read", "rows_refused", "reason"]
     rows: list[tuple[Any, ...]] = [
         (
-            run,
+            run_id,
             event,
-            at.replace(microsecond=0),
-            _counted(read),
-            _counted(refused),
+            started.replace(microsecond=0),
+            _readable(read),
+            _readable(refused),
             (reason or "").split("\n")[0],
         )
-        for run, event, at, read, refused, reason in _columns(found, names)
+        for run_id, event, started, read, refused, reason in _columns(runs, names)
     ]
     if not any(row[-1] for row in rows):
         names, rows = names[:-1], [row[:-1] for row in rows]
     emit(table([name.replace("rows_", "") for name in names], rows, sys.stdout))
 
 
-def _counted(value: Any) -> Any:
-    """A whole number as people read it; anything else as it is."""
+def _readable(value: Any) -> Any:
     return figure(value) if type(value) is int else value
 
 
-def _columns(found: Table, names: Iterable[str]) -> list[tuple[Any, ...]]:
-    places = [found.columns.index(name) for name in names]
-    return [tuple(row[i] for i in places) for row in found.rows]
+def _columns(part: Table, names: Iterable[str]) -> list[tuple[Any, ...]]:
+    places = [part.columns.index(name) for name in names]
+    return [tuple(row[i] for i in places) for row in part.rows]
 
 
-#: Parts of a run and their columns, in the order in which they are shown.
+#: Parts of a run with their columns, in the order shown.
 _PARTS = {
     "events": ("event", "at", "host", "pid", "db_user", "reason"),
     "books": ("target", "account", "rows"),
@@ -83,47 +87,43 @@ _PARTS = {
     "steps": ("step", "target", "rows", "seconds"),
     "files": ("source", "key", "size", "rows_read", "rows_staged", "rows_refused"),
 }
-_COUNTS = {"rows", "size", "rows_read", "rows_staged", "rows_refused", "value", "limit_value"}
+_NUMBERS = {"rows", "size", "rows_read", "rows_staged", "rows_refused", "value", "limit_value"}
 _MOST_FILES = 40
 
 
-def _show_run(found: dict[str, Table], json: bool) -> None:
-    if json:
-        emit_json({name: part.records() for name, part in found.items()})
-        return
-    parts = []
+def _show_run(run: RunDetail) -> None:
+    texts = []
     for name, columns in _PARTS.items():
-        part = found[name]
+        part: Table = getattr(run, name)
         if not part.rows:
             continue
-        rows = [_shown(columns, row) for row in _columns(part, columns)[: _limit(name)]]
+        title = styled(name, BOLD, sys.stdout)
         if name == "books":
-            parts.append(styled(name, BOLD, sys.stdout) + "\n" + _books(part))
+            texts.append(f"{title}\n{_books(part)}")
             continue
+        limit = _MOST_FILES if name == "files" else None
+        rows = [_cells(columns, row) for row in _columns(part, columns)[:limit]]
         heads = [column.removeprefix("rows_").replace("_", " ") for column in columns]
-        parts.append(styled(name, BOLD, sys.stdout) + "\n" + table(heads, rows, sys.stdout))
-        if len(rows) < len(part) and name == "files":
-            parts[-1] += f"\nand {count(len(part) - len(rows))} more files: --json lists them"
-    emit("\n\n".join(parts))
+        texts.append(f"{title}\n{table(heads, rows, sys.stdout)}")
+        more = len(part) - len(rows)
+        if more:
+            texts[-1] += f"\nand {quantity(more, 'more file')}: --json lists all"
+    emit("\n\n".join(texts))
 
 
-def _limit(name: str) -> int | None:
-    return _MOST_FILES if name == "files" else None
-
-
-def _shown(columns: Sequence[str], row: Sequence[Any]) -> tuple[Any, ...]:
-    shown: list[Any] = []
+def _cells(columns: Sequence[str], row: Sequence[Any]) -> tuple[Any, ...]:
+    cells: list[Any] = []
     for name, value in zip(columns, row, strict=True):
-        if name in _COUNTS and isinstance(value, (int, float)):
-            shown.append(RightAligned(f"{value:,.6g}" if value % 1 else f"{value:,.0f}"))
+        if name in _NUMBERS and isinstance(value, (int, float)):
+            cells.append(RightAligned(f"{value:,.6g}" if value % 1 else f"{value:,.0f}"))
         elif name == "seconds":
-            shown.append(RightAligned(f"{value:.3f}"))
+            cells.append(RightAligned(f"{value:.3f}"))
         else:
-            shown.append(path_text(value) if name == "key" else value)
-    return tuple(shown)
+            cells.append(path_text(value) if name == "key" else value)
+    return tuple(cells)
 
 
-#: Accounts in the order of the equations; others come last.
+#: Accounts in the order of the equations; others follow them.
 _ACCOUNTS = (
     *("objects", "read", "refused_by_parser", "staged", "refused_by_rule", "erased"),
     *("refused", "out_of_scope", "duplicate", "stale", "merged", "replaced"),
@@ -131,13 +131,12 @@ _ACCOUNTS = (
 
 
 def _books(part: Table) -> str:
-    """A line for each source and table with its accounts, zeros left out."""
-    known = {name: number for number, name in enumerate(_ACCOUNTS)}
+    """A line for each source and table with its accounts, without zeros."""
+    order = {name: number for number, name in enumerate(_ACCOUNTS)}
     lines = []
     for target, accounts in groupby(part.rows, key=lambda row: row[0]):
-        ordered = sorted(accounts, key=lambda row: (known.get(row[1], len(known)), row[1]))
-        each = [f"{account.replace('_', ' ')} {n:,}" for _, account, n in ordered if n]
-        lines.append(
-            wrapped(f"{escape_controls(target)}: {', '.join(each) or 'all 0'}", sys.stdout)
-        )
+        ordered = sorted(accounts, key=lambda row: (order.get(row[1], len(order)), row[1]))
+        counts = [f"{account.replace('_', ' ')} {digits(n)}" for _, account, n in ordered if n]
+        text = f"{escape_controls(target)}: {', '.join(counts) or 'all 0'}"
+        lines.append(wrapped(text, sys.stdout))
     return "\n".join(lines)

@@ -1,12 +1,13 @@
-"""The summary of a load: one screen of 80 columns."""
+"""The summary of a load, on one screen of 80 columns."""
 
 from __future__ import annotations
 
 import textwrap
 from typing import TYPE_CHECKING, TextIO
 
+from ..core.quantity import digits, quantity
 from ..core.safe_text import escape_controls
-from .output import BOLD, GREEN, RED, YELLOW, count, styled
+from .output import BOLD, GREEN, RED, YELLOW, styled
 from .tables import figure, shortened, table
 
 if TYPE_CHECKING:
@@ -16,24 +17,26 @@ _SOURCE = ("source", "files\nread", "files\nknown", "names\nskipped", "\nread", 
 _REFUSED = ("refused\nparsing", "refused\nby rule")
 _TARGET = ("table", "staged", "erased", "refused", "out of\nscope", "duplicate", "stale", "merged")
 _SHOWN_RULES = 5
-_SEE = "see them: sparkify rejects".replace(" ", "\xa0")  # on one line
+#: What keeps words on one line.
+_NO_BREAK = "\xa0"
 #: A screen of 24 lines, less the command and the next prompt.
 _WIDTH, _HEIGHT = 80, 22
 
 
 def summary(run: Run, stream: TextIO | None) -> str:
-    """What a load did: its sources, its books, what it refused, what is to be known."""
+    """What a load did: its sources, its books, what it refused and its warnings."""
     if run.event == "nothing new":
-        known = sum(book.known for book in run.sources)
-        return f"nothing new to load: {_files(known)} in the ledger already ({run.run_id})"
+        known = quantity(sum(book.known for book in run.sources), "file")
+        return f"nothing new to load: {known} already in the ledger ({run.run_id})"
+    is_dry = run.event == "dry run"
     parts = [
-        f"{styled(run.event, BOLD if run.event == 'dry run' else GREEN, stream)} "
+        f"{styled(run.event, BOLD if is_dry else GREEN, stream)} "
         f"in {run.seconds:.1f} s on {run.engine}, run {run.run_id}"
-        + ("; rolled back, nothing recorded" if run.event == "dry run" else ""),
+        + ("; rolled back, nothing recorded" if is_dry else ""),
         _sources(run, stream),
         _targets(run, stream),
     ]
-    notes = [*_changed(run), *_beside(run)]
+    notes = [*_changed(run), *_updated(run)]
     if run.refused:
         notes.append(_refused(run, stream))
     parts = [part for part in parts if part]
@@ -43,10 +46,6 @@ def summary(run: Run, stream: TextIO | None) -> str:
         lines += len(notes[-1].splitlines())
     parts += ["\n".join(notes)] if notes else []
     return ("\n\n" if lines + len(parts) - 1 <= _HEIGHT else "\n").join(parts)
-
-
-def _files(number: int) -> str:
-    return f"{count(number)} file{'' if number == 1 else 's'}"
 
 
 def _sources(run: Run, stream: TextIO | None) -> str:
@@ -59,20 +58,20 @@ def _sources(run: Run, stream: TextIO | None) -> str:
 
 
 def _changed(run: Run) -> list[str]:
-    changed = [f"{b.source} {_files(b.changed)}" for b in run.sources if b.changed]
-    text = f"changed since an earlier load (rows that they lost stay): {', '.join(changed)}"
-    return [broken(text)] if changed else []
+    changed = [f"{b.source} {quantity(b.changed, 'file')}" for b in run.sources if b.changed]
+    text = f"changed since an earlier load (rows they no longer have stay): {', '.join(changed)}"
+    return [folded(text)] if changed else []
 
 
-def _beside(run: Run) -> list[str]:
-    """What was done to rows that no file of this load brought."""
-    found = []
+def _updated(run: Run) -> list[str]:
+    """Changes to rows that no file of this load contains."""
+    tables = []
     for a in run.targets:
-        each = [f"{count(a.resolved_again)} resolved again"] if a.resolved_again else []
-        each += [f"{count(a.recomputed)} recomputed"] if a.recomputed else []
-        if each:
-            found.append(f"{a.target} {', '.join(each)}")
-    return [broken(f"beside these: {'; '.join(found)}")] if found else []
+        changes = [f"{digits(a.resolved_again)} resolved again"] if a.resolved_again else []
+        changes += [f"{digits(a.recomputed)} recomputed"] if a.recomputed else []
+        if changes:
+            tables.append(f"{a.target} {', '.join(changes)}")
+    return [folded(f"also updated: {'; '.join(tables)}")] if tables else []
 
 
 def _targets(run: Run, stream: TextIO | None) -> str:
@@ -80,8 +79,8 @@ def _targets(run: Run, stream: TextIO | None) -> str:
     stale = any(a.stale for a in run.targets) or not erased  # both at once are too wide
     rows = []
     for a in run.targets:
-        gone = (a.refused, a.out_of_scope, a.duplicate, *((a.stale,) if stale else ()))
-        numbers = (a.staged, *((a.erased,) if erased else ()), *gone, a.merged, a.replaced)
+        left_out = (a.refused, a.out_of_scope, a.duplicate, *((a.stale,) if stale else ()))
+        numbers = (a.staged, *((a.erased,) if erased else ()), *left_out, a.merged, a.replaced)
         rows.append((a.target, *(figure(n) for n in numbers)))
     hidden = {"erased": not erased, "stale": not stale}
     heads = [head for head in _TARGET if not hidden.get(head)]
@@ -95,24 +94,26 @@ def _targets(run: Run, stream: TextIO | None) -> str:
 
 def _refused(run: Run, stream: TextIO | None) -> str:
     worst = sorted(run.refused.items(), key=lambda item: (-item[1], item[0]))
-    head = f"{count(sum(run.refused.values()))} refused, by rule"
-    rules = ", ".join(f"{escape_controls(rule)} {count(n)}" for rule, n in worst[:_SHOWN_RULES])
-    more = f", and {len(worst) - _SHOWN_RULES} more rules" if len(worst) > _SHOWN_RULES else ""
-    text = broken(f"{head}: {rules}{more}; {_SEE}").replace("\xa0", " ")
+    head = f"{digits(sum(run.refused.values()))} refused, by rule"
+    rules = ", ".join(f"{escape_controls(rule)} {digits(n)}" for rule, n in worst[:_SHOWN_RULES])
+    more = len(worst) - _SHOWN_RULES
+    others = f", and {quantity(more, 'more rule')}" if more > 0 else ""
+    see = "see them: sparkify rejects".replace(" ", _NO_BREAK)
+    text = folded(f"{head}: {rules}{others}; {see}").replace(_NO_BREAK, " ")
     return styled(head, RED, stream) + text.removeprefix(head)
 
 
 def _warnings(run: Run, stream: TextIO | None, room: int) -> str:
-    """As many warnings as there is room for, at least one, a line each."""
+    """As many warnings as there is room for, at least one, each on a line."""
     mark = styled("warning:", YELLOW, stream)
     width = _WIDTH - len("warning: ")
     fit = max(1, room if len(run.warnings) <= room else room - 1)
     lines = [f"{mark} {shortened(escape_controls(text), width)}" for text in run.warnings[:fit]]
     if len(run.warnings) > fit:
-        lines.append(f"{mark} and {len(run.warnings) - fit} more")
+        lines.append(f"{mark} and {digits(len(run.warnings) - fit)} more")
     return "\n".join(lines)
 
 
-def broken(text: str) -> str:
-    """A sentence in lines of a screen."""
+def folded(text: str) -> str:
+    """A sentence folded to the width of the summary."""
     return textwrap.fill(text, _WIDTH, subsequent_indent="  ", break_on_hyphens=False)

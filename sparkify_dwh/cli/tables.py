@@ -1,4 +1,4 @@
-"""Aligned text tables: whole in a pipe, fitted to the width of a terminal."""
+"""Aligned text tables: complete in a pipe, fitted to the width of a terminal."""
 
 from __future__ import annotations
 
@@ -9,33 +9,34 @@ from datetime import date, time
 from numbers import Number
 from typing import Any, TextIO
 
-from .output import BOLD, cell, count, relative_path, styled, width_of
+from ..core.quantity import digits
+from .output import BOLD, cell, relative_path, styled, width_of
 
 _GAP = "  "
-#: A column of text is not made narrower than this; a wider table shows one value a line.
+#: The narrowest a column of text gets; a table that still does not fit shows one value per line.
 _LEAST = 12
 
 
 class RightAligned(str):
-    """A number already formatted, set flush right."""
+    """A formatted number, aligned to the right."""
 
 
 class PathText(str):
-    """A path: where it is too long, its start is cut off."""
+    """A path; one that is too long loses its start."""
 
 
 def figure(number: int) -> RightAligned:
     """A whole number for a table."""
-    return RightAligned(count(number))
+    return RightAligned(digits(number))
 
 
 def path_text(path: str) -> PathText:
-    """A path for a table, relative to the working directory where it lies below."""
+    """A path for a table, relative to the working directory if it is below it."""
     return PathText(relative_path(path))
 
 
 def text_width(text: str) -> int:
-    """Columns of a terminal that a text takes; wide characters take two."""
+    """Columns of a terminal that a text occupies; wide characters occupy two."""
     if text.isascii():
         return len(text)
     from rich.cells import cell_len
@@ -44,18 +45,21 @@ def text_width(text: str) -> int:
 
 
 def shortened(text: str, width: int, *, left: bool = False) -> str:
-    """Text of at most so many columns; what is cut off, at the end or the start, becomes …"""
+    """The text, cut at its end to at most this many columns; … marks the cut.
+
+    :param left: cut at the start instead.
+    """
     if text_width(text) <= width:
         return text
-    kept = text
-    while kept and text_width(kept) > width - 1:
-        over = max(1, (text_width(kept) - width + 1) // 2)
-        kept = kept[over:] if left else kept[:-over]
-    return "…" + kept if left else kept + "…"
+    part = text
+    while part and text_width(part) > width - 1:
+        excess = max(1, (text_width(part) - width + 1) // 2)
+        part = part[excess:] if left else part[:-excess]
+    return "…" + part if left else part + "…"
 
 
 def wrapped(text: str, stream: TextIO | None, indent: str = "  ") -> str:
-    """A sentence, broken between words where it is shown on a terminal."""
+    """A sentence; on a terminal it is wrapped between words."""
     room = width_of(stream)
     if room is None or len(text) <= room:
         return text
@@ -63,7 +67,7 @@ def wrapped(text: str, stream: TextIO | None, indent: str = "  ") -> str:
 
 
 def padded(text: str, width: int, right: bool) -> str:
-    """The text filled up with blanks to a width in columns of the terminal."""
+    """The text padded with blanks to a width in columns of the terminal."""
     fill = " " * (width - text_width(text))
     return fill + text if right else text + fill
 
@@ -78,16 +82,16 @@ def table(
 ) -> str:
     """A table as text.
 
-    :param columns: headings; a heading may have two lines.
-    :param stream: where it will be shown: its terminal's width bounds the table.
+    :param columns: headings, of one or more lines.
+    :param stream: where the table will be shown; a terminal's width limits that of the table.
     :param styles: colour of each row.
-    :param whole: nothing is cut off; a terminal breaks the lines.
+    :param whole: cut nothing off and let the terminal wrap long lines.
     """
-    kept = [list(row) for row in rows]
-    rigid = [_is_rigid(row[i] for row in kept) for i in range(len(columns))]
-    right = [_is_number(row[i] for row in kept) for i in range(len(columns))]
-    tails = [any(isinstance(row[i], PathText) for row in kept) for i in range(len(columns))]
-    cells = [[cell(value) for value in row] for row in kept]
+    values = [list(row) for row in rows]
+    rigid = [_is_rigid(row[i] for row in values) for i in range(len(columns))]
+    right = [_is_number(row[i] for row in values) for i in range(len(columns))]
+    paths = [any(isinstance(row[i], PathText) for row in values) for i in range(len(columns))]
+    cells = [[cell(value) for value in row] for row in values]
     heads = [[cell(line) for line in name.split("\n")] for name in columns]
     widths = [
         max([*map(text_width, heads[i]), *(text_width(row[i]) for row in cells)], default=0)
@@ -102,12 +106,12 @@ def table(
     depth = max((len(head) for head in heads), default=0)
     padded_heads = [[""] * (depth - len(head)) + head for head in heads]
     lines = [
-        styled(_line([head[level] for head in padded_heads], widths, right, tails), BOLD, stream)
+        styled(_line([head[level] for head in padded_heads], widths, right, paths), BOLD, stream)
         for level in range(depth)
     ]
     lines.append(_GAP.join("─" * width for width in widths))
     for number, row in enumerate(cells):
-        line = _line(row, widths, right, tails)
+        line = _line(row, widths, right, paths)
         style = styles[number] if number < len(styles) else None
         lines.append(styled(line, style, stream) if style else line)
     return "\n".join(lines)
@@ -122,17 +126,17 @@ def _is_number(values: Iterable[Any]) -> bool:
 
 
 def _is_rigid(values: Iterable[Any]) -> bool:
-    """Whether a column means nothing when a part of it is cut off: numbers and times."""
+    """Whether a cut would make the column meaningless: numbers and times."""
     given = [value for value in values if value is not None]
     return _is_number(given) or any(isinstance(v, date | time) for v in given)
 
 
 def _line(
-    row: Sequence[str], widths: Sequence[int], right: Sequence[bool], tails: Sequence[bool]
+    row: Sequence[str], widths: Sequence[int], right: Sequence[bool], paths: Sequence[bool]
 ) -> str:
     parts = [
-        padded(shortened(text, width, left=tail), width, flush)
-        for text, width, flush, tail in zip(row, widths, right, tails, strict=True)
+        padded(shortened(text, width, left=is_path), width, is_right)
+        for text, width, is_right, is_path in zip(row, widths, right, paths, strict=True)
     ]
     return _GAP.join(parts).rstrip()
 
@@ -140,19 +144,19 @@ def _line(
 def _fit(
     widths: Sequence[int], rigid: Sequence[bool], heads: Sequence[int], room: int
 ) -> list[int] | None:
-    """Narrower columns of text, the widest first; None where they cannot fit."""
-    found = list(widths)
+    """Widths after narrowing the widest columns of text; None if they cannot fit."""
+    fitted = list(widths)
     least = [
-        width if whole else min(width, max(_LEAST, min(head, width)))
-        for width, whole, head in zip(widths, rigid, heads, strict=True)
+        width if is_rigid else min(width, max(_LEAST, min(head, width)))
+        for width, is_rigid, head in zip(widths, rigid, heads, strict=True)
     ]
-    spare = room - len(_GAP) * max(0, len(found) - 1)
-    if sum(least) > spare:
+    available = room - len(_GAP) * max(0, len(fitted) - 1)
+    if sum(least) > available:
         return None
-    while sum(found) > spare:
-        widest = max((i for i in range(len(found)) if found[i] > least[i]), key=lambda i: found[i])
-        found[widest] -= 1
-    return found
+    while sum(fitted) > available:
+        narrowable = (i for i in range(len(fitted)) if fitted[i] > least[i])
+        fitted[max(narrowable, key=fitted.__getitem__)] -= 1
+    return fitted
 
 
 def _expanded(
@@ -161,7 +165,7 @@ def _expanded(
     room: int,
     stream: TextIO | None,
 ) -> str:
-    """One value a line, for rows too wide for the terminal."""
+    """One value per line, for rows too wide for the terminal."""
     names = [" ".join(head) for head in heads]
     wide = max(map(text_width, names))
     lines = []
@@ -175,6 +179,6 @@ def _expanded(
 
 
 def removed_rows(removed: Mapping[str, int]) -> str:
-    """How many rows of each table were removed."""
+    """A table of the rows removed from each table."""
     rows = [(name, figure(n)) for name, n in removed.items()]
     return table(("table", "rows"), rows, sys.stdout)
