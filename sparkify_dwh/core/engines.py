@@ -10,7 +10,7 @@ ENGINES = {
     "redshift": ("sparkify_dwh.dialects.redshift.engine", "RedshiftEngine"),
 }
 
-# Before any engine is made: one made earlier keeps the stock dialect with its traps.
+# Before any engine is created: one created earlier keeps SQLAlchemy's stock dialect.
 for _name, _module, _class in (
     ("duckdb", "duckdb.dialect", "DuckDBDialect"),
     ("duckdb.duckdb", "duckdb.dialect", "DuckDBDialect"),

@@ -28,7 +28,7 @@ class SparkifyError(Exception):
     """
 
     exit_code = 1
-    #: The load that it ended, where that is on record.
+    #: The run that the error ended, where one is on record.
     run_id: str | None = None
 
     def __init__(self, what: str, hint: str = "") -> None:
@@ -41,7 +41,7 @@ class SparkifyError(Exception):
 
 
 class UsageError(SparkifyError):
-    """The command or call cannot be carried out as it was given."""
+    """The command or call cannot be carried out as given."""
 
     exit_code = 2
 
@@ -113,12 +113,12 @@ def exit_code(error: BaseException) -> int:
         return SparkifyError.exit_code
     if isinstance(error, SystemExit) and isinstance(error.code, int):
         return error.code
-    # What a handler of a signal raises says which signal it was.
+    # The signal handlers raise with the name of their signal.
     return 143 if str(error) == "terminated" else 130
 
 
 def without_samples(text: str) -> str:
-    """A reason without the sample records under it, which hold what the run log must not."""
+    """A reason without its sample records, whose data must not reach the run log."""
     return "\n".join(line for line in text.split("\n") if not line.startswith("  "))
 
 
@@ -127,7 +127,7 @@ def reason(error: BaseException) -> str:
     if isinstance(error, SparkifyError):
         return error.what
     if not isinstance(error, Exception):
-        # What a handler of a signal raises says which signal it was.
+        # The signal handlers raise with the name of their signal.
         text = str(error) or "interrupted"
         return text if isinstance(error, KeyboardInterrupt) else f"terminated: {text}"
     return f"{type(error).__name__}: {error}".splitlines()[0]

@@ -1,26 +1,30 @@
-"""How a load or a profile tells what it is doing, to whoever wants to show it."""
+"""The interface through which loads and profiles report their progress."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-#: How much of the statement at work is done, from 0 to 1; None where nobody knows. Any thread may
-#: ask.
+#: The share of the running statement that is done, from 0 to 1; None where it is unknown. May be
+#: called from any thread.
 Fraction = Callable[[], float | None]
 
 
 class Observer:
-    """Is told how work goes on; a subclass overrides what it wants to know.
+    """Receives the progress of a load or a profile; a subclass overrides what it needs.
 
-    Methods are called by the thread that works and must return at once. What they raise ends the
-    work. Steps are those of ``Run.steps``, and ``list`` and ``fetch`` before them.
+    The working thread calls the methods, so they must return at once. An exception they raise
+    ends the work. Steps are those of ``Run.steps``, preceded by ``list`` and ``fetch``.
     """
 
     def begin(self, step: str, target: str | None, total: int, unit: str) -> None:
-        """A step has so much ahead: ``bytes`` to read or fetch, ``tables`` to merge, ``fields``."""
+        """A step begins.
+
+        :param total: amount ahead, in ``unit``: ``bytes`` to read or fetch, ``tables`` to merge,
+            ``fields`` to profile.
+        """
 
     def advance(self, step: str, target: str | None, amount: int) -> None:
-        """So much more of a step is done; of ``list``: objects found."""
+        """A further ``amount`` of a step is done; for ``list``, objects found."""
 
     def enter(self, step: str, target: str | None, fraction: Fraction) -> None:
         """A statement, or other work, of a step begins.
@@ -29,16 +33,16 @@ class Observer:
         """
 
     def leave(self, step: str, target: str | None, rows: int, seconds: float) -> None:
-        """The step stops for now.
+        """The step pauses or ends.
 
-        :param rows: rows that it changed so far; ``seconds``: that it took so far.
+        :param rows: rows it has changed so far; ``seconds``: time it has taken so far.
         """
 
 
-#: Tells nobody.
+#: Ignores everything.
 SILENT = Observer()
 
 
 def unknown_fraction() -> float | None:
-    """The fraction where an engine does not tell one."""
+    """The fraction for an engine that reports none."""
     return None

@@ -1,10 +1,10 @@
-"""Which run and which step are at work, for whoever writes a line about it."""
+"""The current run and step, for log records and messages."""
 
 from __future__ import annotations
 
 from contextvars import ContextVar
 
-#: The newest run of this thread or task; it stays after its end, for what is said of it then.
+#: The newest run of this thread or task; kept after its end, for what is logged about it then.
 RUN_ID: ContextVar[str | None] = ContextVar("run_id", default=None)
-#: The step that it entered last.
+#: The step it entered last.
 STEP: ContextVar[str | None] = ContextVar("step", default=None)

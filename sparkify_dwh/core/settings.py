@@ -23,8 +23,8 @@ from .masking import masked
 class _LayeredSettings(BaseSettings):
     """Reads settings from keywords, the environment and the config file, strongest first.
 
-    A class of its own, because a type checker derives the keywords of ``Settings`` from its
-    fields only where ``Settings`` itself defines no ``__init__``.
+    Separate from ``Settings``, because type checkers derive the keywords of a class from its
+    fields only if it defines no ``__init__``.
     """
 
     model_config = SettingsConfigDict(
@@ -60,17 +60,17 @@ class _LayeredSettings(BaseSettings):
 
 
 class Settings(_LayeredSettings):
-    """Everything a command needs to know.
+    """The settings of a warehouse and its loads.
 
-    Each field may be given as keyword, as ``SPARKIFY_<NAME>`` in the environment or in
-    ``sparkify.toml``; the first of these that names it wins. The keyword ``config`` names another
-    file than ``sparkify.toml``.
+    Each may be given as a keyword, as ``SPARKIFY_<NAME>`` in the environment or in
+    ``sparkify.toml``; the first of these that names it wins. The keyword ``config`` names a file
+    to read instead of ``sparkify.toml``.
 
     :raises SettingsError: for an unknown name, a value of the wrong type or a password in the file.
     """
 
     if TYPE_CHECKING:
-        # A keyword and not a field; pydantic knows no InitVar, type checkers do.
+        # A keyword but no field. Type checkers understand InitVar, pydantic does not.
         config: InitVar[str | os.PathLike[str] | None] = None
 
     database_url: str = Field(
@@ -104,7 +104,8 @@ class Settings(_LayeredSettings):
         default=None, description="Song files: a folder, one file or `s3://bucket/prefix/`."
     )
     sources: dict[str, str] = Field(
-        default_factory=dict, description="Where the sources of extensions are, by source name."
+        default_factory=dict,
+        description="Places of the sources that extensions declare, by source name.",
     )
     extensions: list[str] = Field(
         default_factory=list,
@@ -114,14 +115,15 @@ class Settings(_LayeredSettings):
         default=None, description="A jsonpaths file for the logs, local or on S3."
     )
     work_prefix: str | None = Field(
-        default=None, description="`s3://bucket/prefix/` that may be written: manifests, mappings."
+        default=None,
+        description="`s3://bucket/prefix/` for the loader's own objects: manifests, mappings.",
     )
     iam_role: str = Field(default="default", description="Role that Redshift reads S3 with.")
     aws_region: str | None = Field(
         default=None, description="Region of the buckets and the cluster."
     )
     aws_endpoint_url: str | None = Field(
-        default=None, description="Another endpoint than AWS's own."
+        default=None, description="Endpoint to use instead of AWS's own."
     )
     max_reject_ratio: float = Field(
         default=0.01,
@@ -143,17 +145,18 @@ class Settings(_LayeredSettings):
     )
     memory_limit: str | None = Field(
         default=None,
-        description="Memory that DuckDB may take, such as `2GiB`; also bounds the spooling.",
+        description="Memory limit of DuckDB, such as `2GiB`; also bounds spooling.",
     )
     webhook_url: SecretStr | None = Field(
-        default=None, description="Gets one JSON message for a failed or refused load."
+        default=None,
+        description="URL that receives a JSON message for each failed or refused load.",
     )
     openlineage: str | None = Field(
         default=None,
-        description="File that gets OpenLineage events of loads, one JSON object a line.",
+        description="File to append OpenLineage events of loads to, one JSON object a line.",
     )
     infra: dict[str, Any] = Field(
-        default_factory=dict, description="The `[infra]` table: the cluster and all it needs."
+        default_factory=dict, description="The `[infra]` table: the cluster and what it needs."
     )
 
     @field_validator("database_url")

@@ -1,4 +1,4 @@
-"""What commands return: small dataclasses that show themselves in a notebook."""
+"""Tables of results, and their display in a notebook."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 
 def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: str = "") -> str:
-    """A table in HTML; everything is escaped."""
+    """A table in HTML, with everything escaped."""
     head = "".join(f"<th>{escape(str(name))}</th>" for name in columns)
     body = "".join(
         "<tr>" + "".join(f"<td>{escape(display_text(value))}</td>" for value in row) + "</tr>"
@@ -20,7 +20,7 @@ def html_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], caption: s
 
 
 def display_text(value: Any) -> str:
-    """A value as a person reads it."""
+    """A value as text for people."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -32,9 +32,9 @@ def display_text(value: Any) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows with the names of their columns: the answer to a query or a listing.
+    """Rows with column names: the result of a query or a listing.
 
-    :param rows: a tuple each, with a value for each of ``columns``; iterating gives them.
+    :param rows: tuples with a value for each of ``columns``; iterating a table yields them.
     """
 
     columns: tuple[str, ...]

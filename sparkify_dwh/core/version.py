@@ -2,7 +2,13 @@
 
 from importlib.metadata import PackageNotFoundError, version
 
-try:
-    __version__ = version("sparkify-dwh")
-except PackageNotFoundError:  # a checkout on the path without an install
-    __version__ = "0+unknown"
+
+def _installed_version() -> str:
+    try:
+        return version("sparkify-dwh")
+    except PackageNotFoundError:  # a checkout on the path without an install
+        return "0+unknown"
+
+
+#: The version of the library.
+__version__ = _installed_version()
