@@ -205,7 +205,8 @@ def count_statements() -> None:
     from moto.server import ThreadedMotoServer
     from standin.buckets import S3Server
     from standin.server import Standin
-    from support.warehouses import OnRedshift, Source, song
+    from support.records import song_line
+    from support.warehouses import OnRedshift, Source
 
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()
@@ -220,7 +221,9 @@ def count_statements() -> None:
             warehouse.empty()
             warehouse.use(Source(server))
             for n in range(number):
-                warehouse.source.put("songs", f"{n}.json", song(song_id=f"SO{n}") * (n % 3 + 1))
+                warehouse.source.put(
+                    "songs", f"{n}.json", song_line(song_id=f"SO{n}") * (n % 3 + 1)
+                )
             warehouse.load()
             sys.stdout.write(f"{len(warehouse.database.statements)}\n")
         warehouse.close()

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from alembic.script import ScriptDirectory
+from support.records import song
 from typer.testing import CliRunner, Result
 
 from sparkify_dwh import Settings, Warehouse
@@ -23,18 +24,7 @@ from sparkify_dwh.core.config_file import ENV_ONLY, ENV_PREFIX
 from sparkify_dwh.sample.generate import generate
 
 RUNNER = CliRunner()
-SONG = {
-    "num_songs": 1,
-    "artist_id": "A1",
-    "artist_latitude": None,
-    "artist_longitude": None,
-    "artist_location": "",
-    "artist_name": "Name",
-    "song_id": "S1",
-    "title": "Title",
-    "duration": 1.5,
-    "year": 0,
-}
+SONG = song(artist_id="A1", song_id="S1")
 
 
 @pytest.fixture(autouse=True)
@@ -249,7 +239,7 @@ def test_load_says_what_it_did_on_one_screen(places: tuple[str, ...]) -> None:
     assert "6 refused, by rule" in text
     assert "see them: sparkify rejects" in text
     again = sparkify("load", *places)
-    assert again.stderr.startswith("nothing new to load: 23 files in the ledger already (")
+    assert again.stderr.startswith("nothing new to load: 23 files already in the ledger (")
 
 
 def test_load_as_json(places: tuple[str, ...]) -> None:

@@ -260,7 +260,7 @@ def test_the_summary_of_a_dry_run_and_of_nothing() -> None:
     assert "nothing recorded" in summary(a_run(event="dry run"), io.StringIO())
     nothing = summary(a_run(event="nothing new"), io.StringIO())
     assert nothing == (
-        "nothing new to load: 1,000 files in the ledger already (20181101T000000000-abcdef)"
+        "nothing new to load: 1,000 files already in the ledger (20181101T000000000-abcdef)"
     )
 
 

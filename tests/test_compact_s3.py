@@ -10,25 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, examples
-from standin.fixtures import s3_server, standin
-from support.warehouses import (
-    OnDuckDB,
-    OnRedshift,
-    Source,
-    aws_keys,
-    event,
-    migrated,
-    on_duckdb,
-    on_redshift,
-    song,
-    source,
-)
+from support.fuzzing import examples
+from support.records import event_line, song_line
+from support.rig import NO_LIMIT
+from support.warehouses import OnDuckDB, OnRedshift, Source
 
 from sparkify_dwh import Run
 from sparkify_dwh.sample.generate import generate
-
-__all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 
 
 class Three:
@@ -99,14 +87,14 @@ def test_dirty_data_give_the_same_on_both_engines(three: Three, seed: int, tmp_p
 
 def test_changed_late_and_removed_objects(three: Three) -> None:
     for n in range(12):
-        three.source.put("songs", f"{n:02}.json", song(song_id=f"SO{n}", title=f"T{n}"))
+        three.source.put("songs", f"{n:02}.json", song_line(song_id=f"SO{n}", title=f"T{n}"))
     for n in range(6):
-        three.source.put("events", f"{n}.json", event(itemInSession=n, song=f"T{n}"))
+        three.source.put("events", f"{n}.json", event_line(itemInSession=n, song=f"T{n}"))
     three.compact(slices=2)
-    three.source.put("songs", "03.json", song(song_id="SOnew", title="New"))
-    three.source.put("songs", "03b.json.gz", gzip.compress(song(song_id="SOz").encode()))
+    three.source.put("songs", "03.json", song_line(song_id="SOnew", title="New"))
+    three.source.put("songs", "03b.json.gz", gzip.compress(song_line(song_id="SOz").encode()))
     three.source.delete("songs", "04.json")
-    three.source.put("events", "late.json", event(itemInSession=9, song="T9"))
+    three.source.put("events", "late.json", event_line(itemInSession=9, song="T9"))
     copies(three.redshift)
     three.load()
     sent = copies(three.redshift)
@@ -117,7 +105,7 @@ def test_changed_late_and_removed_objects(three: Three) -> None:
     ]
     titles = {row[1] for row in three.redshift.star()["songs"]}
     assert "New" in titles and not {"T3", "T4"} & titles
-    three.source.put("events", "2.json", event(itemInSession=2, song="T5", level="paid"))
+    three.source.put("events", "2.json", event_line(itemInSession=2, song="T5", level="paid"))
     three.compact("events", slices=1, all=True)
     three.load()
     three.load(all=True)
@@ -126,14 +114,14 @@ def test_changed_late_and_removed_objects(three: Three) -> None:
 def test_what_copy_refuses_of_a_compacted_object_is_shown_at_its_own_place(
     three: Three,
 ) -> None:
-    long = song(song_id="S" * 300)
-    pretty = json.dumps(json.loads(song(song_id="T" * 300)), indent=1)
-    three.source.put("songs", "a.json", song(song_id="SO1"))
-    where = three.source.put("songs", "b.json", "\n" + song(song_id="SO2") + long)
+    long = song_line(song_id="S" * 300)
+    pretty = json.dumps(json.loads(song_line(song_id="T" * 300)), indent=1)
+    three.source.put("songs", "a.json", song_line(song_id="SO1"))
+    where = three.source.put("songs", "b.json", "\n" + song_line(song_id="SO2") + long)
     other = three.source.put("songs", "c.json.gz", gzip.compress(("\n\n" + pretty).encode()))
     gone = three.source.put("songs", "d.json", long)
     three.redshift.warehouse.compact("songs", slices=2)
-    three.source.put("songs", "d.json", song(song_id="SO4"))
+    three.source.put("songs", "d.json", song_line(song_id="SO4"))
     run = three.redshift.load()
     assert {row[0] for row in three.redshift.star()["songs"]} == {"SO1", "SO2", "SO4"}
     assert three.redshift.refused(run) == {
@@ -156,7 +144,7 @@ def test_what_copy_refuses_of_a_compacted_object_is_shown_at_its_own_place(
 
 def test_compacted_objects_that_are_gone_or_out_of_reach_are_no_loss(three: Three) -> None:
     for n in range(8):
-        three.source.put("songs", f"{n}.json", song(song_id=f"SO{n}"))
+        three.source.put("songs", f"{n}.json", song_line(song_id=f"SO{n}"))
     three.compact("songs", slices=2)
     work = three.source.work
     for key in [k for k in three.source.work_files() if "index" not in k][:1]:
@@ -173,7 +161,7 @@ def test_compacted_objects_that_are_gone_or_out_of_reach_are_no_loss(three: Thre
 
 def test_local_files_reach_redshift_by_compaction(on_redshift: OnRedshift, tmp_path: Path) -> None:
     for n in range(6):
-        (tmp_path / f"{n}.json").write_text(song(song_id=f"SO{n}") + song(title=""))
+        (tmp_path / f"{n}.json").write_text(song_line(song_id=f"SO{n}") + song_line(title=""))
     on_redshift.use(song_data=str(tmp_path), log_data=None, **NO_LIMIT)
     done = on_redshift.warehouse.compact("songs")
     assert (done.slices, len(done.made), done.compacted) == (2, 2, 6)
@@ -187,7 +175,7 @@ def test_local_files_reach_redshift_by_compaction(on_redshift: OnRedshift, tmp_p
 
 def test_a_dry_run_on_s3_writes_nothing(three: Three) -> None:
     for n in range(5):
-        three.source.put("songs", f"{n}.json", song(song_id=f"SO{n}"))
+        three.source.put("songs", f"{n}.json", song_line(song_id=f"SO{n}"))
     done = three.redshift.warehouse.compact("songs", dry_run=True)
     assert [each["objects"] for each in done.made] == [2, 3]
     assert not three.source.work_files()

@@ -21,11 +21,6 @@ from sparkify_dwh import LockError, Settings, UsageError, Warehouse
 from sparkify_dwh.dialects.duckdb.errors import holder_of, is_conflict
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return Scene(tmp_path_factory.mktemp("scene"))
-
-
 def until(happened: Callable[[], object]) -> None:
     deadline = time.monotonic() + kill_and_fail.STUCK
     while not happened():

@@ -223,6 +223,6 @@ def test_duckdb_counts_to_seven_eighths_of_the_memory_limit(
 @pytest.mark.parametrize("limit", ["much", "2", "80%", "1GiB'", "-1GiB", "1e999GiB"])
 def test_a_memory_limit_that_is_none_is_refused(tmp_path: Path, limit: str) -> None:
     settings = Settings(database_url=f"duckdb:///{tmp_path / 'x.duckdb'}", memory_limit=limit)
-    with pytest.raises(DatabaseError, match="does not take the memory limit") as caught:
+    with pytest.raises(DatabaseError, match="rejects the memory limit") as caught:
         Warehouse(settings).migrate()
     assert caught.value.hint == "write it like 2GiB"

@@ -13,10 +13,8 @@ from typing import Any
 
 import pytest
 from standin.buckets import S3Server
-from standin.fixtures import make_redshift, s3_server, standin
 from support.warehouses import REGION, Source
 
-__all__ = ["make_redshift", "s3_server", "standin"]
 ROOT = Path(__file__).parents[1]
 PAGE = (ROOT / "docs" / "extend.md").read_text()
 FILES = dict(re.findall(r"```(?:python|toml)\n# (\S+)\n(.*?)```", PAGE, re.DOTALL))

@@ -19,12 +19,6 @@ from sparkify_dwh import DatabaseError, Settings, SparkifyError, Warehouse
 from sparkify_dwh.dialects.duckdb.dialect import DuckDBDialect
 from sparkify_dwh.steps.executor import Executor
 
-
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return Scene(tmp_path_factory.mktemp("scene"))
-
-
 # Statements --------------------------------------------------------------------------------------
 
 
@@ -86,7 +80,7 @@ def test_a_commit_that_fails_for_want_of_space_is_no_conflict(
 
     monkeypatch.setattr(DuckDBDialect, "do_commit", commit)
     report = kill_and_fail.observed(scene.values(scene.database(tmp_path)))
-    assert report.error == "DatabaseError" and "want of space" in report.what
+    assert report.error == "DatabaseError" and "no space left" in report.what
     assert "free some space" in report.hint
     assert len(commits) < scene.moments.count("COMMIT") + 3
 
@@ -219,8 +213,8 @@ def test_errors_of_the_driver_become_ours_with_what_to_do(scene: Scene, tmp_path
     warehouse = Warehouse(Settings(**scene.values(scene.database(tmp_path))))
     engine = warehouse._engine()
     for text, said in {
-        'IO Error: Could not write file "x": No space left on device': "want of space",
-        'IO Error: Could not write file "x": File too large': "want of space",
+        'IO Error: Could not write file "x": No space left on device': "no space left",
+        'IO Error: Could not write file "x": File too large': "no space left",
         'IO Error: Cannot open file "x": Permission denied': "may not be opened or written",
         "Out of Memory Error: could not allocate block of size 256.0 KiB": "needs more memory",
         "IO Error: Corrupt database file: computed checksum 1 does not match": "is damaged",

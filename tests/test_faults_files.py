@@ -22,11 +22,6 @@ from sparkify_dwh import DatabaseError, SchemaVersionError, Settings, SparkifyEr
 from sparkify_dwh.storage.scratch import Scratch
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return Scene(tmp_path_factory.mktemp("scene"))
-
-
 @pytest.fixture
 def temporary(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder for temporary files, for this test alone."""
@@ -78,9 +73,9 @@ def no_parent(path: Path, good: bytes) -> None:
 @pytest.mark.parametrize(
     ("make", "what", "hint"),
     [
-        (a_folder, "is a folder, no database", "name a file"),
-        (text, "is no DuckDB database", "name another file"),
-        (short_text, "is no DuckDB database", "name another file"),
+        (a_folder, "is a folder, not a database", "name a file"),
+        (text, "is not a DuckDB database", "name another file"),
+        (short_text, "is not a DuckDB database", "name another file"),
         (truncated, "is damaged", "restore it from a copy"),
         (header_alone, "is damaged", "restore it from a copy"),
         (bad_checksum, "is damaged", "restore it from a copy"),
@@ -323,7 +318,7 @@ def test_a_full_disk_under_the_database(
             continue
         failed.add(spare)
         assert (report.error, report.exit_code) == ("DatabaseError", 5), report
-        assert "for want of space" in report.what and "free some space" in report.hint
+        assert "no space left" in report.what and "free some space" in report.hint
         assert str(database) in report.what and "\n" not in report.what
         assert scene.state(database) == "before"
         assert kill_and_fail.outcomes(values)[0][0] in ("rolled back", "died", "loaded")
@@ -346,7 +341,7 @@ def test_no_room_for_a_new_database(
     (folder / "fill").write_bytes(b"\0" * 60 * 1024)
     report = kill_and_fail.observed(scene.values(folder / "new.duckdb"))
     assert (report.error, report.exit_code) == ("DatabaseError", 5), report
-    assert "for want of space" in report.what
+    assert "no space left" in report.what
     assert [path.name for path in folder.iterdir()] == ["fill"]
     assert tree(temporary) == {}
 

@@ -17,11 +17,6 @@ from sparkify_dwh import Settings, Warehouse
 from sparkify_dwh.dialects.duckdb.incoming_table import is_incoming
 
 
-@pytest.fixture(scope="module")
-def scene(tmp_path_factory: pytest.TempPathFactory) -> Scene:
-    return Scene(tmp_path_factory.mktemp("scene"))
-
-
 def survives(scene: Scene, database: Path, what: str) -> str:
     """Checks a database whose loader was killed; returns the state it was found in."""
     values = scene.values(database)

@@ -18,13 +18,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, Factory, Folders, same_books, same_refusals, whole
 from hypothesis import given
 from hypothesis import strategies as st
+from support.folders import Folders, MakeFolders
 from support.fuzzing import fuzzed
 from support.records import EVENT, HOME, event, line
 from support.reference import Reference
+from support.reference_checks import expected_star, same_books, same_refusals
 from support.reference_parse import parse_object
+from support.rig import NO_LIMIT
 from support.soak_figures import figure
 
 from sparkify_dwh import SPARKIFY
@@ -255,13 +257,13 @@ def test_loads_of_what_is_too_large_end_as_the_oracle_says(
             books = star.load(events=given_)
             same_books(run, books)
             same_refusals(folders, run, books)
-            assert folders.star() == whole(star)
+            assert folders.star() == expected_star(star)
 
     check()
 
 
 def test_lines_of_many_records_are_looked_at_few_at_a_time(
-    warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A line that DuckDB takes for one row may hold a million of them."""
     monkeypatch.setattr("sparkify_dwh.dialects.duckdb.reader._MANY", 3)

@@ -12,22 +12,19 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from conftest import NO_LIMIT, Factory, Folders, whole
-from standin.fixtures import make_redshift, redshift
 from standin.server import Database
-from support.both_engines import House, Houses, aws_keys, house, migrated, s3_server, standin
+from support.folders import Folders, MakeFolders
 from support.records import event, line, lines, song
 from support.reference import Reference
+from support.reference_checks import expected_star
+from support.rig import NO_LIMIT, MakeRig, Rig
 from support.soak_figures import figure
-from support.warehouses import OnDuckDB, Source, on_duckdb, source
+from support.warehouses import OnDuckDB, Source
 from typer.testing import CliRunner
 
 from sparkify_dwh import Settings, SparkifyError, Warehouse
 from sparkify_dwh.cli import app
 from sparkify_dwh.dialects import load_engine
-
-__all__ = ["aws_keys", "house", "make_redshift", "migrated", "on_duckdb", "redshift", "s3_server"]
-__all__ += ["source", "standin"]
 
 HOSTILE = {
     "SQL": "'; DROP TABLE sparkify.songs; --",
@@ -53,29 +50,29 @@ def short(text: str) -> str:
     return text.encode()[:64].decode("utf-8", "ignore")
 
 
-def put(house: House, kind: str, name: str, data: bytes) -> tuple[str, bytes]:
-    return str(house.put(kind, name, data)) if isinstance(house, Folders) else put_s3(
-        house, kind, name, data
+def put(rig: Rig, kind: str, name: str, data: bytes) -> tuple[str, bytes]:
+    return str(rig.put(kind, name, data)) if isinstance(rig, Folders) else put_s3(
+        rig, kind, name, data
     ), data
 
 
-def put_s3(house: Any, kind: str, name: str, data: bytes) -> str:
-    return str(house.source.put(kind, name, data))
+def put_s3(rig: Any, kind: str, name: str, data: bytes) -> str:
+    return str(rig.source.put(kind, name, data))
 
 
-def cli(house: House, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
+def cli(rig: Rig, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int, str, str]:
     """A command on the warehouse: exit code, stdout, stderr."""
-    for name, value in house.warehouse.settings.model_dump(exclude_defaults=True).items():
+    for name, value in rig.warehouse.settings.model_dump(exclude_defaults=True).items():
         monkeypatch.setenv(f"SPARKIFY_{name.upper()}", str(value))
     done = CliRunner().invoke(app, list(arguments))
     return done.exit_code, done.stdout_bytes.decode(), done.stderr
 
 
 def test_every_text_field_is_stored_as_it_is_and_shown_inert(
-    house: Houses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warehouse_on: MakeRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    store, star = house(**NO_LIMIT), Reference()
+    store, star = warehouse_on(**NO_LIMIT), Reference()
     texts = list(HOSTILE.values())
     events = [
         event(
@@ -100,7 +97,7 @@ def test_every_text_field_is_stored_as_it_is_and_shown_inert(
     some = [put(store, "songs", "s.json", lines(*songs))]
     run = store.load()
     books = star.load(events=bodies, songs=some)
-    for table, rows in whole(star).items():
+    for table, rows in expected_star(star).items():
         assert store.star()[table] == rows, table
     assert len(store.star()["songplays"]) == len(texts)
     staged = store.query("SELECT firstname, useragent, method FROM staging.events")
@@ -141,10 +138,10 @@ def test_every_text_field_is_stored_as_it_is_and_shown_inert(
 
 
 def test_a_load_above_the_limit_shows_refused_text_inert(
-    house: Houses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warehouse_on: MakeRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    store = house(max_rejects=0)
+    store = warehouse_on(max_rejects=0)
     put(store, "events", "a.json", lines(*(event(level=text) for text in HOSTILE.values())))
     raw = b'{"level": "\x1b[2J\x9b\x07", "x": "\xe2\x80\xae"\n'
     put(store, "events", "b.json", raw)
@@ -171,7 +168,7 @@ NAMES = [
 
 
 def test_names_of_files_are_kept_as_they_are_and_shown_inert(
-    warehouse: Factory, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    warehouse: MakeFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In both ways that DuckDB reads, a glob or a quote in a name is a character like others."""
     from sparkify_dwh.dialects.duckdb import object_sorter
@@ -334,9 +331,9 @@ def test_comments_of_tables_are_text_on_both_engines(redshift: Database, tmp_pat
                 assert inspector.get_columns(name)[0]["comment"] == text
 
 
-def test_a_record_key_is_text_too(house: Houses) -> None:
+def test_a_record_key_is_text_too(warehouse_on: MakeRig) -> None:
     """Unknown keys, whatever they look like, change nothing."""
-    store = house()
+    store = warehouse_on()
     odd = {text: text for text in HOSTILE.values()} | {"__proto__": 1, "": 2, "_object": 3}
     put(store, "events", "a.json", line({**odd, **event()}))
     store.load()

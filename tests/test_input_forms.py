@@ -18,9 +18,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, Factory, Folders, same_books, same_refusals, whole
 from hypothesis import given
 from hypothesis import strategies as st
+from support.folders import Folders, MakeFolders
 from support.fuzzing import fuzzed
 from support.records import (
     EVENT,
@@ -35,7 +35,9 @@ from support.records import (
     song,
 )
 from support.reference import Books, Reference
+from support.reference_checks import expected_star, same_books, same_refusals
 from support.reference_parse import MAX_RECORD, parse_object
+from support.rig import NO_LIMIT
 from support.soak_figures import figure
 
 from sparkify_dwh import Run
@@ -61,7 +63,7 @@ def load_and_compare(
     books = star.load(**given_)
     same_books(run, books)
     same_refusals(folders, run, books)
-    assert folders.star() == whole(star)
+    assert folders.star() == expected_star(star)
     same_staging(folders, given_, books)
     return run, books
 
@@ -108,7 +110,9 @@ FORMS = [
 
 
 @pytest.mark.parametrize("place", ["between", "alone"])
-def test_every_odd_record_ends_as_the_oracle_says(place: str, way: str, warehouse: Factory) -> None:
+def test_every_odd_record_ends_as_the_oracle_says(
+    place: str, way: str, warehouse: MakeFolders
+) -> None:
     """All forms in one load, one object each: what fails names its object."""
     before = {"events": line(event(sessionId=1)), "songs": line(song(song_id="SO1"))}
     after = {"events": line(event(sessionId=2)), "songs": line(song(song_id="SO2"))}
@@ -125,7 +129,9 @@ def test_every_odd_record_ends_as_the_oracle_says(place: str, way: str, warehous
     assert run.event == "loaded"
 
 
-def test_a_number_where_text_belongs_is_text_as_it_is_spelled(way: str, warehouse: Factory) -> None:
+def test_a_number_where_text_belongs_is_text_as_it_is_spelled(
+    way: str, warehouse: MakeFolders
+) -> None:
     spelled = ["1.50", "0.10", "1E2", "1e-7", "17", "9007199254740993.0", "NaN", "-Infinity"]
     records = [line(event(itemInSession=n, artist="@")) for n in range(2 * len(spelled))]
     texts = [*spelled, *map(json.dumps, spelled)]
@@ -169,7 +175,7 @@ LOADS = {
 
 
 @pytest.mark.parametrize("form", LOADS)
-def test_sound_forms_load(form: str, way: str, warehouse: Factory) -> None:
+def test_sound_forms_load(form: str, way: str, warehouse: MakeFolders) -> None:
     """Whatever the name says, gzip is told by its magic bytes."""
     data, staged = LOADS[form]
     files = {("events", name): data for name in ("x.json", "x.json.gz")}
@@ -214,7 +220,7 @@ REFUSALS: dict[str, tuple[bytes, int, list[tuple[str, int]] | None]] = {
 
 
 @pytest.mark.parametrize("form", REFUSALS)
-def test_refused_forms(form: str, way: str, warehouse: Factory) -> None:
+def test_refused_forms(form: str, way: str, warehouse: MakeFolders) -> None:
     data, staged, refused = REFUSALS[form]
     folders = warehouse(**NO_LIMIT)
     files = {("events", "x.json"): data, ("events", "y.json"): line(event(userId=7))}
@@ -227,7 +233,7 @@ def test_refused_forms(form: str, way: str, warehouse: Factory) -> None:
 
 
 def test_closed_deep_nesting_under_an_unknown_key_harms_nobody(
-    way: str, warehouse: Factory
+    way: str, warehouse: MakeFolders
 ) -> None:
     """Python's reader gives up where DuckDB does not: the record loads or is refused as one."""
     deep = line(event(itemInSession=1))[:-1] + b', "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
@@ -242,7 +248,7 @@ def test_closed_deep_nesting_under_an_unknown_key_harms_nobody(
 
 
 def test_an_unreadable_object_is_refused_by_itself(
-    way: str, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    way: str, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = warehouse(**NO_LIMIT)
     bad = folders.put("events", "bad.json", line(event(sessionId=2)))
@@ -264,14 +270,14 @@ def test_an_unreadable_object_is_refused_by_itself(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
-def test_a_file_without_permission_is_refused_by_itself(way: str, warehouse: Factory) -> None:
+def test_a_file_without_permission_is_refused_by_itself(way: str, warehouse: MakeFolders) -> None:
     folders = warehouse(**NO_LIMIT)
     folders.put("events", "bad.json", line(event(sessionId=2))).chmod(0)
     folders.put("events", "good.json", line(EVENT))
     assert folders.load().refused == {"unreadable_object": 1}
 
 
-def test_what_is_no_file_is_skipped(way: str, warehouse: Factory) -> None:
+def test_what_is_no_file_is_skipped(way: str, warehouse: MakeFolders) -> None:
     folders = warehouse()
     folders.put("events", "good.json", line(EVENT))
     folders.put("events", "folder.json/x.json", line(event(sessionId=2)))
@@ -289,7 +295,7 @@ def test_what_is_no_file_is_skipped(way: str, warehouse: Factory) -> None:
 
 @pytest.mark.parametrize("first", [b"first is broken}", b'{"first": ', b'{"first": "'])
 def test_reading_looks_at_few_lines_of_a_large_object(
-    first: bytes, warehouse: Factory, monkeypatch: pytest.MonkeyPatch
+    first: bytes, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A broken line, and one that only looks nested, do not send all of it the slow way."""
     monkeypatch.setattr(object_sorter, "SMALL", 1000)
@@ -354,7 +360,7 @@ def mutated_objects(rnd: random.Random) -> dict[tuple[str, str], bytes]:
 
 
 @pytest.mark.parametrize("seed", range(2))
-def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: Factory) -> None:
+def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: MakeFolders) -> None:
     """Where DuckDB and Python's reader of JSON part, most lines would show it."""
     files = mutated_objects(random.Random(seed))
     _, books = load_and_compare(warehouse(**NO_LIMIT), Reference(), files)

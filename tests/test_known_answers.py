@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA, Factory, Folders, same_books, same_refusals, whole
+from support.folders import Folders, MakeFolders
+from support.realdata import DATA
 from support.reference import Reference
+from support.reference_checks import expected_star, same_books, same_refusals
 
 from sparkify_dwh.sample.generate import Expected, generate
 
@@ -39,7 +41,7 @@ def _give(folders: Folders, source: str, paths: Iterable[Path], prefix: str = ""
 
 
 @pytest.mark.realdata
-def test_the_known_answers_of_one_load(warehouse: Factory, oracle: Reference) -> None:
+def test_the_known_answers_of_one_load(warehouse: MakeFolders, oracle: Reference) -> None:
     folders = warehouse(log_data=str(DATA / "log_data"), song_data=str(DATA / "song_data"))
     run = folders.load()
     star = folders.star()
@@ -76,7 +78,7 @@ def test_the_known_answers_of_one_load(warehouse: Factory, oracle: Reference) ->
             *("Setanta matins", "Elena"),
         )
     ]
-    assert star == whole(oracle)
+    assert star == expected_star(oracle)
     assert folders.warehouse.check().passed
     page = folders.warehouse.report().html
     for said in (
@@ -89,7 +91,7 @@ def test_the_known_answers_of_one_load(warehouse: Factory, oracle: Reference) ->
 @pytest.mark.realdata
 @pytest.mark.parametrize("order", ["one by one", "reversed", "shuffled"])
 def test_days_in_any_order_give_the_same_star(
-    order: str, warehouse: Factory, oracle: Reference
+    order: str, warehouse: MakeFolders, oracle: Reference
 ) -> None:
     folders, days, rnd = warehouse(), _files("log_data"), random.Random(20181101)
     if order == "reversed":
@@ -105,11 +107,11 @@ def test_days_in_any_order_give_the_same_star(
         run = folders.load()
         stale += sum(account.stale for account in run.targets)
     assert (stale > 0) == (order != "one by one")
-    assert folders.star() == whole(oracle)
+    assert folders.star() == expected_star(oracle)
 
 
 @pytest.mark.realdata
-def test_each_day_twice_gives_the_same_star(warehouse: Factory, oracle: Reference) -> None:
+def test_each_day_twice_gives_the_same_star(warehouse: MakeFolders, oracle: Reference) -> None:
     folders = warehouse()
     _give(folders, "events", _files("log_data"))
     _give(folders, "events", _files("log_data"), "again-")
@@ -117,23 +119,23 @@ def test_each_day_twice_gives_the_same_star(warehouse: Factory, oracle: Referenc
     _give(folders, "songs", _files("song_data"), "again-")
     run = folders.load()
     assert [b.staged for b in run.sources] == [142, 16112]
-    assert folders.star() == whole(oracle)
+    assert folders.star() == expected_star(oracle)
 
 
 @pytest.mark.realdata
-def test_songs_that_come_last_resolve_21_plays(warehouse: Factory, oracle: Reference) -> None:
+def test_songs_that_come_last_resolve_21_plays(warehouse: MakeFolders, oracle: Reference) -> None:
     folders = warehouse()
     _give(folders, "events", _files("log_data"))
     folders.load()
-    assert folders.star()["songplays"] != whole(oracle)["songplays"]
+    assert folders.star()["songplays"] != expected_star(oracle)["songplays"]
     _give(folders, "songs", _files("song_data"))
     run = folders.load()
     assert {a.target: a.resolved_again for a in run.targets}["songplays"] == 21
-    assert folders.star() == whole(oracle)
+    assert folders.star() == expected_star(oracle)
 
 
 @pytest.mark.realdata
-def test_loading_all_again_changes_nothing(warehouse: Factory, oracle: Reference) -> None:
+def test_loading_all_again_changes_nothing(warehouse: MakeFolders, oracle: Reference) -> None:
     folders = warehouse(log_data=str(DATA / "log_data"), song_data=str(DATA / "song_data"))
     folders.load()
     assert folders.load().event == "nothing new"
@@ -143,7 +145,7 @@ def test_loading_all_again_changes_nothing(warehouse: Factory, oracle: Reference
             *(account.replaced, 0),
             0,
         )
-    assert folders.star() == whole(oracle)
+    assert folders.star() == expected_star(oracle)
 
 
 # Generated data ----------------------------------------------------------------------------------
@@ -156,7 +158,7 @@ def _split(paths: Sequence[Path], by_day: bool) -> list[list[Path]]:
 @pytest.mark.parametrize("by_day", [False, True], ids=["at once", "day by day"])
 @pytest.mark.parametrize("dirty", [0.0, 0.02], ids=["clean", "dirty"])
 def test_generated_data_meets_expected_json(
-    dirty: float, by_day: bool, tmp_path: Path, warehouse: Factory
+    dirty: float, by_day: bool, tmp_path: Path, warehouse: MakeFolders
 ) -> None:
     expected = generate(
         tmp_path / "made",
@@ -182,7 +184,7 @@ def test_generated_data_meets_expected_json(
         same_books(run, books)
         same_refusals(folders, run, books)
         _add_up(totals, run)
-    assert folders.star() == whole(oracle)
+    assert folders.star() == expected_star(oracle)
     _meets(folders, expected, totals)
     if not by_day:
         for name in ("duplicate", "out_of_scope", "merged"):

@@ -14,15 +14,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Folders, whole
 from support import kill_and_fail
-from support.both_engines import House, Houses, aws_keys, house, migrated, s3_server, standin
+from support.folders import Folders
 from support.kill_and_fail import SOAK
 from support.records import event, line, lines, song
 from support.reference import Reference
+from support.reference_checks import expected_star
+from support.rig import MakeRig, Rig
 from support.soak_figures import figure
 
-__all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 #: Loads whose cost is not looked at: modules are imported and caches filled.
 WARM = 3
 DELTAS = 1000 if SOAK else 50
@@ -36,7 +36,7 @@ OURS = (
 )
 
 
-def arrive(house: House, number: int) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
+def arrive(rig: Rig, number: int) -> tuple[tuple[str, bytes], tuple[str, bytes]]:
     """A delta: two plays of one new user, one of them late for its song, and a refused row."""
     ts = 1541106106796 + 1000 * number
     mine = {"sessionId": number, "userId": str(number)}
@@ -46,8 +46,8 @@ def arrive(house: House, number: int) -> tuple[tuple[str, bytes], tuple[str, byt
         event(**mine, itemInSession=2, ts=ts + 2, level="gold"),
     )
     late = line(song(song_id=f"SO{number}", title=f"Song {number}", artist_name="Björk"))
-    placed = str(house.put("events", f"{number:04}.json", data))
-    return (placed, data), (str(house.put("songs", f"{number:04}.json", late)), late)
+    placed = str(rig.put("events", f"{number:04}.json", data))
+    return (placed, data), (str(rig.put("songs", f"{number:04}.json", late)), late)
 
 
 def handles() -> Counter[str]:
@@ -77,29 +77,29 @@ def objects() -> int:
     return sum(kinds[name] for name in OURS)
 
 
-def looked_at(house: House) -> float:
+def looked_at(rig: Rig) -> float:
     """CPU seconds of showing all runs, one of them, and the refused rows."""
     began = time.process_time()
-    newest = house.warehouse.runs().rows[0][0]
-    house.warehouse.runs(newest)
-    house.warehouse.rejects()
+    newest = rig.warehouse.runs().rows[0][0]
+    rig.warehouse.runs(newest)
+    rig.warehouse.rejects()
     return time.process_time() - began
 
 
-def statements(house: House, load: Callable[[], Any]) -> tuple[Any, int]:
+def statements(rig: Rig, load: Callable[[], Any]) -> tuple[Any, int]:
     """What a load returns, and how many statements and commits it took."""
-    if isinstance(house, Folders):
+    if isinstance(rig, Folders):
         with kill_and_fail.at_moments() as moments:
             run = load()
         return run, len(moments)
-    house.database.statements.clear()
+    rig.database.statements.clear()
     run = load()
-    return run, len(house.database.statements)
+    return run, len(rig.database.statements)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="handles are read from /proc")
-def test_small_loads_in_a_row(house: Houses) -> None:
-    warehouse, star = house(max_reject_ratio=1.0), Reference()
+def test_small_loads_in_a_row(warehouse_on: MakeRig) -> None:
+    warehouse, star = warehouse_on(max_reject_ratio=1.0), Reference()
     total = DELTAS
     counts: Counter[int] = Counter()
     seconds: list[float] = []
@@ -123,7 +123,7 @@ def test_small_loads_in_a_row(house: Houses) -> None:
             marks.append((objects(), handles(), resident()))
         if number in (WARM, total - 1):
             looks.append(looked_at(warehouse))
-    assert warehouse.star() == whole(star)
+    assert warehouse.star() == expected_star(star)
     assert warehouse.query("SELECT count(*) FROM audit.load_file") == [(2 * total,)]
     assert warehouse.warehouse.check().passed
     # What prune leaves is the star, the ledger and the runs that it names; loads go on as before.
@@ -134,7 +134,7 @@ def test_small_loads_in_a_row(house: Houses) -> None:
     plays, late = arrive(warehouse, total)
     counts[statements(warehouse, warehouse.load)[1]] += 1
     star.load(events=[plays], songs=[late])
-    assert warehouse.star() == whole(star)
+    assert warehouse.star() == expected_star(star)
     looks.append(looked_at(warehouse))
     # The same statements for each, whatever is in the warehouse by then.
     assert len(counts) == 1, counts

@@ -4,26 +4,25 @@ from __future__ import annotations
 
 import random
 import threading
+import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SOURCES, Factory, Folders
-from standin.fixtures import s3_server, standin
 from support import kill_and_fail
-from support.both_engines import House, OnRedshift, Source
+from support.folders import Folders, MakeFolders
 from support.kill_and_fail import SOAK
 from support.records import HOME, event, line, lines, song
 from support.reference import COLUMNS, Reference
+from support.rig import SOURCES, Rig
 from support.soak_figures import STANDIN, figure
-from support.warehouses import aws_keys, migrated, migrated_serializable
+from support.warehouses import OnRedshift, Source
 
 from sparkify_dwh import Run, Settings, Warehouse
-from sparkify_dwh.jobs.load import run as loading
+from sparkify_dwh.jobs.retries import Retries
 
-__all__ = ["aws_keys", "migrated", "migrated_serializable", "s3_server", "standin"]
 LOADERS = 8
 #: Seconds that each waits for the others, however slow the machine is.
 PATIENCE = 2.0 * kill_and_fail.STUCK
@@ -42,9 +41,9 @@ LOOK = (
 
 
 @pytest.fixture(params=["duckdb", "SNAPSHOT", "SERIALIZABLE"])
-def house(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> House:
+def rig(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Rig:
     """An empty warehouse: DuckDB in threads of one process, or either isolation level."""
-    monkeypatch.setattr(loading, "_pause", lambda attempt: 0.02 * attempt)
+    monkeypatch.setattr(Retries, "wait", lambda it: time.sleep(0.02 * it.counts.total()))
     if request.param == "duckdb":
         folders: Folders = request.getfixturevalue("warehouse")(lock_timeout=PATIENCE)
         return folders
@@ -58,8 +57,8 @@ def house(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Ho
 class Deliveries:
     """Objects that arrive before each round, and the oracle of all of them."""
 
-    def __init__(self, house: House) -> None:
-        self.house, self.star, self.number = house, Reference(), 0
+    def __init__(self, rig: Rig) -> None:
+        self.rig, self.star, self.number = rig, Reference(), 0
 
     def arrive(self, draw: random.Random) -> None:
         """Some objects in each folder: each with users, moments and plays of its own."""
@@ -82,7 +81,7 @@ class Deliveries:
                 shared = event(userId="1", sessionId=n, itemInSession=99, ts=1541106106796, **HOME)
                 data, late = lines(*plays, shared), line(song(song_id=f"SO{n}", title=f"Song {n}"))
                 for kind, body in (("events", data), ("songs", late)):
-                    new[kind].append((str(self.house.put(kind, f"{folder}{n}.json", body)), body))
+                    new[kind].append((str(self.rig.put(kind, f"{folder}{n}.json", body)), body))
         self.star.load(**new)
 
 
@@ -102,8 +101,8 @@ def whole(row: tuple[Any, ...]) -> bool:
 class Reader:
     """Looks again and again, until it is told to stop."""
 
-    def __init__(self, house: House) -> None:
-        settings = house.warehouse.settings.model_copy(update={"lock_timeout": PATIENCE})
+    def __init__(self, rig: Rig) -> None:
+        settings = rig.warehouse.settings.model_copy(update={"lock_timeout": PATIENCE})
         self.warehouse = Warehouse(settings)
         self.done, self.seen = threading.Event(), list[tuple[Any, ...]]()
         self.thread = threading.Thread(target=self._look)
@@ -122,9 +121,9 @@ class Reader:
         assert not self.thread.is_alive()
 
 
-def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequest) -> None:
-    draw, deliveries = random.Random(kill_and_fail.SEED), Deliveries(house)
-    settings = house.warehouse.settings
+def test_loaders_of_overlapping_places(rig: Rig, request: pytest.FixtureRequest) -> None:
+    draw, deliveries = random.Random(kill_and_fail.SEED), Deliveries(rig)
+    settings = rig.warehouse.settings
     events: Counter[str] = Counter()
     seen: set[tuple[Any, ...]] = set()
     looks = 0
@@ -134,11 +133,11 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
         barrier = threading.Barrier(LOADERS)
 
         def work(place: str, barrier: threading.Barrier = barrier) -> Run:
-            loader = Warehouse(Settings(**{**settings.model_dump(), **places(house, place)}))
+            loader = Warehouse(Settings(**{**settings.model_dump(), **places(rig, place)}))
             barrier.wait(kill_and_fail.STUCK)
             return loader.load()
 
-        with Reader(house) as reader, ThreadPoolExecutor(LOADERS) as pool:
+        with Reader(rig) as reader, ThreadPoolExecutor(LOADERS) as pool:
             runs = list(pool.map(work, chosen, timeout=2 * kill_and_fail.STUCK))
         what = f"seed {kill_and_fail.SEED}, round {number}"
         assert all(whole(row) for row in reader.seen), (what, set(reader.seen))
@@ -147,8 +146,8 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
         assert set(events) <= {"loaded", "nothing new"}, what
         assert all(book.balanced for run in runs for book in (*run.sources, *run.targets)), what
         nothing_lost(deliveries, what)
-    isolation = request.node.callspec.params["house"]
-    each_ended(house, LOADERS * ROUNDS)
+    isolation = request.node.callspec.params["rig"]
+    each_ended(rig, LOADERS * ROUNDS)
     assert events["loaded"] >= ROUNDS and looks > ROUNDS
     figure(
         "loaders at once",
@@ -163,11 +162,11 @@ def test_loaders_of_overlapping_places(house: House, request: pytest.FixtureRequ
     )
 
 
-def places(house: House, place: str) -> dict[str, str]:
+def places(rig: Rig, place: str) -> dict[str, str]:
     """The settings of a loader that has one of the places."""
-    settings = house.warehouse.settings
+    settings = rig.warehouse.settings
     given = {name: f"{getattr(settings, name).rstrip('/')}/{place}" for name in SOURCES.values()}
-    if isinstance(house, Folders):
+    if isinstance(rig, Folders):
         for path in given.values():
             Path(path).mkdir(parents=True, exist_ok=True)
     return given
@@ -175,25 +174,25 @@ def places(house: House, place: str) -> dict[str, str]:
 
 def nothing_lost(deliveries: Deliveries, what: str) -> None:
     """The star is the oracle's, and no object version is in the ledger twice."""
-    found = deliveries.house.star()
+    found = deliveries.rig.star()
     for name in COLUMNS:
         assert found[name] == deliveries.star.star_rows(name), (what, name)
     twice = "SELECT source, key, version FROM audit.load_file GROUP BY 1, 2, 3"
-    assert deliveries.house.query(f"{twice} HAVING count(*) > 1") == [], what
+    assert deliveries.rig.query(f"{twice} HAVING count(*) > 1") == [], what
 
 
-def each_ended(house: House, loads: int) -> None:
+def each_ended(rig: Rig, loads: int) -> None:
     """Each load has one start and one end on record."""
-    ends = house.query("SELECT run_id FROM audit.load_run GROUP BY run_id HAVING count(*) <> 2")
+    ends = rig.query("SELECT run_id FROM audit.load_run GROUP BY run_id HAVING count(*) <> 2")
     assert ends == []
-    assert house.query("SELECT count(DISTINCT run_id) FROM audit.load_run") == [(loads,)]
-    assert house.warehouse.check().passed
+    assert rig.query("SELECT count(DISTINCT run_id) FROM audit.load_run") == [(loads,)]
+    assert rig.warehouse.check().passed
 
 
-def test_processes_of_overlapping_places(warehouse: Factory, tmp_path: Path) -> None:
+def test_processes_of_overlapping_places(warehouse: MakeFolders, tmp_path: Path) -> None:
     """On DuckDB they wait for the file, one after the other."""
-    house = warehouse(lock_timeout=PATIENCE)
-    draw, deliveries = random.Random(kill_and_fail.SEED), Deliveries(house)
+    rig = warehouse(lock_timeout=PATIENCE)
+    draw, deliveries = random.Random(kill_and_fail.SEED), Deliveries(rig)
     events: Counter[str | None] = Counter()
     rounds, many = (ROUNDS, LOADERS) if SOAK else (1, LOADERS // 2)
     for number in range(rounds):
@@ -201,12 +200,10 @@ def test_processes_of_overlapping_places(warehouse: Factory, tmp_path: Path) -> 
         # The first of them is everywhere: fewer loaders of the others need not reach all objects.
         chosen = [PLACES[0], *draw.sample(PLACES[1:], many - 1)]
         draw.shuffle(chosen)
-        own = house.warehouse.settings.model_dump(exclude_unset=True)
+        own = rig.warehouse.settings.model_dump(exclude_unset=True)
         reports = [tmp_path / f"{n}.json" for n in range(many)]
         loaders = [
-            kill_and_fail.start(
-                kill_and_fail._call, None, {**own, **places(house, place)}, str(path)
-            )
+            kill_and_fail.start(kill_and_fail._call, None, {**own, **places(rig, place)}, str(path))
             for place, path in zip(chosen, reports, strict=True)
         ]
         assert [kill_and_fail.ended(each) for each in loaders] == [0] * many
@@ -215,7 +212,7 @@ def test_processes_of_overlapping_places(warehouse: Factory, tmp_path: Path) -> 
             assert report.event in ("loaded", "nothing new"), (what, report)
             events[report.event] += 1
         nothing_lost(deliveries, what)
-    each_ended(house, many * rounds)
+    each_ended(rig, many * rounds)
     assert events["loaded"] >= rounds
     figure(
         "loader processes at once",

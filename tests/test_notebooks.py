@@ -14,15 +14,13 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import DATA
 from nbclient import NotebookClient
-from standin.fixtures import s3_server, standin
-from support.warehouses import OnRedshift, Source, aws_keys, migrated, on_redshift, source
+from support.realdata import DATA
+from support.warehouses import OnRedshift, Source
 
 import sparkify_dwh
 from sparkify_dwh.sample.generate import generate
 
-__all__ = ["aws_keys", "migrated", "on_redshift", "s3_server", "source", "standin"]
 FOLDER = Path(__file__).parents[1] / "notebooks"
 SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
 NAMES = ("1_initial_profiling", "2_song_files", "3_log_files", "4_analytics")

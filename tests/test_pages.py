@@ -13,13 +13,12 @@ from typing import Any
 
 import pytest
 from standin.buckets import S3Server
-from standin.fixtures import s3_server, standin
 from standin.server import Standin
 from support.markdown_pages import ROOT, Command, Shell, agrees, blocks, execute, settled
 from support.prefork import preforked
-from support.warehouses import aws_keys, new_bucket
+from support.warehouses import new_bucket
 
-__all__ = ["aws_keys", "s3_server", "standin"]
+pytestmark = pytest.mark.usefixtures("aws_keys")
 DOCS = ROOT / "docs"
 #: Pages that need nothing but the library.
 ALONE = (

@@ -10,26 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA, examples, same_books, whole
-from standin.fixtures import s3_server, standin
+from support.fuzzing import examples
+from support.realdata import DATA
+from support.records import event_line, song_line
 from support.reference import Reference
-from support.warehouses import (
-    OnDuckDB,
-    OnRedshift,
-    Source,
-    aws_keys,
-    event,
-    migrated,
-    on_duckdb,
-    on_redshift,
-    song,
-    source,
-)
+from support.reference_checks import expected_star, same_books
+from support.warehouses import OnDuckDB, OnRedshift, Source
 
 from sparkify_dwh import Run
 from sparkify_dwh.sample.generate import generate
 
-__all__ = ["aws_keys", "migrated", "on_duckdb", "on_redshift", "s3_server", "source", "standin"]
 NO_LIMIT = {"max_reject_ratio": 1.0}
 
 
@@ -55,7 +45,7 @@ class Both:
             self._new = {kind: sorted(held.items()) for kind, held in self.known.items()}
         books = self.oracle.load(**self._new)
         self._new = {"events": [], "songs": []}
-        assert self.redshift.star() == self.duckdb.star() == whole(self.oracle)
+        assert self.redshift.star() == self.duckdb.star() == expected_star(self.oracle)
         assert ours.event == theirs.event
         assert [asdict(b) for b in ours.sources] == [asdict(b) for b in theirs.sources]
         assert [asdict(a) for a in ours.targets] == [asdict(a) for a in theirs.targets]
@@ -143,21 +133,25 @@ def test_late_songs_corrections_stale_users_and_replays(both: Both) -> None:
     both.put(
         "events",
         "new.json",
-        event()
-        + event(itemInSession=1, ts=1541106206797, level="paid", song="Other")
+        event_line()
+        + event_line(itemInSession=1, ts=1541106206797, level="paid", song="Other")
         # One key, two contents, inside one load.
-        + event(itemInSession=1, ts=1541106206797, level="paid", song="Another"),
+        + event_line(itemInSession=1, ts=1541106206797, level="paid", song="Another"),
     )
     both.load()
-    both.put("songs", "late.json", song())
+    both.put("songs", "late.json", song_line())
     ours, _ = both.load()
     assert {a.target: a.resolved_again for a in ours.targets}["songplays"] == 2
-    both.put("events", "old.json", event(itemInSession=7, ts=1541000000001, level="free"))
+    both.put("events", "old.json", event_line(itemInSession=7, ts=1541000000001, level="free"))
     ours, _ = both.load()
     assert {a.target: a.stale for a in ours.targets}["users"] == 1
     # A correction: the same keys with other contents, in new objects and in a changed one.
-    both.put("events", "new.json", event(location="Reno, NV") + event(length=1.5, sessionId=140))
-    both.put("songs", "fixed.json", song(title="Setanta", year=1999, artist_latitude=None))
+    both.put(
+        "events",
+        "new.json",
+        event_line(location="Reno, NV") + event_line(length=1.5, sessionId=140),
+    )
+    both.put("songs", "fixed.json", song_line(title="Setanta", year=1999, artist_latitude=None))
     ours, _ = both.load()
     books = {a.target: a for a in ours.targets}
     assert books["songs"].replaced == 1 and books["songplays"].resolved_again == 1
@@ -171,23 +165,33 @@ def test_forms_of_input(both: Both) -> None:
     """Spellings, nesting, blanks, several records a line, gzip, and what is refused of them."""
     import gzip
 
-    pretty = json.dumps(json.loads(event(itemInSession=20)), indent=2)
-    both.put("events", "a.json", "\ufeff" + event(userId=8, ts="1541106106796", length="1e2"))
-    both.put("events", "b.json", f"\r\n{pretty}\r\n\r\n" + event(itemInSession=21, ts=1.5431e12))
-    both.put("events", "c.json", event(itemInSession=22).strip() + event(itemInSession=23))
+    pretty = json.dumps(json.loads(event_line(itemInSession=20)), indent=2)
+    both.put("events", "a.json", "\ufeff" + event_line(userId=8, ts="1541106106796", length="1e2"))
+    both.put(
+        "events", "b.json", f"\r\n{pretty}\r\n\r\n" + event_line(itemInSession=21, ts=1.5431e12)
+    )
+    both.put(
+        "events", "c.json", event_line(itemInSession=22).strip() + event_line(itemInSession=23)
+    )
     both.put("events", "d.json", "")
     both.put("events", "e.json", " \n\n ")
-    both.put("events", "f.json", event(itemInSession=24, more={"a": [1, {"b": 2}]}))
-    both.put("events", "g.json.gz", gzip.compress(event(itemInSession=25).encode() * 2))
+    both.put("events", "f.json", event_line(itemInSession=24, more={"a": [1, {"b": 2}]}))
+    both.put("events", "g.json.gz", gzip.compress(event_line(itemInSession=25).encode() * 2))
     both.put("events", "h.json", '{"a": 1}\n{}\n[1]\nnull\n17\n"text"\n')
-    both.put("events", "i.json", event(song=["a", "b"]) + event(song='["a","b"]', sessionId=7))
-    both.put("events", "j.json", event(page={"x": 1.50}) + event(song="[not json]", sessionId=9))
-    both.put("events", "k.json", event(status=float("nan"), sessionId=11))
-    both.put("events", "l.json", event(artist="\u0000") + event(artist="\ud800"))
+    both.put(
+        "events", "i.json", event_line(song=["a", "b"]) + event_line(song='["a","b"]', sessionId=7)
+    )
+    both.put(
+        "events",
+        "j.json",
+        event_line(page={"x": 1.50}) + event_line(song="[not json]", sessionId=9),
+    )
+    both.put("events", "k.json", event_line(status=float("nan"), sessionId=11))
+    both.put("events", "l.json", event_line(artist="\u0000") + event_line(artist="\ud800"))
     both.put("events", "m.json", b'{"artist": "\xff"}\n' + b'{"page": "NextSong"\n')
     both.put("events", "n.json", '{"ts": "' + "9" * 70 + '"}\n')
-    both.put("events", "o.json", event(song="\u00a0 x\u3000", artist="BjÃ¶rk", sessionId=12))
-    both.put("events", "p.json", event(firstName="").encode("utf-16"))
+    both.put("events", "o.json", event_line(song="\u00a0 x\u3000", artist="BjÃ¶rk", sessionId=12))
+    both.put("events", "p.json", event_line(firstName="").encode("utf-16"))
     ours, theirs = both.redshift.load(), both.duckdb.load()
     assert both.redshift.star() == both.duckdb.star()
     assert both.redshift.rules(ours) - both.duckdb.rules(theirs) == {("events", "too_long"): 1}
@@ -201,7 +205,7 @@ def test_forms_of_input(both: Both) -> None:
 
 def test_lines_behind_a_malformed_object(both: Both) -> None:
     """To the reader they may belong to it, up to the next that begins one; COPY refuses each."""
-    both.put("events", "a.json", '{"page": "Home\n17\n' + event())
+    both.put("events", "a.json", '{"page": "Home\n17\n' + event_line())
     ours, theirs = both.redshift.load(), both.duckdb.load()
     assert both.redshift.star() == both.duckdb.star()
     assert both.duckdb.rules(theirs) == {("events", "malformed_json"): 1}

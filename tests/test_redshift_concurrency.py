@@ -9,31 +9,11 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from standin.fixtures import s3_server, standin
-from support.warehouses import (
-    OnRedshift,
-    Source,
-    aws_keys,
-    event,
-    migrated,
-    migrated_serializable,
-    on_redshift,
-    song,
-    source,
-)
+from support.records import event_line, song_line
+from support.warehouses import OnRedshift, Source
 
 from sparkify_dwh import Run
 from sparkify_dwh.core import errors
-
-__all__ = [
-    "aws_keys",
-    "migrated",
-    "migrated_serializable",
-    "on_redshift",
-    "s3_server",
-    "source",
-    "standin",
-]
 
 
 def together(count: int, work: Callable[[int], Any]) -> list[Any]:
@@ -75,8 +55,8 @@ def balanced(warehouse: OnRedshift, plays: int) -> None:
 @pytest.mark.parametrize("count", [2])
 def test_loaders_of_the_same_objects(warehouse: OnRedshift, source: Source, count: int) -> None:
     for n in range(5):
-        source.put("events", f"{n}.json", event(itemInSession=n, ts=1541106106796 + n))
-    source.put("songs", "s.json", song())
+        source.put("events", f"{n}.json", event_line(itemInSession=n, ts=1541106106796 + n))
+    source.put("songs", "s.json", song_line())
     runs: list[Run] = together(count, lambda _: warehouse.make().load())
     assert sorted(run.event for run in runs) == ["loaded", *["nothing new"] * (count - 1)]
     balanced(warehouse, 5)
@@ -90,8 +70,8 @@ def test_loaders_of_different_objects_with_the_same_keys(
     """The keys are new to each of them: what no engine keeps apart by itself."""
     others = [Source(source.server) for _ in range(4)]
     for n, other in enumerate(others):
-        other.put("events", "a.json", event(level=["free", "paid"][n % 2]))
-        other.put("events", "b.json", event(itemInSession=1 + n, ts=1541106106796 + n))
+        other.put("events", "a.json", event_line(level=["free", "paid"][n % 2]))
+        other.put("events", "b.json", event_line(itemInSession=1 + n, ts=1541106106796 + n))
 
     def work(n: int) -> Run:
         places = {k: v for k, v in others[n].settings().items() if k in ("log_data", "song_data")}
@@ -108,11 +88,11 @@ def test_a_reader_sees_before_or_after_and_never_between(
     on_redshift: OnRedshift, source: Source
 ) -> None:
     """It does not wait either: LOCK is on a table of its own."""
-    source.put("events", "a.json", event())
+    source.put("events", "a.json", event_line())
     on_redshift.load()
     before = on_redshift.star()
-    source.put("songs", "s.json", song())
-    source.put("events", "b.json", event(itemInSession=1, ts=1541106106999, level="paid"))
+    source.put("songs", "s.json", song_line())
+    source.put("events", "b.json", event_line(itemInSession=1, ts=1541106106999, level="paid"))
     reader = on_redshift.make().engine
     counts = sa.text(
         "SELECT (SELECT count(*) FROM sparkify.songplays), (SELECT count(*) FROM sparkify.time),"
@@ -139,7 +119,7 @@ def test_a_reader_sees_before_or_after_and_never_between(
 def test_a_loader_that_waits_too_long_names_the_holder(
     on_redshift: OnRedshift, source: Source
 ) -> None:
-    source.put("events", "a.json", event())
+    source.put("events", "a.json", event_line())
     inside, done = threading.Event(), threading.Event()
 
     def hold(_: Any) -> None:

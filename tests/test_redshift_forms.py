@@ -182,7 +182,7 @@ def test_records_behind_one_that_is_no_json_are_not_lost(bucket: OnRedshift) -> 
         ("events", "g.json"): line({**EVENT, "song": "[1]"}) * 2 + line({**EVENT, "song": [1]}),
     }
     run, books = load_and_compare(bucket, Reference(parse_copied), files)
-    assert sorted(key for key, *_ in bucket.star()["songplays"]) == [*range(9), 20, 21, 38]
+    assert sorted(key for key, *_ in bucket.star()["songplays"]) == [*range(9), 20, 21, 139]
     assert run.refused["undecodable_object"] == 1
     assert len(books.refusals) == sum(run.refused.values())
 

@@ -23,8 +23,6 @@ from sparkify_dwh import SPARKIFY, DatabaseError, LockError, Settings, Warehouse
 from sparkify_dwh.jobs.migrate import alembic_config
 from sparkify_dwh.models.base import Base
 
-pytest_plugins = ["standin.fixtures"]
-
 ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden" / "redshift_upgrade.sql"
 SCHEMAS = {"staging", "sparkify", "audit"}

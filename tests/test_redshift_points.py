@@ -7,30 +7,28 @@ import signal
 from collections import Counter
 
 import pytest
-from standin.fixtures import s3_server, standin
 from support import kill_and_fail
 from support.kill_and_fail import SOAK, ended, points, start
-from support.redshift_scene import INJECTED, RedshiftScene, quick, scene
+from support.redshift_scene import INJECTED, RedshiftScene
 from support.soak_figures import STANDIN, figure
-from support.warehouses import aws_keys, migrated
 
-__all__ = ["aws_keys", "migrated", "quick", "s3_server", "scene", "standin"]
+pytestmark = pytest.mark.usefixtures("quick_attempts")
 KINDS = ("fails", "dropped before", "dropped after", "gone before", "gone after")
 
 
 @pytest.mark.parametrize("table", ["sparkify.users", "staging.events", "audit.load_file"])
-def test_half_a_load_would_be_noticed(scene: RedshiftScene, table: str) -> None:
-    scene.restore()
-    assert scene.state() == "before"
-    scene._admin(f"DELETE FROM {table}")
+def test_half_a_load_would_be_noticed(redshift_scene: RedshiftScene, table: str) -> None:
+    redshift_scene.restore()
+    assert redshift_scene.state() == "before"
+    redshift_scene._admin(f"DELETE FROM {table}")
     with pytest.raises(AssertionError, match=table):
-        scene.state()
+        redshift_scene.state()
 
 
-def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
+def test_each_statement_and_commit_is_struck(redshift_scene: RedshiftScene) -> None:
     """In a soak each by every kind; else a sample of statements, a kind each."""
-    total = len(scene.statements)
-    assert scene.statements[scene.commit - 1].upper() == "COMMIT" and total > 100
+    total = len(redshift_scene.statements)
+    assert redshift_scene.statements[redshift_scene.commit - 1].upper() == "COMMIT" and total > 100
     draw = random.Random(kill_and_fail.SEED)
     offset = draw.randrange(len(KINDS))
     chosen = [
@@ -39,20 +37,21 @@ def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
         for kind in (KINDS if SOAK else (KINDS[turn % len(KINDS)],))
     ]
     # The load's own COMMIT: refused, lost on the way, and done without an answer.
-    chosen += [(scene.commit, kind) for kind in ("fails", "dropped after", "gone after")]
+    chosen += [(redshift_scene.commit, kind) for kind in ("fails", "dropped after", "gone after")]
     states: Counter[str] = Counter()
     for number, kind in dict.fromkeys(chosen):
-        what = f"seed {kill_and_fail.SEED}, {kind} at {number}: {scene.statements[number - 1][:80]}"
-        scene.restore()
-        scene.at_statement(number, kind)
-        report = scene.observed()
+        statement = redshift_scene.statements[number - 1]
+        what = f"seed {kill_and_fail.SEED}, {kind} at {number}: {statement[:80]}"
+        redshift_scene.restore()
+        redshift_scene.at_statement(number, kind)
+        report = redshift_scene.observed()
         if kind == "fails" and report.error:
             assert f"{INJECTED} at {number}" in report.what, what
-            scene.back_to_normal()
-            runs = list(scene.ends().values())[1:]
+            redshift_scene.back_to_normal()
+            runs = list(redshift_scene.ends().values())[1:]
             # Only where its start could not be recorded nothing is on record.
             assert runs in ([], [["started", "rolled back"]]), (what, runs)
-        states[scene.survived(report, what)] += 1
+        states[redshift_scene.survived(report, what)] += 1
     assert set(states) == {"before", "after"}
     figure(
         "statements struck",
@@ -64,11 +63,13 @@ def test_each_statement_and_commit_is_struck(scene: RedshiftScene) -> None:
     )
 
 
-def test_a_killed_process(scene: RedshiftScene) -> None:
+def test_a_killed_process(redshift_scene: RedshiftScene) -> None:
     """Kill -9 before and after the calls of the driver; nobody is left who could write a line."""
-    with kill_and_fail.at_moments(dialect=type(scene.house.warehouse.engine.dialect)) as moments:
-        scene.restore()
-        scene.observed()
+    with kill_and_fail.at_moments(
+        dialect=type(redshift_scene.rig.warehouse.engine.dialect)
+    ) as moments:
+        redshift_scene.restore()
+        redshift_scene.observed()
     total = len(moments)
     both = ("before", "after")
     draw = random.Random(kill_and_fail.SEED)
@@ -85,13 +86,13 @@ def test_a_killed_process(scene: RedshiftScene) -> None:
     chosen.append((last, "after"))
     states: Counter[str] = Counter()
     for number, when in dict.fromkeys(chosen):
-        scene.restore()
-        arguments = (scene.environment(), number, when, scene.values())
+        redshift_scene.restore()
+        arguments = (redshift_scene.environment(), number, when, redshift_scene.values())
         assert ended(start(kill_and_fail._kill_on_redshift, *arguments)) == -signal.SIGKILL
         what = f"seed {kill_and_fail.SEED}, killed {when} {number}: {moments[number - 1][:80]}"
-        state = scene.survived(None, what)
+        state = redshift_scene.survived(None, what)
         states[state] += 1
-        killed = list(scene.ends().values())[1:-1]
+        killed = list(redshift_scene.ends().values())[1:-1]
         if number < on_record or (number, when) == (on_record, "before"):
             assert killed == [], what
         else:

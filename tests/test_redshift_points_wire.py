@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
-from standin.fixtures import s3_server, standin
 from support import kill_and_fail
 from support.kill_and_fail import SOAK, points
-from support.redshift_scene import RedshiftScene, quick, scene
+from support.redshift_scene import RedshiftScene
 from support.soak_figures import STANDIN, figure
-from support.warehouses import aws_keys, migrated
 
-from sparkify_dwh.jobs.load import run
+from sparkify_dwh.jobs.retries import RETRIES, Retries
 
-__all__ = ["aws_keys", "migrated", "quick", "s3_server", "scene", "standin"]
+pytestmark = pytest.mark.usefixtures("quick_attempts")
 FLUSH = b"H"
 
 
@@ -24,36 +22,37 @@ class Attempts:
     That takes half as long as a load for each. What is looked at in between are all tables.
     """
 
-    def __init__(self, scene: RedshiftScene, patch: pytest.MonkeyPatch) -> None:
-        self.scene, self.struck, self.left = scene, 0, list[int]()
-        patch.setattr(run, "_pause", self._between)
-        executed = [n for n, kind in enumerate(scene.messages, 1) if kind == b"E"]
-        started = next(n for n, sql in enumerate(scene.statements) if "INTO audit.load_run" in sql)
+    def __init__(self, redshift_scene: RedshiftScene, patch: pytest.MonkeyPatch) -> None:
+        self.scene, self.struck, self.left = redshift_scene, 0, list[int]()
+        patch.setattr(Retries, "wait", self._between)
+        executed = [n for n, kind in enumerate(redshift_scene.messages, 1) if kind == b"E"]
+        started = next(
+            n for n, sql in enumerate(redshift_scene.statements) if "INTO audit.load_run" in sql
+        )
         #: Messages at which a break begins another attempt: the start is on record, the load's
         #: COMMIT is not sent, and from the first of them on all attempts send the same.
-        self.first, self.last = executed[started + 2], executed[scene.commit - 2]
+        self.first, self.last = executed[started + 2], executed[redshift_scene.commit - 2]
         # Another attempt records no start, and soon sends what the first one sends.
-        scene.restore()
-        scene.at_message(self.first)
+        redshift_scene.restore()
+        redshift_scene.at_message(self.first)
         self.seen: list[bytes] | None = None
-        assert scene.observed().event == "loaded" and self.struck == 1
+        assert redshift_scene.observed().event == "loaded" and self.struck == 1
         again = list(self.seen or ())
-        self.fewer = len(scene.messages) - len(again)
-        pairs = zip(reversed(scene.messages), reversed(again), strict=False)
+        self.fewer = len(redshift_scene.messages) - len(again)
+        pairs = zip(reversed(redshift_scene.messages), reversed(again), strict=False)
         same = next(n for n, (one, other) in enumerate(pairs) if one != other)
-        self.first = max(self.first, len(scene.messages) - same + 1)
+        self.first = max(self.first, len(redshift_scene.messages) - same + 1)
 
-    def _between(self, attempt: int) -> float:
+    def _between(self) -> None:
         if not self.within:
-            return 0.0
+            return
         self.struck += 1
         assert self.scene.state() == "before", self.what
         assert list(self.scene.ends().values())[1:] == [["started"]], self.what
         if self.left:
             self.scene.at_message(self.left.pop(0) - self.fewer)
         elif self.seen is None:
-            self.seen = self.scene.house.database.faults.watch_messages()
-        return 0.0
+            self.seen = self.scene.rig.database.faults.watch_messages()
 
     #: What is struck, and whether inside of the transaction.
     what, within = "the first", True
@@ -72,18 +71,18 @@ class Attempts:
 
 
 def test_the_connection_is_dropped_at_each_message(
-    scene: RedshiftScene, monkeypatch: pytest.MonkeyPatch
+    redshift_scene: RedshiftScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Of the wire protocol; a sample leaves out Flush, which does nothing and has no answer."""
-    each = [n for n, kind in enumerate(scene.messages, 1) if SOAK or kind != FLUSH]
+    each = [n for n, kind in enumerate(redshift_scene.messages, 1) if SOAK or kind != FLUSH]
     total = len(each)
-    assert total > 4 * len(scene.statements)
+    assert total > 4 * len(redshift_scene.statements)
     chosen = [each[n - 1] for n in points(total, "messages on Redshift")]
-    attempts = Attempts(scene, monkeypatch)
+    attempts = Attempts(redshift_scene, monkeypatch)
     within = [number for number in chosen if attempts.first <= number <= attempts.last]
     assert len(within) > len(chosen) / 2
     loads = [(number,) for number in chosen if number not in within]
-    size = 1 if SOAK else run.RETRIES
+    size = 1 if SOAK else RETRIES["connection lost"].most or 1
     loads += [tuple(within[start : start + size]) for start in range(0, len(within), size)]
     states: Counter[str] = Counter()
     for numbers in loads:

@@ -11,14 +11,14 @@ from typing import Any
 
 import pytest
 from sqlfluff.core import FluffConfig, Linter
-from standin.fixtures import s3_server, standin
 from standin.server import Standin
-from support.warehouses import OnRedshift, Source, aws_keys, event, song
+from support.records import event_line, song_line
+from support.warehouses import OnRedshift, Source
 
 from sparkify_dwh import Plan, Settings, Warehouse
 from sparkify_dwh.dialects.redshift import writer
 
-__all__ = ["aws_keys", "s3_server", "standin"]
+pytestmark = pytest.mark.usefixtures("aws_keys")
 GOLDEN = Path(__file__).parent / "golden"
 #: What SQLAlchemy asks of its own accord.
 _STOCK = re.compile(
@@ -51,10 +51,18 @@ def _first_load(source: Source) -> None:
     """Every condition of a load holds for it, but that of the maintenance."""
     import gzip
 
-    source.put("songs", "a.json", song(artist_name="BjÃ¶rk") + song(song_id="S2", year="x"))
+    source.put(
+        "songs", "a.json", song_line(artist_name="BjÃ¶rk") + song_line(song_id="S2", year="x")
+    )
     source.put("songs", "b.json.gz", gzip.compress(b'{"duration": NaN}\n'))
-    source.put("events", "a.json", event(song="BjÃ¶rk 2") + event(level="gold") + event() + "7\n")
-    source.put("events", "b.json.gz", gzip.compress(event(ts="NaN").encode() + b'{"ts": NaN}\n'))
+    source.put(
+        "events",
+        "a.json",
+        event_line(song="BjÃ¶rk 2") + event_line(level="gold") + event_line() + "7\n",
+    )
+    source.put(
+        "events", "b.json.gz", gzip.compress(event_line(ts="NaN").encode() + b'{"ts": NaN}\n')
+    )
 
 
 @pytest.fixture(scope="module")
@@ -68,8 +76,8 @@ def captured(standin: Standin, s3_server: Any) -> Iterator[Captured]:
         warehouse.use(max_reject_ratio=1.0)
         _first_load(source)
         found.load(warehouse)
-        source.put("songs", "late.json", song())
-        source.put("events", "next.json", event(itemInSession=1))
+        source.put("songs", "late.json", song_line())
+        source.put("events", "next.json", event_line(itemInSession=1))
         found.load(warehouse)
         warehouse.empty()
         source.delete("songs", "b.json.gz")

@@ -5,14 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from support.both_engines import Houses, aws_keys, house, migrated, s3_server, standin
+from support.rig import MakeRig
 
 from sparkify_dwh import Warehouse
 from sparkify_dwh.models.sources import EVENTS
 from sparkify_dwh.sample.generate import generate
 from sparkify_dwh.steps.salvage import salvaged
-
-__all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 
 
 def damaged(folder: Path) -> dict[tuple[str, str], bytes]:
@@ -33,8 +31,8 @@ def damaged(folder: Path) -> dict[tuple[str, str], bytes]:
     return {**files, first: "\n".join(lines).encode() + b"\n"}
 
 
-def test_the_round_trip(house: Houses, tmp_path: Path) -> None:
-    folders = house()
+def test_the_round_trip(warehouse_on: MakeRig, tmp_path: Path) -> None:
+    folders = warehouse_on()
     for (source, name), data in damaged(tmp_path / "data").items():
         folders.put(source, name, data)
     warehouse = folders.warehouse

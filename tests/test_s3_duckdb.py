@@ -9,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import DATA, Factory, whole
 from standin.buckets import S3Server
-from standin.fixtures import s3_server
+from support.folders import MakeFolders
+from support.realdata import DATA
+from support.records import event_line, song_line
 from support.reference import Reference
-from support.warehouses import OnDuckDB, Source, aws_keys, event, on_duckdb, song, source
+from support.reference_checks import expected_star
+from support.warehouses import OnDuckDB, Source
 
 from sparkify_dwh import Settings
 from sparkify_dwh.core import errors
 from sparkify_dwh.storage import s3
 from sparkify_dwh.storage.objects import Object
-
-__all__ = ["aws_keys", "on_duckdb", "s3_server", "source"]
 
 
 @pytest.fixture
@@ -76,21 +76,23 @@ def test_the_real_logs_from_s3(on_duckdb: OnDuckDB, source: Source) -> None:
             given[kind].append((source.put(kind, path.name, data), data))
     oracle.load(**given)
     on_duckdb.load()
-    assert on_duckdb.star() == whole(oracle)
+    assert on_duckdb.star() == expected_star(oracle)
     assert on_duckdb.load().event == "nothing new"
 
 
 def test_the_same_star_and_refusals_as_from_local_files(
-    on_duckdb: OnDuckDB, source: Source, warehouse: Factory
+    on_duckdb: OnDuckDB, source: Source, warehouse: MakeFolders
 ) -> None:
     folders = warehouse(max_reject_ratio=1.0)
     on_duckdb.warehouse.settings = on_duckdb.warehouse.settings.model_copy(
         update={"max_reject_ratio": 1.0}
     )
-    objects: dict[tuple[str, str], bytes] = {("songs", "a/s.json"): song().encode()}
+    objects: dict[tuple[str, str], bytes] = {("songs", "a/s.json"): song_line().encode()}
     for n in range(150):  # more than are fetched at once
-        objects["events", f"{n}.json"] = event(itemInSession=n).encode()
-    objects["events", "z.json.gz"] = gzip.compress(event(itemInSession=200).encode() + b"{bad\n")
+        objects["events", f"{n}.json"] = event_line(itemInSession=n).encode()
+    objects["events", "z.json.gz"] = gzip.compress(
+        event_line(itemInSession=200).encode() + b"{bad\n"
+    )
     objects["events", "y.json"] = b'{"ts": 1}\n\n[1]\n'
     objects["events", "x.json"] = b""
     for (kind, name), data in objects.items():
@@ -119,9 +121,9 @@ def test_nothing_is_left_in_the_scratch_folder(
     scratch = tmp_path / "scratch"
     scratch.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(scratch))
-    source.put("events", "a.json", event())
+    source.put("events", "a.json", event_line())
     on_duckdb.load()
-    source.put("events", "b.json", event(level="gold") * 20)
+    source.put("events", "b.json", event_line(level="gold") * 20)
     with pytest.raises(errors.RejectLimitError):
         on_duckdb.load()
     assert list(scratch.iterdir()) == []
@@ -134,8 +136,8 @@ def test_nothing_is_left_in_the_scratch_folder(
 def test_an_object_that_changes_before_it_is_fetched_waits(
     on_duckdb: OnDuckDB, source: Source, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source.put("events", "a.json", event())
-    source.put("events", "b.json", event(itemInSession=1))
+    source.put("events", "a.json", event_line())
+    source.put("events", "b.json", event_line(itemInSession=1))
     plain, done = s3.S3.fetch, []
 
     def fetch(bucketeer: Any, *given: Any) -> Any:
@@ -144,7 +146,7 @@ def test_an_object_that_changes_before_it_is_fetched_waits(
             if change == "deleted":
                 source.delete("events", "b.json")
             else:
-                source.put("events", "b.json", event(itemInSession=2))
+                source.put("events", "b.json", event_line(itemInSession=2))
         return plain(bucketeer, *given)
 
     monkeypatch.setattr(s3.S3, "fetch", fetch)
@@ -158,8 +160,8 @@ def test_an_object_that_changes_before_it_is_fetched_waits(
 def test_an_object_that_changes_after_it_is_fetched_waits(
     on_duckdb: OnDuckDB, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source.put("events", "a.json", event())
-    source.put("events", "b.json", event(itemInSession=1))
+    source.put("events", "a.json", event_line())
+    source.put("events", "b.json", event_line(itemInSession=1))
     plain, fetched = s3.S3.fetch, []
 
     def fetch(bucketeer: Any, objects: Any, folder: Path) -> Any:
@@ -167,7 +169,7 @@ def test_an_object_that_changes_after_it_is_fetched_waits(
             fetched.append(found.key)
             yield found
         if len(fetched) == 2:
-            source.put("events", "b.json", event(itemInSession=2))
+            source.put("events", "b.json", event_line(itemInSession=2))
 
     monkeypatch.setattr(s3.S3, "fetch", fetch)
     run = on_duckdb.load()
@@ -314,8 +316,8 @@ def test_an_error_ends_the_others(bucketeer: s3.S3, tmp_path: Path) -> None:
 
 
 def test_a_prefix_is_no_folder(on_duckdb: OnDuckDB, source: Source) -> None:
-    source.put("events", "a.json", event())
-    source.bucket.put("log_data-private/a.json", event(sessionId=1))
+    source.put("events", "a.json", event_line())
+    source.bucket.put("log_data-private/a.json", event_line(sessionId=1))
     place = source.bucket.url("log_data")
     on_duckdb.warehouse.settings = on_duckdb.warehouse.settings.model_copy(
         update={"log_data": place, "song_data": None}
@@ -330,8 +332,8 @@ def test_more_objects_than_a_page(source: Source, bucketeer: s3.S3) -> None:
 
 
 def test_one_object_as_a_source(on_duckdb: OnDuckDB, source: Source) -> None:
-    place = source.put("events", "a.json", event())
-    source.put("events", "a.json.gz", gzip.compress(event(sessionId=1).encode()))
+    place = source.put("events", "a.json", event_line())
+    source.put("events", "a.json.gz", gzip.compress(event_line(sessionId=1).encode()))
     on_duckdb.warehouse.settings = on_duckdb.warehouse.settings.model_copy(
         update={"log_data": place, "song_data": None}
     )

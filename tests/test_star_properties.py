@@ -10,20 +10,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import NO_LIMIT, Folders, same_books, same_refusals, whole
 from hypothesis import given
 from hypothesis import strategies as st
-from support.both_engines import House, OnRedshift, Source, aws_keys, migrated, s3_server, standin
+from support.folders import Folders
 from support.fuzzing import fuzzed
 from support.records import EVENTS, SONGS, lines
 from support.reference import COLUMNS, Reference
+from support.reference_checks import expected_star, same_books, same_refusals
+from support.rig import NO_LIMIT, Rig
 from support.soak_figures import STANDIN
+from support.warehouses import OnRedshift, Source
 
 from sparkify_dwh.sample.generate import generate
 
-__all__ = ["aws_keys", "migrated", "s3_server", "standin"]
 File = tuple[str, str, bytes]
-Fresh = Callable[[], AbstractContextManager[House]]
+Fresh = Callable[[], AbstractContextManager[Rig]]
 RELOAD = "load everything again"
 
 
@@ -44,7 +45,7 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Fresh:
         template = request.getfixturevalue("template")
 
         @contextmanager
-        def folders() -> Iterator[House]:
+        def folders() -> Iterator[Rig]:
             with tempfile.TemporaryDirectory(dir=tmp_path) as root:
                 yield Folders(Path(root), template, **NO_LIMIT)
 
@@ -53,7 +54,7 @@ def fresh(request: pytest.FixtureRequest, tmp_path: Path) -> Fresh:
     server = request.getfixturevalue("s3_server")
 
     @contextmanager
-    def bucket() -> Iterator[House]:
+    def bucket() -> Iterator[Rig]:
         warehouse.empty()
         yield warehouse.use(Source(server), **NO_LIMIT)
 
@@ -73,27 +74,27 @@ def test_the_star_is_the_oracles_after_every_load(fresh: Fresh) -> None:
     @some(fresh, "the star after every load", 15, 500)
     @given(st.lists(_one_load(), min_size=1, max_size=5))
     def check(loads: list[Any]) -> None:
-        with fresh() as house:
+        with fresh() as rig:
             star = Reference()
             now: dict[tuple[str, str], tuple[str, bytes]] = {}
             for files in loads:
                 if files == RELOAD:
-                    _load(house, star, now, all=True)
+                    _load(rig, star, now, all=True)
                     continue
                 new = {
-                    (kind, name): (str(house.put(kind, name, data)), data)
+                    (kind, name): (str(rig.put(kind, name, data)), data)
                     for kind, name, data in files
                     # An object that is written anew as it was has the same etag.
-                    if isinstance(house, Folders) or now.get((kind, name), ("", None))[1] != data
+                    if isinstance(rig, Folders) or now.get((kind, name), ("", None))[1] != data
                 }
                 now |= new
-                _load(house, star, new)
+                _load(rig, star, new)
 
     check()
 
 
 def _load(
-    house: House,
+    rig: Rig,
     star: Reference,
     files: dict[tuple[str, str], tuple[str, bytes]],
     **options: Any,
@@ -101,19 +102,19 @@ def _load(
     given_: dict[str, list[tuple[str, bytes]]] = {"events": [], "songs": []}
     for (kind, _), placed in files.items():
         given_[kind].append(placed)
-    run = house.load(**options)
+    run = rig.load(**options)
     if run.event == "nothing new":
         assert not files
         return
     books = star.load(**given_)
-    found = house.star()
-    for table, rows in whole(star).items():
+    found = rig.star()
+    for table, rows in expected_star(star).items():
         assert found[table] == rows, table
     same_books(run, books)
-    if isinstance(house, Folders):
-        same_refusals(house, run, books)
+    if isinstance(rig, Folders):
+        same_refusals(rig, run, books)
     else:  # "Refused records": COPY does not say which object a row came from
-        assert house.rules(run) == Counter((r.source, r.rule) for r in books.refusals)
+        assert rig.rules(run) == Counter((r.source, r.rule) for r in books.refusals)
 
 
 @pytest.fixture(scope="module")
@@ -141,13 +142,13 @@ def test_generated_files_in_any_split_order_and_repetition_give_one_star(
         repeats = data.draw(st.lists(st.sampled_from(files), max_size=10))
         todo = [*order, *((s, f"again{n}-{name}", d) for n, (s, name, d) in enumerate(repeats))]
         cuts = sorted(data.draw(st.lists(st.integers(0, len(todo)), max_size=loads - 1)))
-        with fresh() as house:
+        with fresh() as rig:
             for start, end in zip([0, *cuts], [*cuts, len(todo)], strict=True):
                 for source, name, body in todo[start:end]:
-                    house.put(source, name, body)
-                house.load()
-            found = house.star()
-        for table, rows in whole(star).items():
+                    rig.put(source, name, body)
+                rig.load()
+            found = rig.star()
+        for table, rows in expected_star(star).items():
             assert found[table] == rows, table
 
     check()

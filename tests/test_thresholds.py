@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from datetime import datetime, timedelta
@@ -10,7 +9,8 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from support.both_engines import House, Houses, aws_keys, house, migrated, s3_server, standin
+from support.records import event, lines, song
+from support.rig import MakeRig, Rig
 
 from sparkify_dwh import CheckError, RejectLimitError, Rule, Settings, Warehouse
 from sparkify_dwh.models.base import Base
@@ -19,39 +19,32 @@ from sparkify_dwh.steps.feed import keys_table
 from sparkify_dwh.steps.limits import reject_measures
 from sparkify_dwh.steps.star_checks import check_target
 
-__all__ = ["aws_keys", "house", "migrated", "s3_server", "standin"]
 #: What a refused load leaves its mark in, beside nothing.
 OF_FAILED_RUNS = {"audit.load_run", "audit.rejected_row", "audit.quality_result"}
 
 
 def events(good: int, bad: int) -> bytes:
-    """So many sound plays, and events with a level that nobody has."""
-    lines = [
-        {
-            "artist": "A", "auth": "Logged In", "firstName": "F", "gender": "F",
-            "itemInSession": number, "lastName": "L", "length": 200.5,
-            "level": "free" if number < good else "gold", "location": "Here",
-            "page": "NextSong", "registration": 1540919166796.0, "sessionId": 1,
-            "song": "S", "ts": 1541106106796 + number, "userAgent": "U", "userId": "39",
-        }
-        for number in range(good + bad)
-    ]  # fmt: skip
-    return "\n".join(json.dumps(line) for line in lines).encode()
+    """Sound plays, and events with a level that nobody has."""
+    return lines(
+        *(
+            event(
+                itemInSession=number,
+                ts=1541106106796 + number,
+                level="free" if number < good else "gold",
+            )
+            for number in range(good + bad)
+        )
+    )
 
 
 def songs(good: int, bad: int) -> bytes:
-    lines = [
-        {
-            "artist_id": f"AR{n}", "artist_latitude": None, "artist_location": "",
-            "artist_longitude": None, "artist_name": "A", "duration": 200.5,
-            "num_songs": 1, "song_id": f"SO{n}" if n < good else "", "title": "S", "year": 0,
-        }
-        for n in range(good + bad)
-    ]  # fmt: skip
-    return "\n".join(json.dumps(line) for line in lines).encode()
+    """Sound songs, and songs without an id."""
+    return lines(
+        *(song(artist_id=f"AR{n}", song_id=f"SO{n}" if n < good else "") for n in range(good + bad))
+    )
 
 
-def state(folders: House) -> dict[str, list[Any]]:
+def state(folders: Rig) -> dict[str, list[Any]]:
     """All that a load may change but the run log and what refused rows leave."""
     names = sorted(set(Base.metadata.tables) - OF_FAILED_RUNS)
     return {name: folders.table(name) for name in names}
@@ -93,9 +86,9 @@ def test_equal_passes_and_more_does_not(
     [(10, 10, {}), (990, 11, {"max_reject_ratio": 11 / 1001}), (17, 3, {"max_rejects": 3})],
 )
 def test_a_load_at_its_limit_is_committed(
-    house: Houses, good: int, bad: int, limits: dict[str, Any]
+    warehouse_on: MakeRig, good: int, bad: int, limits: dict[str, Any]
 ) -> None:
-    folders = house(**limits)
+    folders = warehouse_on(**limits)
     folders.put("events", "a.json", events(good, bad))
     run = folders.load()
     assert run.event == "loaded" and run.refused == {"level_valid": bad}
@@ -118,9 +111,9 @@ def test_a_load_at_its_limit_is_committed(
     ],
 )
 def test_a_load_above_its_limit_ends_before_the_commit(
-    house: Houses, good: int, bad: int, limits: dict[str, Any], advice: str
+    warehouse_on: MakeRig, good: int, bad: int, limits: dict[str, Any], advice: str
 ) -> None:
-    folders = house(**limits)
+    folders = warehouse_on(**limits)
     folders.put("events", "first.json", events(5, 1))
     folders.load()
     before = state(folders)
@@ -135,7 +128,7 @@ def test_a_load_above_its_limit_ends_before_the_commit(
     )
     assert len(samples) == 3
     for number, sample in enumerate(samples):
-        place = f"{path}:{good + 1 + number} " if folders.tells_place else ""
+        place = f"{path}:{good + 1 + number} " if folders.records_place else ""
         assert sample.startswith(f'  {place}level_valid: {{"artist": "A"')
     assert error.hint.endswith(advice)
     assert state(folders) == before
@@ -163,8 +156,8 @@ def test_a_load_above_its_limit_ends_before_the_commit(
     assert folders.load().refused == {"level_valid": bad}
 
 
-def test_what_every_source_refuses_is_on_record(house: Houses) -> None:
-    folders = house()
+def test_what_every_source_refuses_is_on_record(warehouse_on: MakeRig) -> None:
+    folders = warehouse_on()
     folders.put("songs", "a.json", songs(5, 20))
     folders.put("events", "a.json", events(5, 30))
     with pytest.raises(RejectLimitError) as caught:
@@ -181,16 +174,16 @@ def test_what_every_source_refuses_is_on_record(house: Houses) -> None:
     assert targets == {"songs", "events"}
 
 
-def test_rows_of_a_failed_load_are_shown_for_its_run_only(house: Houses) -> None:
-    folders = house()
+def test_rows_of_a_failed_load_are_shown_for_its_run_only(warehouse_on: MakeRig) -> None:
+    folders = warehouse_on()
     folders.put("events", "a.json", events(5, 30))
     with pytest.raises(RejectLimitError):
         folders.load()
     assert folders.warehouse.rejects().rows == []
 
 
-def test_the_worst_rules_come_first_and_each_has_a_sample(house: Houses) -> None:
-    folders = house()
+def test_the_worst_rules_come_first_and_each_has_a_sample(warehouse_on: MakeRig) -> None:
+    folders = warehouse_on()
     body = events(2, 12).splitlines()
     broken = [b'{"ts": 5'] * 3
     seconds = [line.replace(b"1541106106", b"154110610") for line in events(20, 0).splitlines()]
@@ -205,8 +198,8 @@ def test_the_worst_rules_come_first_and_each_has_a_sample(house: Houses) -> None
     assert [found and found[1] for found in shown] == [part.split()[0] for part in order]
 
 
-def test_a_dry_run_above_the_limit_ends_as_the_load_does(house: Houses) -> None:
-    folders = house()
+def test_a_dry_run_above_the_limit_ends_as_the_load_does(warehouse_on: MakeRig) -> None:
+    folders = warehouse_on()
     folders.put("events", "a.json", events(5, 30))
     before = state(folders)
     with pytest.raises(RejectLimitError) as dry:
@@ -219,9 +212,9 @@ def test_a_dry_run_above_the_limit_ends_as_the_load_does(house: Houses) -> None:
     assert dry.value.what == real.value.what
 
 
-def test_a_check_of_the_star_that_fails_refuses_the_load(house: Houses) -> None:
+def test_a_check_of_the_star_that_fails_refuses_the_load(warehouse_on: MakeRig) -> None:
     """A rule of the result: more sessions than anybody expects."""
-    folders = house()
+    folders = warehouse_on()
     shipped = folders.warehouse.declarations
     rule = Rule("few_items", lambda row: row.c.item_in_session < 3, "so it is here")
     targets = []
@@ -273,9 +266,9 @@ def plays() -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("form", ["all", "by key", "first load", "apart"])
-def test_a_check_counts_what_is_broken(house: Houses, form: str) -> None:
+def test_a_check_counts_what_is_broken(warehouse_on: MakeRig, form: str) -> None:
     """However its rows are found: all, by their keys in one pass, or each foreign key apart."""
-    warehouse = house().warehouse
+    warehouse = warehouse_on().warehouse
     target = next(t for t in warehouse.declarations.targets if t.table is PLAYS)
     rows = plays()
     staged = {(r["session_id"], r["item_in_session"]) for r in rows}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from support.warehouses import event, song
+from support.records import event_line, song_line
 
 #: A name that stands in the person's records only.
 NAME = "Zacharias"
@@ -18,14 +18,14 @@ def lines(*records: str) -> bytes:
 
 
 def person(number: int, user: Any = 10, **values: Any) -> str:
-    return event(
+    return event_line(
         **{"userId": user, "firstName": NAME, "itemInSession": number, "ts": 1541106106796 + number}
         | values
     )
 
 
 def other(number: int, **values: Any) -> str:
-    return event(itemInSession=number, sessionId=7, ts=1541106200000 + number, **values)
+    return event_line(itemInSession=number, sessionId=7, ts=1541106200000 + number, **values)
 
 
 #: Refused, by the parser or by a rule, and about the person as far as can be told.
@@ -49,4 +49,4 @@ def fill(source: Any) -> None:
     sound = [*taken, person(20, page="Home"), *(other(n) for n in range(4))]
     source.put("events", "a.json", lines(*sound))
     source.put("events", "b.json", lines(*REFUSED, other(9, level="silver"), '{"userId": 8, "x"\n'))
-    source.put("songs", "s.json", song().encode())
+    source.put("songs", "s.json", song_line().encode())

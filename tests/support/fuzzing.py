@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
-from conftest import examples
 from hypothesis import settings
 
 from support.soak_figures import figure
+
+
+def examples(usual: int, soak: int) -> int:
+    """How many examples a property test tries in the current profile."""
+    return soak if os.environ.get("HYPOTHESIS_PROFILE") == "soak" else usual
 
 
 def fuzzed(

@@ -37,7 +37,10 @@ EVERY = 7
 STUCK = 240
 CONTEXT = multiprocessing.get_context("forkserver")
 #: What children would import, each anew; the last one also makes a client of S3.
-PRELOADED = ["hazards", "alembic.command", "sparkify_dwh.jobs.load.run", "redshift_ready"]
+PRELOADED = [
+    *("support.kill_and_fail", "alembic.command", "sparkify_dwh.jobs.load.run"),
+    "support.standin_ready",
+]
 CONTEXT.set_forkserver_preload(PRELOADED)
 #: Columns that differ between two runs of the same load.
 VOLATILE = {"run_id", "at", "seconds"}

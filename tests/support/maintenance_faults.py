@@ -14,16 +14,18 @@ from typing import Any
 
 import duckdb
 import sqlalchemy as sa
-from conftest import Folders
 
 from sparkify_dwh import Settings, SparkifyError, Warehouse
 from sparkify_dwh.models.base import Base
 from support import kill_and_fail
 from support.erasure_data import NAME, fill, lines, other, person
+from support.folders import Folders
 from support.kill_and_fail import Report
+from support.records import song_line
 from support.redshift_scene import Struck
+from support.rig import Rig
 from support.soak_figures import STANDIN
-from support.warehouses import _TABLES, OnRedshift, Source, song
+from support.warehouses import TABLES, OnRedshift, Source
 
 #: Who is erased.
 PERSON = 10
@@ -74,7 +76,7 @@ def kill(name: str, moment: int, when: str, values: dict[str, Any], into: str | 
 class Scene:
     """Two loads about the person and others, with refused records, and songs that wait."""
 
-    house: Folders | OnRedshift
+    rig: Rig
     engine: str
     #: Kinds of strikes at a statement.
     kinds: tuple[str, ...]
@@ -87,28 +89,28 @@ class Scene:
 
     def prepare(self) -> None:
         """Fills the warehouse and makes each change undisturbed, once."""
-        fill(self.house)
-        self.house.load()
+        fill(self.rig)
+        self.rig.load()
         sound = (other(20), person(60), person(61, level="gold"))
-        self.house.put("events", "c.json", lines(*sound))
-        self.house.load()
+        self.rig.put("events", "c.json", lines(*sound))
+        self.rig.load()
         for number in range(6):
             values = {"song_id": f"SO{number}", "title": f"T{number}"}
-            self.house.put("songs", f"late/{number}.json", song(**values).encode())
-        engine = self.house.warehouse.engine
+            self.rig.put("songs", f"late/{number}.json", song_line(**values).encode())
+        engine = self.rig.warehouse.engine
         with engine.begin() as connection:
             # As an earlier version wrote it.
             sample = sa.text("UPDATE audit.load_run SET reason = :r WHERE event = 'loaded'")
             connection.execute(sample, {"r": f"refused\n  b.json:1 {NAME}"})
         engine.dispose()
-        self.house.warehouse.erase(999)
+        self.rig.warehouse.erase(999)
         self.keep()
         self.before = self.contents()
         self.statements, self.after, self._loaded = {}, {}, {}
         for name in CHANGES:
             self.restore()
             with self.recorded() as statements:
-                report = observed(name, self.house.warehouse, self.into)
+                report = observed(name, self.rig.warehouse, self.into)
             assert report.error is None, report
             self.statements[name] = list(statements)
             self.after[name] = self.contents()
@@ -117,15 +119,15 @@ class Scene:
     def contents(self) -> Contents:
         """All rows of all tables, without what differs between two changes of the same."""
         asked = {}
-        for table in _TABLES:
+        for table in TABLES:
             left_out, columns = DIFFERENT.get(table, set()), Base.metadata.tables[table].columns
             names = ", ".join(f'"{c.name}"' for c in columns if c.name not in left_out)
             asked[table] = f"SELECT {names} FROM {table}"
         return {table: sorted(rows, key=repr) for table, rows in self.answers(asked).items()}
 
     def _load_all(self) -> Contents:
-        assert self.house.load(all=True).event == "loaded"
-        return self.house.star()
+        assert self.rig.load(all=True).event == "loaded"
+        return self.rig.star()
 
     def made(self, name: str, what: str) -> int:
         """How much of a change is made: 0 none, 1 all; of a compaction, each object by itself.
@@ -157,7 +159,7 @@ class Scene:
         elif report is not None:
             assert (report.error, report.exit_code) == ("DatabaseError", 5), (what, report)
             assert report.what and report.hint and "\n" not in report.what, (what, report)
-        following = observed(name, self.house.warehouse, self.into)
+        following = observed(name, self.rig.warehouse, self.into)
         assert following.error is None and not following.warnings, (what, following)
         found, after = self.contents(), self.after[name]
         if name == "erase" and made:
@@ -178,7 +180,7 @@ class Scene:
                 assert not holding_the_person(self.contents()), what
             if name not in self._loaded:
                 self.restore()
-                observed(name, self.house.warehouse, self.into)
+                observed(name, self.rig.warehouse, self.into)
                 self._loaded[name] = self._load_all()
             assert star == self._loaded[name], what
         return made
@@ -187,7 +189,7 @@ class Scene:
 
     def answers(self, asked: dict[str, str]) -> Contents:
         """The rows of some queries."""
-        return {name: self.house.query(sql) for name, sql in asked.items()}
+        return {name: self.rig.query(sql) for name, sql in asked.items()}
 
     def keep(self) -> None:
         """Keeps the warehouse as it is now."""
@@ -238,21 +240,21 @@ class OnFolders(Scene):
     kinds = ("fails", "dies before", "dies after")
 
     def __init__(self, root: Path, template: Path) -> None:
-        self.house = Folders(root / "house", template, max_reject_ratio=1.0)
+        self.rig = Folders(root / "rig", template, max_reject_ratio=1.0)
         self.kept, self.into = root / "kept.duckdb", str(root / "into")
-        self.values = self.house.warehouse.settings.model_dump(exclude_unset=True)
+        self.values = self.rig.warehouse.settings.model_dump(exclude_unset=True)
         self.prepare()
 
     def answers(self, asked: dict[str, str]) -> Contents:
-        with duckdb.connect(str(self.house.database), read_only=True) as connection:
+        with duckdb.connect(str(self.rig.database), read_only=True) as connection:
             return {name: connection.execute(sql).fetchall() for name, sql in asked.items()}
 
     def keep(self) -> None:
-        shutil.copyfile(self.house.database, self.kept)
+        shutil.copyfile(self.rig.database, self.kept)
 
     def restore(self) -> None:
-        Path(f"{self.house.database}.wal").unlink(missing_ok=True)
-        shutil.copyfile(self.kept, self.house.database)
+        Path(f"{self.rig.database}.wal").unlink(missing_ok=True)
+        shutil.copyfile(self.kept, self.rig.database)
         shutil.rmtree(self.into, ignore_errors=True)
 
     def recorded(self) -> contextlib.AbstractContextManager[list[str]]:
@@ -261,7 +263,7 @@ class OnFolders(Scene):
     def struck(self, name: str, number: int, kind: str) -> Report | None:
         if kind == "fails":
             with kill_and_fail.fail_at(number):
-                return observed(name, self.house.warehouse, self.into)
+                return observed(name, self.rig.warehouse, self.into)
         when = kind.split()[1]
         child = kill_and_fail.start(kill, name, number, when, self.values, self.into)
         assert kill_and_fail.ended(child) == -signal.SIGKILL
@@ -287,10 +289,10 @@ class OnStandin(Struck, Scene):
     @contextlib.contextmanager
     def recorded(self) -> Iterator[list[str]]:
         found: list[str] = []
-        self.house.database.statements.clear()
+        self.rig.database.statements.clear()
         yield found
-        found += self.house.database.sql()
+        found += self.rig.database.sql()
 
     def struck(self, name: str, number: int, kind: str) -> Report | None:
         self.at_statement(number, kind)
-        return observed(name, self.house.warehouse, self.into)
+        return observed(name, self.rig.warehouse, self.into)

@@ -8,26 +8,26 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-TS = 1541105830796
+TS = 1541106106796
 EVENT: dict[str, Any] = {
     "artist": "Elena",
     "auth": "Logged In",
-    "firstName": "Walter",
-    "gender": "M",
+    "firstName": "Ava",
+    "gender": "F",
     "itemInSession": 0,
-    "lastName": "Frye",
+    "lastName": "Bell",
     "length": 269.58322,
     "level": "free",
-    "location": "San Francisco-Oakland-Hayward, CA",
+    "location": "Eugene, OR",
     "method": "PUT",
     "page": "NextSong",
-    "registration": 1540919166796.0,
-    "sessionId": 38,
+    "registration": 1540466114796.0,
+    "sessionId": 139,
     "song": "Setanta matins",
     "status": 200,
     "ts": TS,
     "userAgent": '"Mozilla/5.0"',
-    "userId": "39",
+    "userId": "8",
 }
 SONG: dict[str, Any] = {
     "num_songs": 1,
@@ -62,6 +62,16 @@ def song(**changes: Any) -> dict[str, Any]:
     return {**SONG, **changes}
 
 
+def event_line(**changes: Any) -> str:
+    """A line of a log: a sound play, but for the changes."""
+    return json.dumps(event(**changes)) + "\n"
+
+
+def song_line(**changes: Any) -> str:
+    """A song file: a sound one, but for the changes."""
+    return json.dumps(song(**changes)) + "\n"
+
+
 def line(record: Any) -> bytes:
     return json.dumps(record).encode()
 
@@ -91,22 +101,22 @@ EVENTS = _of(
     song=_some(*TITLES),
     length=_some(*DURATIONS),
     level=_some("free", "paid"),
-    firstName=_some(None, "", "Walter", "Ann", " Ann ", "Zoë"),
-    lastName=_some(None, "Frye", "\u3000"),
-    gender=_some(None, "", "F", "M"),
+    firstName=_some(None, "", "Ava", "Ann", " Ann ", "Zoë"),
+    lastName=_some(None, "Bell", "\u3000"),
+    gender=_some(None, "", "M", "F"),
     location=_some(None, "", "A", "B"),
-    registration=_some(None, "", 1540919166796.0, 1540919166796.9, 1, "x"),
+    registration=_some(None, "", 1540466114796.0, 1540466114796.9, 1, "x"),
     userAgent=_some(None, "Mozilla"),
     ts=st.integers(0, 5).map(lambda n: TS + n)
     | _some(1543582800000, 1546196400000, str(TS), 1.5431e12, 4133980799999, 946684800000),
-    sessionId=_some(38, 39, "38", 38.0),
+    sessionId=_some(139, 140, "139", 139.0),
     itemInSession=st.integers(0, 3),
-    userId=_some("39", 39, 39.0, "40", "41"),
+    userId=_some("8", 8, 8.0, "9", "10"),
 ) | _of(
     {**EVENT, **HOME},
     ts=st.integers(0, 5).map(lambda n: TS + n),
     level=_some("free", "paid"),
-    userId=_some("39", "40"),
+    userId=_some("8", "9"),
     auth=_some("Logged In", "Logged Out", None),
 )
 

@@ -9,18 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
-import pytest
-from standin.buckets import S3Server
 from standin.faults import DropConnection, Statement, When
 
-from sparkify_dwh.jobs.load import run as loading
-from sparkify_dwh.storage import aws, s3
 from support import kill_and_fail
 from support.kill_and_fail import OF_ALL_RUNS, VOLATILE, Report
-from support.warehouses import _TABLES, OnRedshift, Source, event, song
+from support.records import event_line, song_line
+from support.warehouses import TABLES, OnRedshift, Source
 
 #: Error by which a statement fails; no conflict, and the connection lives on.
 INJECTED = "injected"
@@ -33,27 +29,27 @@ class Struck:
 
     def __init__(self, warehouse: OnRedshift, source: Source) -> None:
         warehouse.empty()
-        self.house, self.source = warehouse.use(source, max_reject_ratio=1.0), source
+        self.rig, self.source = warehouse.use(source, max_reject_ratio=1.0), source
 
     def _admin(self, *statements: str) -> None:
-        backend = self.house.database.server._connect(self.house.database.name)
+        backend = self.rig.database.server._connect(self.rig.database.name)
         backend.script("; ".join(statements))
         backend.close()
 
     def keep(self) -> None:
         """Keeps all tables as they are now."""
-        copies = (f"CREATE TABLE {_saved(name)} AS SELECT * FROM {name}" for name in _TABLES)
+        copies = (f"CREATE TABLE {_saved(name)} AS SELECT * FROM {name}" for name in TABLES)
         self._admin("DROP SCHEMA IF EXISTS saved CASCADE", "CREATE SCHEMA saved", *copies)
 
     def restore(self) -> None:
         """As it was when it was kept."""
         self.back_to_normal()
-        self.house.database.statements.clear()
-        self.house.database.log.clear()
+        self.rig.database.statements.clear()
+        self.rig.database.log.clear()
         # Of a few rows, DELETE is a tenth of TRUNCATE, which makes new files.
-        kept = (f"{name} OVERRIDING SYSTEM VALUE SELECT * FROM {_saved(name)}" for name in _TABLES)
+        kept = (f"{name} OVERRIDING SYSTEM VALUE SELECT * FROM {_saved(name)}" for name in TABLES)
         self._admin(
-            *(f"DELETE FROM {name}" for name in _TABLES), *(f"INSERT INTO {each}" for each in kept)
+            *(f"DELETE FROM {name}" for name in TABLES), *(f"INSERT INTO {each}" for each in kept)
         )
 
     def at_statement(self, number: int, kind: str) -> None:
@@ -63,7 +59,7 @@ class Struck:
             is closed and the next one works; ``gone before`` or ``gone after``: nobody gets in any
             more, as when the process or the network is gone.
         """
-        faults, left = self.house.database.faults, [number]
+        faults, left = self.rig.database.faults, [number]
         how, _, when = kind.partition(" ")
 
         def strike(statement: Statement) -> None:
@@ -75,7 +71,7 @@ class Struck:
 
                 raise RedshiftError(f"{INJECTED} at {number}", "XX000")
             if how == "gone":
-                self.house.database.server.refuse_logins = ("the network is down", "57P03")
+                self.rig.database.server.refuse_logins = ("the network is down", "57P03")
             raise DropConnection
 
         moment: When = "after" if when == "after" else "before"
@@ -83,11 +79,11 @@ class Struck:
 
     def at_message(self, number: int) -> None:
         """The connection is dropped when the n-th message of the wire protocol arrives."""
-        self.house.database.faults.drop_at_message(number)
+        self.rig.database.faults.drop_at_message(number)
 
     def back_to_normal(self) -> None:
-        self.house.database.faults.clear()
-        self.house.database.server.refuse_logins = None
+        self.rig.database.faults.clear()
+        self.rig.database.server.refuse_logins = None
 
 
 def _saved(name: str) -> str:
@@ -99,30 +95,34 @@ class RedshiftScene(Struck):
 
     def __init__(self, warehouse: OnRedshift, source: Source) -> None:
         super().__init__(warehouse, source)
-        source.put("events", "a.json", event() + event(itemInSession=1, song="Late", ts=1541106106))
-        source.put("songs", "s.json", song())
-        self.house.load()
+        source.put(
+            "events",
+            "a.json",
+            event_line() + event_line(itemInSession=1, song="Late", ts=1541106106),
+        )
+        source.put("songs", "s.json", song_line())
+        self.rig.load()
         self.keep()
         source.put(
             "events",
             "b.json",
-            event(itemInSession=2, ts=1541106106799, level="paid", artist="BjÃ¶rk")
-            + event(itemInSession=3, level="gold")
-            + event(itemInSession=0, location="Reno, NV")
+            event_line(itemInSession=2, ts=1541106106799, level="paid", artist="BjÃ¶rk")
+            + event_line(itemInSession=3, level="gold")
+            + event_line(itemInSession=0, location="Reno, NV")
             + "{broken\n"
-            + event(itemInSession=4, status=float("nan"), song="Late")
-            + event(itemInSession=5, song=["nested"]),
+            + event_line(itemInSession=4, status=float("nan"), song="Late")
+            + event_line(itemInSession=5, song=["nested"]),
         )
-        source.put("songs", "late.json", song(song_id="SO2", title="Late", year=1999))
+        source.put("songs", "late.json", song_line(song_id="SO2", title="Late", year=1999))
         self.digests = {"before": self.digest()}
-        self.house.database.statements.clear()
-        messages = self.house.database.faults.watch_messages()
-        self.house.load()
-        self.statements = self.house.database.sql()
+        self.rig.database.statements.clear()
+        messages = self.rig.database.faults.watch_messages()
+        self.rig.load()
+        self.statements = self.rig.database.sql()
         self.messages = list(messages)
-        self.house.database.faults.clear()
+        self.rig.database.faults.clear()
         self.digests["after"] = self.digest()
-        self.star = self.house.star()
+        self.star = self.rig.star()
         assert self.digests["before"] != self.digests["after"]
 
     @property
@@ -134,13 +134,13 @@ class RedshiftScene(Struck):
     def digest(self) -> dict[str, str]:
         """Of every table but the run log; audit rows of runs that did not load are left out."""
         found = {}
-        for table in _TABLES:
+        for table in TABLES:
             if table == "audit.load_run":
                 continue
             kept = ""
             if table.split(".")[1] in OF_ALL_RUNS:
                 kept = " WHERE run_id IN (SELECT run_id FROM audit.load_run WHERE event = 'loaded')"
-            reader = self.house.reader()
+            reader = self.rig.reader()
             result = reader.exec_driver_sql(f"SELECT * FROM {table}{kept}")
             names = [n for n, key in enumerate(result.keys()) if key not in DIFFERENT]
             rows = sorted(repr(tuple(row[n] for n in names)) for row in result)
@@ -163,7 +163,7 @@ class RedshiftScene(Struck):
     def ends(self) -> dict[str, list[str]]:
         """How each run ended; the first delivery's is among them."""
         found: dict[str, list[str]] = {}
-        for run, name in self.house.events():
+        for run, name in self.rig.events():
             found.setdefault(run, []).append(name)
         return found
 
@@ -172,7 +172,7 @@ class RedshiftScene(Struck):
 
     def values(self) -> dict[str, Any]:
         settings = self.source.settings(max_reject_ratio=1.0)
-        return {"database_url": self.house.database.url(), **settings}
+        return {"database_url": self.rig.database.url(), **settings}
 
     def environment(self) -> dict[str, str]:
         """What a child needs to find the stand-in and S3."""
@@ -203,21 +203,6 @@ class RedshiftScene(Struck):
         assert following.event == ("loaded" if state == "before" else "nothing new"), (
             *(what, following),
         )
-        assert self.house.star() == self.star, what
+        assert self.rig.star() == self.star, what
         assert Counter(name for names in self.ends().values() for name in names)["loaded"] == 2
         return state
-
-
-@pytest.fixture(scope="module")
-def scene(migrated: OnRedshift, s3_server: S3Server) -> RedshiftScene:
-    return RedshiftScene(migrated, Source(s3_server))
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch, scene: RedshiftScene) -> Iterator[None]:
-    """Attempts follow each other at once, with one client of S3 for all."""
-    monkeypatch.setattr(loading, "_pause", lambda _: 0.0)
-    client = aws.client(scene.house.warehouse.settings, "s3")
-    monkeypatch.setattr(s3, "client", lambda *_: client)
-    yield
-    scene.back_to_normal()
