@@ -1,6 +1,7 @@
 """The fixtures that several test modules share: warehouses to test, buckets and struck loads.
 
-What is here is slow to import in no module: a run of one test file imports all of it.
+Every run imports this module, even that of one test file: what is slow to import, and few tests
+need, is imported in its fixture.
 """
 
 from __future__ import annotations

@@ -14,7 +14,6 @@ import pytest
 
 from sparkify_dwh.infra.aws import Clients
 from support.infra_moto import CONFIG, REGION, MotoDeployment, NewDeployment
-from support.infra_moto_gaps import close_gaps
 
 #: Reads each service's model once for all tests.
 _LOADER = botocore.loaders.create_loader()
@@ -36,6 +35,8 @@ def fake_credentials(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 @pytest.fixture
 def moto_session(fake_credentials: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     """A session on an empty account."""
+    from support.infra_moto_gaps import close_gaps  # slow: all of moto's EC2
+
     close_gaps(monkeypatch)
     session = botocore.session.Session()
     session.register_component("data_loader", _LOADER)
