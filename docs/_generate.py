@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import signal
 from collections.abc import Iterable, Iterator, Sequence
+from importlib import import_module
+from importlib.resources import files
 from typing import Any
 
 import sqlalchemy as sa
 from typer.main import get_command
 from typer.testing import CliRunner
 
-from sparkify_dwh import SPARKIFY, Settings, SparkifyError
+import sparkify_dwh
+from sparkify_dwh import SPARKIFY, Base, Settings, SparkifyError
 from sparkify_dwh.cli import app
 from sparkify_dwh.cli.exits import SOMETHING_TO_LOAD
 from sparkify_dwh.cli.options import SETTINGS
 from sparkify_dwh.core.config_file import ENV_PREFIX
-from sparkify_dwh.models.base import Base
 from sparkify_dwh.models.lineage import fields as all_fields
 from sparkify_dwh.models.lineage import lineage
 from sparkify_dwh.steps.quarantine import PARSER_RULES
@@ -321,6 +325,33 @@ def report_charts() -> str:
     return table(("chart", "what"), [(each.title, each.what) for each in SPARKIFY.charts])
 
 
+# The library -----------------------------------------------------------------------------
+
+
+def public_names() -> str:
+    """Every exported name with the first line of its documentation."""
+    names = sorted(sparkify_dwh.__all__)
+    return table(("name", "what"), [(code(name), _summary(name)) for name in names])
+
+
+def _summary(name: str) -> str:
+    value = getattr(sparkify_dwh, name)
+    if inspect.isclass(value) or inspect.isfunction(value):
+        text = inspect.getdoc(value) or ""
+    else:
+        text = _comment(name)
+    return text.splitlines()[0].replace("``", "`").removesuffix(".")
+
+
+def _comment(name: str) -> str:
+    """The comment above a constant, in the module that the stub file names."""
+    stub = files("sparkify_dwh").joinpath("__init__.pyi").read_text(encoding="utf-8")
+    (module,) = re.findall(rf"^from (\S+) import {name} as", stub, re.MULTILINE)
+    source = inspect.getsource(import_module(module, "sparkify_dwh"))
+    (comment,) = re.findall(rf"^#: (.*)\n{name} = ", source, re.MULTILINE)
+    return str(comment)
+
+
 # README -----------------------------------------------------------------------------------
 
 
@@ -328,9 +359,8 @@ def load_summary() -> str:
     """What a load of generated data prints, without its time and run id, which vary."""
     import tempfile
 
-    from sparkify_dwh import Warehouse
+    from sparkify_dwh import Warehouse, generate
     from sparkify_dwh.cli.summary import summary
-    from sparkify_dwh.sample.generate import generate
 
     with tempfile.TemporaryDirectory() as folder:
         generate(folder, events=20_000, songs=300, days=8, dirty=0.001)

@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from sparkify_dwh import SPARKIFY, Settings, SettingsError, SparkifyError
 from sparkify_dwh.cli import app
-from sparkify_dwh.storage.jsonpaths import check_jsonpaths
+from sparkify_dwh.storage.jsonpaths import read_jsonpaths
 from sparkify_dwh.storage.objects import Listing
 from sparkify_dwh.storage.s3 import S3, S3Address, parse_address
 
@@ -232,6 +232,12 @@ def judged(held: Any) -> bool:
     return len(set().union(*kinds)) < 2
 
 
+def read_paths(data: bytes) -> None:
+    """Reads a jsonpaths file; raises where COPY would misread it."""
+    Path("paths.json").write_bytes(data)
+    read_jsonpaths(S3(Settings()), "paths.json", EVENTS.name, EVENTS.keys)
+
+
 def test_jsonpaths_files_are_taken_as_copy_takes_them() -> None:
     number = len(EVENTS.columns)
     one = st.one_of(
@@ -247,7 +253,7 @@ def test_jsonpaths_files_are_taken_as_copy_takes_them() -> None:
     def check(held: Any, encoding: str) -> None:
         data = json.dumps(held, ensure_ascii=False).encode(encoding, "replace")
         try:
-            check_jsonpaths(data, "x", EVENTS)
+            read_paths(data)
             passed = True
         except SettingsError:
             passed = False
@@ -264,7 +270,7 @@ def test_jsonpaths_of_any_bytes_are_refused() -> None:
     @given(st.binary(max_size=80) | st.sampled_from([b"[" * 5_000, b'{"jsonpaths":' * 2_000]))
     def check(data: bytes) -> None:
         with pytest.raises(SettingsError):
-            check_jsonpaths(data, "x", EVENTS)
+            read_paths(data)
 
     check()
 
