@@ -1,4 +1,4 @@
-"""A stand-in for Amazon Redshift, for tests. README.md says how to start it and what it knows."""
+"""A stand-in for Amazon Redshift, for tests; README.md explains how to start and use it."""
 
 from __future__ import annotations
 

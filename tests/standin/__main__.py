@@ -1,4 +1,4 @@
-"""`python -m tests.redshift`: a stand-in and an S3 server to play with, until Ctrl-C."""
+"""`python -m standin`: runs a stand-in and an S3 server until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .server import Standin
 
 
 def main() -> None:
-    """Start both, say how to reach them, and wait."""
+    """Start both, print how to reach them, and wait."""
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     moto = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     moto.start()

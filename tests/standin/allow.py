@@ -1,15 +1,15 @@
-"""What may reach Postgres: an allow-list, each entry with its page of Redshift's guide.
+"""The allow-list of what may reach Postgres, each entry with its page of Redshift's guide.
 
 The page is the last part of https://docs.aws.amazon.com/redshift/latest/dg/<page>.html.
-A name that stands in `REFUSED_*` is documented as missing in Redshift; any other name that is
-not allowed may well exist there, and is refused because the stand-in does not know it.
+Names in `REFUSED_*` are documented as missing in Redshift. Any other name that is not listed may
+well exist there; it is refused because the stand-in does not know it.
 """
 
 from __future__ import annotations
 
 
 def names(text: str) -> list[str]:
-    """The words of a text, for lists that read better so."""
+    """The words of a text, for lists that are easier to read this way."""
     return text.split()
 
 
@@ -159,7 +159,7 @@ REFUSED_FUNCTIONS: dict[str, str] = dict.fromkeys(
     "Date_functions_header",
 )
 
-# Words without brackets
+# Words without parentheses
 REFUSED_WORDS: dict[str, str] = dict.fromkeys(
     ["current_time", "current_timestamp", "localtime", "localtimestamp"], "Date_functions_header"
 )
@@ -198,7 +198,7 @@ TYPES: dict[str, tuple[str, str]] = {
     "time": ("time", "r_Datetime_types"),
     "interval": ("interval", "r_interval_literals"),
 }
-# The tables of the catalog that Redshift has too: c_join_PG
+# The catalog tables that Redshift has too: c_join_PG
 CATALOG_TABLES = frozenset(
     names(
         "pg_attrdef pg_attribute pg_catalog pg_class pg_constraint pg_database pg_description "
@@ -274,7 +274,7 @@ PARAMETERS: dict[str, str] = {
     "timezone": "r_timezone_config",
     "wlm_query_slot_count": "r_wlm_query_slot_count",
 }
-# Postgres has no such parameters, so they are kept under a prefix
+# Postgres does not have these parameters: the stand-in stores them under a prefix
 FOREIGN_PARAMETERS = frozenset(
     {
         "analyze_threshold_percent",

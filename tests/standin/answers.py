@@ -1,4 +1,4 @@
-"""A server that answers as AWS does, by prepared answers, so that boto3 runs as it always does."""
+"""A server that answers boto3 as AWS would, with prepared answers; boto3 runs unmodified."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from xml.sax.saxutils import escape
 
 @dataclass(frozen=True)
 class Call:
-    """What AWS was asked: the action, its parameters and the headers of the request."""
+    """A request to AWS: the action, its parameters and the headers."""
 
     action: str
     parameters: dict[str, Any]
@@ -25,7 +25,7 @@ class Call:
 
 @dataclass(frozen=True)
 class Refusal:
-    """An error of AWS."""
+    """An error that AWS returns."""
 
     code: str
     message: str = "no"
@@ -55,7 +55,7 @@ class FakeAws:
 
 @contextmanager
 def fake_aws() -> Iterator[FakeAws]:
-    """A server for the Redshift, Redshift Serverless and Secrets Manager of boto3."""
+    """A server for boto3's clients of Redshift, Redshift Serverless and Secrets Manager."""
     aws = FakeAws()
 
     class Handler(BaseHTTPRequestHandler):

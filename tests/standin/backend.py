@@ -34,8 +34,8 @@ def connect_socket(path: Path) -> socket.socket:
 class Backend:
     """One Postgres session.
 
-    `request` sends one message and waits for its answer, so the stand-in can act between any
-    two messages of a client and still stay inside the client's transaction.
+    `request` sends one message and waits for its answer, so that the stand-in can act between any
+    two messages of a client, inside the client's transaction.
     """
 
     def __init__(self, path: Path, parameters: Mapping[str, str]) -> None:
@@ -60,9 +60,9 @@ class Backend:
                 self.greeting.append((kind, payload))
 
     def request(self, kind: bytes, payload: bytes, sink: Sink | None = None) -> bytes:
-        """Send one message, hand each answer to `sink`, return the type of the last one.
+        """Send one message, pass each answer to `sink`, and return the type of the last one.
 
-        An error raises BackendError; after it Postgres ignores everything up to a Sync.
+        An error raises BackendError; afterwards Postgres ignores everything up to a Sync.
         """
         self._connection.send(pack(kind, payload) + (b"" if kind == b"S" else _FLUSH))
         ends = _ENDS[kind]
@@ -80,7 +80,7 @@ class Backend:
                 return answer
 
     def run(self, sql: str) -> list[list[str | None]]:
-        """Run a statement of the stand-in's own, inside whatever the client has open."""
+        """Run one of the stand-in's own statements, inside the client's open transaction."""
         rows: list[list[str | None]] = []
         for kind, payload in self._internal(sql, b"CIs"):
             if kind == b"D":
@@ -88,7 +88,7 @@ class Backend:
         return rows
 
     def copy_in(self, sql: str, chunks: Iterable[bytes]) -> None:
-        """Run COPY … FROM STDIN inside whatever the client has open."""
+        """Run COPY … FROM STDIN inside the client's open transaction."""
         self._internal(sql, b"G")
         for chunk in chunks:
             self._connection.send(pack(b"d", chunk))
@@ -96,7 +96,7 @@ class Backend:
         self._until(b"C")
 
     def poison(self) -> None:
-        """Fail on purpose, so that an open transaction block is aborted as by any error."""
+        """Cause an error, so that an open transaction block is aborted."""
         try:
             self.request(b"P", text("", "the stand-in refuses") + bytes(2))
         except BackendError:
@@ -107,14 +107,14 @@ class Backend:
         self.request(b"S", b"", sink)
 
     def execute(self, sql: str) -> list[list[str | None]]:
-        """Run a statement as a round of its own; for connections that have no client."""
+        """Run a statement and sync; for connections without a client."""
         try:
             return self.run(sql)
         finally:
             self.sync()
 
     def script(self, sql: str) -> None:
-        """Run many statements at once by the simple protocol."""
+        """Run many statements at once with the simple protocol."""
         self._connection.send(pack(b"Q", text(sql)))
         error: BackendError | None = None
         while True:
@@ -127,12 +127,12 @@ class Backend:
                 return
 
     def close(self) -> None:
-        """Leave at once; an open transaction is rolled back by Postgres."""
+        """Disconnect; Postgres rolls back an open transaction."""
         self._connection.close()
 
     def _internal(self, sql: str, ends: bytes) -> list[tuple[bytes, bytes]]:
-        # Names of its own leave the client's unnamed statement and portal alone. They are closed
-        # first and not afterwards: after an error nothing can be closed before the next Sync.
+        # Separate names keep the client's unnamed statement and portal intact. They are closed
+        # before use and not after: after an error nothing can be closed before the next Sync.
         self._connection.send(
             pack(b"C", b"P" + text(_NAME))
             + pack(b"C", b"S" + text(_NAME))

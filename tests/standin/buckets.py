@@ -1,4 +1,4 @@
-"""S3 as tests see it: a moto server, and a bucket of a test's own."""
+"""S3 for tests: a moto server, and a bucket for each test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class S3Server:
 
 @dataclass(frozen=True, slots=True)
 class Bucket:
-    """A bucket of one test."""
+    """The bucket of one test."""
 
     name: str
     client: Any

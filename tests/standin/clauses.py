@@ -1,4 +1,4 @@
-"""What Redshift does not have, found in the tokens of a statement and refused by name."""
+"""Finds what Redshift does not have in the tokens of a statement, and refuses it by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .data_types import parse_type
 from .errors import GUIDE, RedshiftError, refused, unknown
 from .tokens import Token, at, closing, render, split
 
-# Words that may stand before a bracket without being a function
+# Words that may come before a parenthesis without being a function
 _KEYWORDS = frozenset(
     allow.names(
         "all and any as between by case check distinct else except exists from full group "
@@ -38,7 +38,7 @@ _FRAMED = frozenset(
     ]
 )
 _FEATURES = "c_unsupported-postgresql-features"
-# Each followed word by word; a hit is refused with the page
+# Matched word by word; a match is refused with the page
 _PHRASES: tuple[tuple[str, str], ...] = (
     ("distinct on", _FEATURES),
     ("filter (", _FEATURES),
@@ -114,7 +114,7 @@ def _check_operator(tokens: Sequence[Token], index: int) -> None:
     if text == "::":
         kind = parse_type(tokens[index + 1 :], catalog=True)
         if kind.length is not None:
-            # Redshift cuts to bytes; only CAST(… AS …) can be rewritten to do that
+            # Redshift truncates to bytes; only CAST(… AS …) can be rewritten to do that
             raise unknown(f"::{kind.sql} (write CAST(… AS {kind.sql.upper()}))")
     if text in ("<", ">", "<=", ">=") and _is_row(tokens, index):
         raise refused(f"the comparison of rows by {text}", "r_comparison_condition")
@@ -163,7 +163,7 @@ def _check_call(tokens: Sequence[Token], index: int) -> None:
         start -= 2
     before = at(tokens, start - 1)
     if before.is_("into", "table", "exists", "references", "as", "view", ")"):
-        return  # a table or an alias with a list of columns
+        return  # a table or an alias with a column list
     if before.is_("with", "recursive", ","):
         end = closing(tokens, index + 1)
         if at(tokens, end + 1).low == "as" and at(tokens, end + 2).is_("("):

@@ -1,4 +1,4 @@
-"""Small clients for the stand-in's own tests and for whoever wants rows without SQLAlchemy."""
+"""Small clients for the stand-in's own tests, and for getting rows without SQLAlchemy."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from .wire import Connection, data_row, error_fields, pack, text
 
 
 class Client:
-    """A redshift_connector connection over TLS, certificate and host name verified.
+    """A redshift_connector connection over TLS that verifies certificate and host name.
 
-    SSL_CERT_FILE must name the stand-in's `ca_file`, as the fixtures see to.
+    SSL_CERT_FILE must name the stand-in's `ca_file`; the fixtures set it.
     """
 
     def __init__(self, database: Database, /, user: str = "awsuser", **options: Any) -> None:
@@ -54,7 +54,7 @@ class Client:
         return self(sql, *parameters)[0][0]
 
     def error(self, sql: str, *parameters: object) -> dict[str, str]:
-        """Run a statement that must fail, roll back, and return the error's fields."""
+        """Run a statement that must fail, roll back, and return the fields of the error."""
         try:
             self(sql, *parameters)
         except Error as error:
@@ -81,7 +81,7 @@ class Client:
         self.connection.autocommit = value
 
     def close(self) -> None:
-        """Leave; an open transaction is lost."""
+        """Disconnect; an open transaction is lost."""
         try:
             self.connection.close()
         except Error:
@@ -89,7 +89,7 @@ class Client:
 
 
 def _close_half_open(error: Exception) -> None:
-    """The driver leaves the socket of a refused login open, and Python warns of it."""
+    """Close the socket that the driver leaves open after a refused login; Python warns of it."""
     for frame, _ in traceback.walk_tb(error.__traceback__):
         half = frame.f_locals.get("self")
         if isinstance(half, redshift_connector.Connection):
@@ -99,7 +99,7 @@ def _close_half_open(error: Exception) -> None:
 
 
 class SimpleClient:
-    """A client that speaks the simple protocol without TLS, with a cleartext password."""
+    """A client that uses the simple protocol without TLS, with a cleartext password."""
 
     def __init__(self, database: Database, user: str = "awsuser") -> None:
         self._connection = Connection(socket.create_connection(("127.0.0.1", database.server.port)))
@@ -137,5 +137,5 @@ class SimpleClient:
                 return rows, tags, error, payload.decode()
 
     def close(self) -> None:
-        """Leave."""
+        """Disconnect."""
         self._connection.close()

@@ -1,4 +1,4 @@
-"""An embedded Postgres: started from a wheel's binaries, stopped without leaving anything."""
+"""An embedded Postgres, started from the binaries of a wheel; stopping leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -19,21 +19,21 @@ _SETTINGS = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
-    # Temporary tables leave dead rows in the catalogs, and without indexes each look reads them
-    # all: after some hundred loads most of a load's time went there.
+    # Temporary tables leave dead rows in the catalogs, and without indexes each lookup reads them
+    # all: after a few hundred loads that takes most of a load's time.
     "autovacuum_naptime": "10s",
     "autovacuum_vacuum_cost_delay": "0",
     "shared_buffers": "32MB",
     "max_connections": "100",
     "timezone": "UTC",
     "allow_system_table_mods": "on",
-    # Foreign keys are triggers, and triggers do not fire for a replica: keys are informational,
+    # Foreign keys are triggers, which do not fire on a replica: keys are informational,
     # https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
     "session_replication_role": "replica",
     # Redshift reads a backslash in a literal as an escape (tokens.py has the page)
     "standard_conforming_strings": "off",
     "escape_string_warning": "off",
-    # Redshift has no indexes. It also makes the predicate locks of SERIALIZABLE cover whole
+    # Redshift has no indexes. Without them the predicate locks of SERIALIZABLE cover whole
     # tables, as Redshift's violations do: https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html
     "enable_indexscan": "off",
     "enable_indexonlyscan": "off",
@@ -50,10 +50,10 @@ def binaries() -> Path:
 
 
 class Cluster:
-    """One Postgres server on a socket in a folder of its own.
+    """One Postgres server on a Unix socket in its own folder.
 
-    As root it runs under another user. It ends with this process however that ends: a watchdog
-    holds the other end of a pipe and stops the server when the pipe breaks.
+    As root it runs as another user. It ends with this process, however that ends: a watchdog reads
+    from a pipe and stops the server when the pipe breaks.
     """
 
     superuser = "awsuser"
@@ -76,7 +76,7 @@ class Cluster:
             raise
 
     def stop(self) -> None:
-        """Stop the server and remove its folder; harmless when already stopped."""
+        """Stop the server and remove its folder; does nothing if already stopped."""
         process = getattr(self, "_process", None)
         if process is not None and process.poll() is None:
             process.send_signal(signal.SIGINT)
@@ -93,8 +93,8 @@ class Cluster:
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _initialise(self) -> None:
-        # C order is Redshift's order of text; the character type keeps lower() and upper()
-        # right for letters beyond ASCII
+        # Redshift sorts text in C order; the character type is for lower() and upper() of letters
+        # beyond ASCII
         for kind in ("C.UTF-8", "C.utf8", "en_US.UTF-8", "C"):
             command = [str(binaries() / "initdb"), "-D", str(self.folder / "data")]
             command += ["-U", self.superuser]
@@ -120,7 +120,7 @@ class Cluster:
         for name, value in _SETTINGS.items():
             command += ["-c", f"{name}={value}"]
         with self.log.open("wb") as log:
-            # A session of its own: Ctrl-C at the terminal reaches pytest and not the server
+            # In a new session Ctrl-C at the terminal reaches pytest and not the server
             return subprocess.Popen(
                 command,
                 cwd=self.folder,

@@ -1,6 +1,6 @@
 -- What Redshift has and Postgres lacks. Loaded once into the template of all databases.
--- Names that begin with rs_ are the stand-in's own; no client may call or see them directly.
--- Bodies hold no backslash: clients' sessions read it as an escape, and bodies are parsed there.
+-- Names that begin with rs_ are the stand-in's own; clients cannot call or see them directly.
+-- Bodies contain no backslash: they are parsed in clients' sessions, where it is an escape.
 SET standard_conforming_strings = on;
 SET check_function_bodies = off;
 
@@ -29,7 +29,7 @@ LANGUAGE sql IMMUTABLE AS
 $$ SELECT CASE $1 WHEN 'quarter' THEN $3 + $2 * interval '3 months'
      ELSE $3 + $2 * ('1 ' || $1)::interval END $$;
 
--- Boundaries that are crossed, not whole periods: r_DATEDIFF_function
+-- Counts the boundaries crossed, not whole periods: r_DATEDIFF_function
 CREATE FUNCTION pg_catalog.rs_datediff(text, timestamp, timestamp) RETURNS bigint
 LANGUAGE sql IMMUTABLE AS
 $$ SELECT CASE
@@ -67,11 +67,11 @@ $$ SELECT length($1) $$;
 CREATE FUNCTION pg_catalog.charindex(text, text) RETURNS int LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT strpos($2, $1) $$;
 
--- NULL with anything is NULL: r_CONCAT
+-- NULL if any argument is NULL: r_CONCAT
 CREATE FUNCTION pg_catalog.rs_concat(text, text) RETURNS text LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT $1 || $2 $$;
 
--- As many whole characters as fit into so many bytes
+-- As many whole characters as fit into this many bytes
 CREATE FUNCTION pg_catalog.rs_cut(value text, bytes int) RETURNS text
 LANGUAGE plpgsql IMMUTABLE STRICT AS $$
 DECLARE
@@ -88,11 +88,11 @@ BEGIN
   RETURN left(value, low);
 END $$;
 
--- Only i of the parameters changes how Postgres reads a pattern
+-- Of the parameters only i changes how Postgres reads a pattern
 CREATE FUNCTION pg_catalog.rs_flags(text) RETURNS text LANGUAGE sql IMMUTABLE AS
 $$ SELECT CASE WHEN strpos($1, 'i') > 0 THEN 'i' ELSE '' END $$;
 
--- Every occurrence: REGEXP_REPLACE
+-- Replaces every occurrence: REGEXP_REPLACE
 CREATE FUNCTION pg_catalog.rs_regexp_replace(
   text, text, text DEFAULT '', int DEFAULT 1, text DEFAULT 'c') RETURNS text
 LANGUAGE sql IMMUTABLE STRICT AS
@@ -104,7 +104,7 @@ RETURNS int LANGUAGE sql IMMUTABLE STRICT AS
 $$ SELECT CASE WHEN $3 > length($1) THEN 0
      ELSE regexp_count($1, $2, greatest($3, 1), pg_catalog.rs_flags($4)) END $$;
 
--- An empty string where nothing matches: REGEXP_SUBSTR
+-- An empty string if nothing matches: REGEXP_SUBSTR
 CREATE FUNCTION pg_catalog.rs_regexp_substr(
   text, text, int DEFAULT 1, int DEFAULT 1, text DEFAULT 'c') RETURNS text
 LANGUAGE sql IMMUTABLE STRICT AS
@@ -122,7 +122,7 @@ $$ SELECT encode(CASE $2
      WHEN 224 THEN sha224(convert_to($1, 'UTF8')) WHEN 384 THEN sha384(convert_to($1, 'UTF8'))
      WHEN 512 THEN sha512(convert_to($1, 'UTF8')) END, 'hex') $$;
 
--- Postgres has no SHA-1 without an extension that the wheel does not carry
+-- Postgres has SHA-1 only in an extension, which the wheel does not contain
 CREATE FUNCTION pg_catalog.rs_rotate(bigint, int) RETURNS bigint LANGUAGE sql IMMUTABLE AS
 $$ SELECT (($1 << $2) | ($1 >> (32 - $2))) & 4294967295 $$;
 
@@ -202,13 +202,13 @@ CREATE FUNCTION pg_catalog.rs_json_extract_path_text(text, text, text, text, boo
 LANGUAGE sql IMMUTABLE AS $$ SELECT pg_catalog.rs_json_path($1, ARRAY[$2, $3, $4], $5) $$;
 
 -- ---------------------------------------------------------------------------------------------
--- What a table declares beyond Postgres
+-- The attributes of tables that Postgres does not have
 -- ---------------------------------------------------------------------------------------------
 CREATE TABLE pg_catalog.rs_tables (
   id oid PRIMARY KEY, diststyle text, distkey text, sortkeys text[], interleaved boolean,
   encodings text[], created timestamp);
 
--- A table that exists already keeps what it has: CREATE TABLE IF NOT EXISTS
+-- An existing table keeps its attributes: CREATE TABLE IF NOT EXISTS
 CREATE FUNCTION pg_catalog.rs_note_table(t regclass, style text, dist text, sorts text[],
   interleaved boolean, encodings text[]) RETURNS void LANGUAGE plpgsql SECURITY DEFINER AS $$
 DECLARE
@@ -272,9 +272,8 @@ END $$;
 
 -- ---------------------------------------------------------------------------------------------
 -- Keys are informational: https://docs.aws.amazon.com/redshift/latest/dg/t_Defining_constraints.html
--- An index that does not count as unique lets every row in and stays in the catalog. A foreign key
--- can only be declared on an index that does, so DDL that declares one restores the mark for its
--- own length.
+-- An index that is not marked as unique accepts every row and stays in the catalog. A foreign key
+-- can only be declared on one that is, so DDL that declares one restores the mark while it runs.
 -- ---------------------------------------------------------------------------------------------
 CREATE FUNCTION pg_catalog.rs_enforce() RETURNS event_trigger
 LANGUAGE plpgsql SECURITY DEFINER AS $$

@@ -1,4 +1,4 @@
-"""COPY … FROM 's3://…' of JSON, read option by option against an allow-list.
+"""Parses COPY … FROM 's3://…' of JSON, option by option against an allow-list.
 
 https://docs.aws.amazon.com/redshift/latest/dg/r_COPY.html
 """
@@ -22,14 +22,14 @@ TIME_FORMATS = frozenset({"auto", "epochsecs", "epochmillisecs"})
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """A bucket and a key, or a bucket and the beginning of keys."""
+    """A bucket and a key, or a bucket and the prefix of keys."""
 
     bucket: str
     key: str
 
     @classmethod
     def parse(cls, url: str) -> Location:
-        """From `s3://bucket/key`."""
+        """Parse `s3://bucket/key`."""
         match = _LOCATION.fullmatch(url)
         if not match:
             raise RedshiftError(f"Invalid S3 URL: {url}", "XX000")
@@ -61,12 +61,12 @@ class CopyCommand:
 
     @property
     def error_limit(self) -> int:
-        """The number of errors at which the load fails; 0 and 1 mean the same."""
+        """The number of errors at which the load fails; 0 means the same as 1."""
         return max(1, self.maxerror)
 
 
 def parse_copy(tokens: Sequence[Token]) -> CopyCommand:
-    """Read the whole command; what is not on the list is refused."""
+    """Parse the whole command; refuses any option that is not on the list."""
     cursor = Cursor(tokens)
     cursor.next()
     names = [token.name for token in cursor.name()[::2]]
@@ -134,7 +134,7 @@ def _role(cursor: Cursor, command: CopyCommand) -> None:
 
 
 def _valid_roles(text: str) -> bool:
-    # a comma joins a chain of roles, and may also stand in the name of a single one
+    # a comma separates chained roles, but may also be part of a role's name
     return bool(_ROLE.fullmatch(text)) or all(_ROLE.fullmatch(r) for r in text.split(","))
 
 
@@ -174,7 +174,7 @@ def _replacement(cursor: Cursor, command: CopyCommand) -> None:
     given = cursor.here.is_("as") or cursor.here.kind == "string"
     command.replacement = _string(cursor) if given else "?"
     if len(command.replacement) != 1 or not command.replacement.isascii():
-        raise RedshiftError("ACCEPTINVCHARS takes one ASCII character", "22023")
+        raise RedshiftError("ACCEPTINVCHARS needs one ASCII character", "22023")
 
 
 def _compupdate(cursor: Cursor, _: CopyCommand) -> None:
@@ -196,7 +196,7 @@ def _flag(name: str) -> Callable[[Cursor, CopyCommand], None]:
 _FORMAT, _SOURCE = "copy-parameters-data-format", "copy-parameters-data-source-s3"
 _CONVERSION, _LOAD = "copy-parameters-data-conversion", "copy-parameters-data-load"
 
-# The option, its page, and what reads it
+# The option, its page, and its parser
 _OPTIONS: dict[str, tuple[str, Callable[[Cursor, CopyCommand], None]]] = {
     "iam_role": ("copy-parameters-authorization", _role),
     "json": (_FORMAT, _json),

@@ -9,7 +9,7 @@ from .tokens import Token, closing, folded
 
 
 class Cursor:
-    """Reads tokens one after the other."""
+    """A position in a list of tokens."""
 
     def __init__(self, tokens: Sequence[Token]) -> None:
         self.tokens = list(tokens)
@@ -27,7 +27,7 @@ class Cursor:
         return self.tokens[self.index :]
 
     def take(self, *texts: str) -> bool:
-        """Consume these words when all of them come next."""
+        """Consume these words if all of them come next, and return whether they did."""
         if len(self.rest) < len(texts):
             return False
         if all(t.is_(text) for t, text in zip(self.rest, texts, strict=False)):
@@ -44,7 +44,7 @@ class Cursor:
         return token
 
     def group(self) -> list[Token]:
-        """Consume a bracket and return what is inside."""
+        """Consume a pair of parentheses and return what is inside."""
         if not self.here.is_("("):
             raise self.error()
         end = closing(self.tokens, self.index)
@@ -53,7 +53,7 @@ class Cursor:
         return inner
 
     def name(self) -> list[Token]:
-        """Consume a name, perhaps with its schema; folded as Redshift folds it."""
+        """Consume a name, with its schema if given, folded as Redshift folds it."""
         out = [self.next()]
         while self.here.is_("."):
             out += [self.next(), self.next()]
@@ -67,7 +67,7 @@ class Cursor:
         return RedshiftError(f'syntax error at or near "{text}"', "42601")
 
     def finish(self) -> None:
-        """Nothing may be left."""
+        """Raise an error if anything is left."""
         if self.rest:
             raise self.error()
 

@@ -1,4 +1,4 @@
-"""Data types: Redshift's names, and what Postgres is told."""
+"""Data types: Redshift's names and those sent to Postgres."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from .tokens import Token, at, closing, render
 
 @dataclass(frozen=True, slots=True)
 class Type:
-    """A data type as written, and as Postgres gets it."""
+    """A data type, its SQL for Postgres, and its number of tokens as `size`."""
 
     name: str
     sql: str
@@ -21,7 +21,7 @@ class Type:
 
 
 def parse_type(tokens: Sequence[Token], catalog: bool = False) -> Type:
-    """Read a data type at the start of the tokens."""
+    """Parse the data type at the start of the tokens."""
     names = [token.low or token.name for token in tokens[:4]]
     for count in (4, 3, 2, 1):
         name = " ".join(names[:count])

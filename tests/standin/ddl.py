@@ -1,8 +1,8 @@
-"""CREATE TABLE and ALTER TABLE of Redshift, as Postgres takes them.
+"""Translates Redshift's CREATE TABLE and ALTER TABLE for Postgres.
 
 https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_TABLE_NEW.html and r_ALTER_TABLE.html.
-What Postgres has no place for (distribution, sort keys, encodings) goes to the stand-in's own
-catalog, from where the reflection queries and SVV_TABLE_INFO read it.
+Distribution, sort keys and encodings, which Postgres does not have, go to the stand-in's own
+catalog, where the reflection queries and SVV_TABLE_INFO read them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _STYLES = ("auto", "even", "key", "all")
 
 @dataclass(slots=True)
 class _Attributes:
-    """What a table declares beyond Postgres."""
+    """The attributes of a table that Postgres does not have."""
 
     style: str | None = None
     distkey: str | None = None
@@ -36,7 +36,7 @@ class _Attributes:
     encodings: dict[str, str] = field(default_factory=dict)
 
     def note(self, table: str) -> str:
-        """The statement that puts it into the stand-in's catalog."""
+        """The statement that records them in the stand-in's catalog."""
         style = (self.style or ("key" if self.distkey else "auto")).upper()
         if (style == "KEY") != (self.distkey is not None):
             raise RedshiftError(
@@ -230,7 +230,7 @@ def _table_attributes(cursor: Cursor, attributes: _Attributes) -> None:
 
 
 def alter_table(tokens: Sequence[Token]) -> Plan:
-    """ALTER TABLE: one change a statement, of the kinds that Redshift documents."""
+    """ALTER TABLE: one change per statement, of the kinds that Redshift documents."""
     cursor = Cursor(tokens)
     cursor.index = 2
     name = cursor.name()
@@ -241,7 +241,7 @@ def alter_table(tokens: Sequence[Token]) -> Plan:
     if cursor.take("add"):
         if cursor.here.low in _CONSTRAINTS:
             added = render(_constraint(cursor)).strip()
-            # nothing checks the rows that are there already
+            # the existing rows are not checked
             return Plan(f"{head} ADD {added}{' NOT VALID' if 'REFERENCES' in added else ''}")
         cursor.take("column")
         return _add_column(cursor, head, table)

@@ -1,4 +1,4 @@
-"""Errors as Redshift words them: raised by the stand-in, or translated from Postgres."""
+"""Errors in Redshift's words, raised by the stand-in or translated from Postgres."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 GUIDE = "https://docs.aws.amazon.com/redshift/latest/dg/{}.html"
 
-# The table and the transactions of a cycle are not in Postgres' message; Redshift names them
+# Redshift names the table and the transactions of a cycle; Postgres' message does not have them
 # https://github.com/aws/aws-sdk-pandas/issues/665
 _CYCLE = (
     "Serializable isolation violation on table - 100000, "
@@ -34,7 +34,7 @@ class FatalError(RedshiftError):
 
 
 class BackendError(RedshiftError):
-    """An error that Postgres raised, as Redshift would word it."""
+    """An error that Postgres raised, in Redshift's words."""
 
     def __init__(self, fields: Mapping[str, str], pid: int = 0) -> None:
         translated = _translate(dict(fields), pid)
@@ -43,25 +43,25 @@ class BackendError(RedshiftError):
 
 
 def refused(what: str, page: str) -> RedshiftError:
-    """Redshift is documented not to have this."""
+    """The error for something that Redshift is documented not to have."""
     return RedshiftError(
         f"{what} is not supported by Amazon Redshift", "0A000", f"see {GUIDE.format(page)}"
     )
 
 
 def unknown(what: str) -> RedshiftError:
-    """Redshift may have it, but the stand-in does not: refused rather than guessed."""
+    """The error for something that Redshift may have and the stand-in does not know."""
     return RedshiftError(
         f"stand-in: {what} is not on its allow-list",
         "0A000",
-        "tests/standin/README.md says what the stand-in knows",
+        "tests/standin/README.md lists what the stand-in knows",
     )
 
 
 def compute_error(message: str, code: int, context: str, query: int) -> RedshiftError:
-    """An error of a compute node, whose detail is a block of lines.
+    """An error of a compute node, with a block of lines as its detail.
 
-    https://github.com/embulk/embulk-output-jdbc/issues/85 shows one.
+    Example: https://github.com/embulk/embulk-output-jdbc/issues/85
     """
     rule = "-" * 47
     return RedshiftError(

@@ -1,4 +1,4 @@
-"""Queries and expressions, checked and then translated for Postgres."""
+"""Checks queries and expressions and translates them for Postgres."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def _translate(tokens: list[Token]) -> list[Token]:
 def _call(
     token: Token, inner: list[Token], tokens: list[Token], end: int
 ) -> tuple[list[Token] | None, int]:
-    """The translation of a call and the index behind it; None leaves the name as it is."""
+    """The translation of a call and the index after it; None leaves the name unchanged."""
     name = token.name
     after = end + 1
     if name == "version":
@@ -115,7 +115,7 @@ def _cast(inner: list[Token]) -> list[Token]:
     translated = _translate(value)
     if target.length is None:
         return [*words("CAST("), *translated, *words(f"AS {target.sql})")]
-    # a cast to a shorter text cuts it to that many bytes, on the border of a character
+    # a cast to a shorter text truncates it to that many bytes, at a character boundary
     cut = f")::text, {target.length})::{target.sql}"
     return [*words("pg_catalog.rs_cut(("), *translated, *words(cut)]
 

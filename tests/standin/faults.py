@@ -1,4 +1,4 @@
-"""What a test may see of a client's statements, and how it makes them fail."""
+"""Records a client's statements for a test, and makes them fail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ When = Literal["before", "after"]
 
 
 class DropConnection(Exception):
-    """Close the connection to the client now, and the session with it."""
+    """Closes the connection to the client, and with it the session."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,10 +40,10 @@ class _Hook:
 
 @dataclass(slots=True)
 class Faults:
-    """Faults to come, for all sessions of one database.
+    """Pending faults for all sessions of one database.
 
-    A pattern is a regular expression that is searched, case left aside, in the statement's text.
-    `times` is how often the fault strikes; a negative number is always.
+    A pattern is a regular expression, searched in the statement's text regardless of case. `times`
+    is how often the fault occurs; a negative number means always.
     """
 
     _hooks: list[_Hook] = field(default_factory=list)
@@ -62,7 +62,7 @@ class Faults:
         self.call(pattern, action, times=times)
 
     def drop(self, pattern: str, when: When = "before", times: int = 1) -> None:
-        """Close the connection before a matching statement runs, or once it has run unanswered.
+        """Close the connection before a matching statement runs, or after it and before the answer.
 
         `drop("^commit")` loses the transaction; `drop("^commit", "after")` keeps it and loses
         the answer.
@@ -91,19 +91,19 @@ class Faults:
         when: When = "before",
         times: int = 1,
     ) -> None:
-        """Call a function before or after a matching statement; its RedshiftError is the answer."""
+        """Call a function before or after a matching statement; it may raise a RedshiftError."""
         with self._lock:
             self._hooks.append(_Hook(re.compile(pattern, re.IGNORECASE), when, action, times))
 
     def clear(self) -> None:
-        """Forget every fault that has not struck."""
+        """Remove all pending faults."""
         with self._lock:
             self._hooks.clear()
             self._messages_left = 0
             self._seen = None
 
     def on_message(self, kind: bytes) -> None:
-        """A protocol message has arrived."""
+        """Called when a protocol message has arrived."""
         with self._lock:
             if self._seen is not None:
                 self._seen.append(kind)
@@ -113,7 +113,7 @@ class Faults:
                     raise DropConnection
 
     def on_statement(self, statement: Statement, when: When) -> None:
-        """A statement is about to run, or has run."""
+        """Called when a statement is about to run, or has run."""
         with self._lock:
             due = [h for h in self._hooks if h.when == when and h.pattern.search(statement.sql)]
             for hook in due:

@@ -1,8 +1,8 @@
-"""Pytest fixtures. A test module or a conftest.py takes them by
+"""Pytest fixtures. A conftest.py registers them by
 
-    pytest_plugins = ["tests.redshift.fixtures"]
+    pytest_plugins = ["standin.fixtures"]
 
-One stand-in and one S3 server serve a test session; each test gets a database and a bucket.
+A test session has one stand-in and one S3 server; each test gets its own database and bucket.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from unittest import mock
 import boto3
 import pytest
 import redshift_connector.core
-from moto.server import ThreadedMotoServer
 
 from .answers import FakeAws, fake_aws
 from .buckets import Bucket, S3Server
@@ -29,7 +28,9 @@ _KEYS = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
 
 @pytest.fixture(scope="session")
 def s3_server() -> Iterator[S3Server]:
-    """S3, in this process."""
+    """An S3 server in this process."""
+    from moto.server import ThreadedMotoServer  # two seconds that most tests do not need
+
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
     server.start()
@@ -44,13 +45,13 @@ def s3_server() -> Iterator[S3Server]:
 def standin(s3_server: S3Server) -> Iterator[Standin]:
     """The stand-in, started once.
 
-    The driver looks for placeholders character by character, and once more on each connection; a
-    text that it has been through has the same ones.
+    The driver looks for placeholders character by character, again on each connection: the results
+    are cached by text.
     """
     driver = redshift_connector.core
-    remembered = cache(driver.convert_paramstyle)
+    cached = cache(driver.convert_paramstyle)
     with (
-        mock.patch.object(driver, "convert_paramstyle", remembered),
+        mock.patch.object(driver, "convert_paramstyle", cached),
         Standin(s3_server.client) as server,
     ):
         yield server
@@ -68,28 +69,28 @@ def bucket(s3_server: S3Server) -> Bucket:
 def make_redshift(
     standin: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[Isolation], Database]]:
-    """Makes databases of either isolation level; they are gone after the test."""
+    """Makes databases with either isolation level, and drops them after the test."""
     monkeypatch.setenv("SSL_CERT_FILE", str(standin.ca_file))
-    made: list[Database] = []
+    databases: list[Database] = []
 
     def make(isolation: Isolation = "SNAPSHOT") -> Database:
-        made.append(standin.database(isolation))
-        return made[-1]
+        databases.append(standin.database(isolation))
+        return databases[-1]
 
     yield make
-    for database in made:
+    for database in databases:
         database.drop()
 
 
 @pytest.fixture
 def redshift(make_redshift: Callable[[Isolation], Database]) -> Database:
-    """A database as a new cluster has it, with SNAPSHOT isolation."""
+    """A database with SNAPSHOT isolation, like that of a new cluster."""
     return make_redshift("SNAPSHOT")
 
 
 @pytest.fixture
 def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
-    """AWS as boto3 finds it, with keys in the environment and no files of this machine."""
+    """A fake AWS for boto3, with keys in the environment and without this machine's files."""
     for name in ("AWS_PROFILE", "AWS_SESSION_TOKEN", "AWS_REGION"):
         monkeypatch.delenv(name, raising=False)
     for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
@@ -98,5 +99,5 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[FakeAws]:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIAEXAMPLE")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "example-secret-key")
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-west-2")
-    with fake_aws() as made:
-        yield made
+    with fake_aws() as fake:
+        yield fake

@@ -1,9 +1,9 @@
-"""From the bytes of an object to rows, as COPY … JSON does it.
+"""Turns the bytes of an object into rows, as COPY … JSON does.
 
 https://docs.aws.amazon.com/redshift/latest/dg/copy-usage_notes-copy-from-json.html
-The guide does not say how COPY goes on after a malformed record, which of two equal keys wins,
-or how it spells numbers in text. Here: it goes on at the next line that begins a record, the last
-key wins, numbers keep their spelling. README.md lists these assumptions.
+The guide does not say where COPY continues after a malformed record, which of two equal keys wins,
+or how it spells numbers in text. Here it continues at the next line that begins a record, the last
+key wins, and numbers keep their spelling. README.md lists these assumptions.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ Path = tuple[str | int, ...]
 
 
 class Number(str):
-    """A number of a JSON text, spelled as it came."""
+    """A number in a JSON text, in its original spelling."""
 
     __slots__ = ()
 
@@ -56,9 +56,9 @@ class Row:
 
 
 def records(data: bytes) -> Iterator[Record]:
-    """The root-level values of a file; no newline is needed between them.
+    """The root-level values of a file; they need no newline in between.
 
-    The line of a record is its last one, as STL_LOAD_ERRORS counts it for JSON.
+    The line of a record is its last one, as in STL_LOAD_ERRORS for JSON.
     """
     text = data.decode("utf-8", "surrogateescape").removeprefix("\ufeff")
     decoder = json.JSONDecoder(parse_float=Number, parse_int=Number, parse_constant=_no_constant)
@@ -71,7 +71,7 @@ def records(data: bytes) -> Iterator[Record]:
         try:
             value, position = decoder.raw_decode(text, start)
             if text[start] not in '{["' and text[position : position + 1].strip(" \t\r\n"):
-                raise ValueError("a number or a word goes on")
+                raise ValueError("a number or a word continues")
         except (ValueError, RecursionError) as reason:
             at = getattr(reason, "pos", start)
             position = _resume(text, start, at)
@@ -98,12 +98,12 @@ def _end_of_blank(text: str, position: int) -> int:
 
 
 def _resume(text: str, start: int, failed: int) -> int:
-    """Where to go on after a malformed record: at the next line that can begin one."""
+    """Where to continue after a malformed record: at the next line that can begin one."""
     end = text.find("\n", start)
     if end < 0:
         return len(text)
     if failed > end:
-        # the record spans lines: indented and closing ones still belong to it
+        # the record spans several lines: indented and closing lines still belong to it
         while text[end + 1 : end + 2] and text[end + 1] in ' \t\r\n"}]':
             following = text.find("\n", end + 1)
             if following < 0:
@@ -113,7 +113,7 @@ def _resume(text: str, start: int, failed: int) -> int:
 
 
 def read_jsonpaths(data: bytes, columns: int) -> list[Path] | None:
-    """The paths of a jsonpaths file; None where its top key is wrong: COPY falls back to 'auto'."""
+    """The paths of a jsonpaths file; None if its top key is wrong: COPY falls back to 'auto'."""
     try:
         document = json.loads(data)
     except ValueError as error:

@@ -1,7 +1,7 @@
-"""Runs a COPY on the client's own Postgres session, and keeps the load views.
+"""Runs a COPY in the client's own Postgres session, and writes what the load views show.
 
-The views read files and not tables: on Redshift system views know no transaction, so a loader
-sees the errors of a COPY before it commits, and they outlive a rollback.
+The views read files and not tables, because Redshift's system views are not transactional: a loader
+sees the errors of a COPY before it commits, and they survive a rollback.
 """
 
 from __future__ import annotations
@@ -33,25 +33,25 @@ FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND N
 JOIN pg_user u ON u.usename = current_user
 WHERE c.oid = {}::regclass ORDER BY a.attnum
 """
-# one row at most is read per chunk of this size, so memory stays with the data
+# bytes of rows that are sent to Postgres at a time
 _CHUNK = 1 << 18
 _query_ids = itertools.count(1001)
 
 
 @dataclass(slots=True)
 class LoadLog:
-    """What the load views of one database show; `lag` seconds late, as they may on Redshift."""
+    """What the load views of one database show, `lag` seconds late, as it may be on Redshift."""
 
     folder: Path
     lag: float = 0.0
 
     def clear(self) -> None:
-        """Forget the COPYs so far: each view reads what is on record of all of them."""
+        """Remove all records, since each query of a view reads all of them."""
         for path in self.folder.glob("*.json"):
             path.unlink()
 
     def write(self, query: int, kinds: dict[str, list[dict[str, Any]]]) -> None:
-        """Put the records of one COPY where the views find them, all at once."""
+        """Write the records of one COPY atomically to where the views read them."""
         self.folder.mkdir(parents=True, exist_ok=True)
         self.folder.parent.chmod(0o755)
         self.folder.chmod(0o755)
@@ -63,7 +63,7 @@ class LoadLog:
 
 @dataclass(slots=True)
 class Target:
-    """The table that a COPY loads, as the catalog knows it."""
+    """The table that a COPY loads, from the catalog."""
 
     oid: int
     name: str
@@ -90,7 +90,7 @@ class Load:
     _started: dt.datetime = field(default_factory=lambda: dt.datetime.now(dt.UTC))
 
     def run(self) -> list[str]:
-        """Load, and return the messages for the client; raises when the load fails."""
+        """Load, and return the messages for the client; raise an error if the load fails."""
         target = self._target()
         done = False
         try:
@@ -108,7 +108,7 @@ class Load:
             done = True
         finally:
             self._write_log(target, done)
-        # a rollback takes these back, as Redshift does: PG_LAST_COPY_ID
+        # a rollback reverts these, as on Redshift: PG_LAST_COPY_ID
         self.backend.run(
             f"SELECT set_config('rs.copy_id', '{self.query}', false), "
             f"set_config('rs.copy_count', '{self.loaded}', false)"
@@ -137,17 +137,17 @@ class Load:
             for row in found
         }
         if self.command.columns is None:
-            columns = [column for column, identity in known.values() if not identity]
+            columns = [each for each, identity in known.values() if not identity]
         else:
-            for wanted in self.command.columns:
-                if wanted not in known:
-                    message = f'column "{wanted}" of relation "{name}" does not exist'
+            for column in self.command.columns:
+                if column not in known:
+                    message = f'column "{column}" of relation "{name}" does not exist'
                     raise RedshiftError(message, "42703")
-                if known[wanted][1]:
+                if known[column][1]:
                     raise RedshiftError(
-                        f"cannot set an identity column to a value: {wanted}", "42601"
+                        f"cannot set an identity column to a value: {column}", "42601"
                     )
-            columns = [known[wanted][0] for wanted in self.command.columns]
+            columns = [known[column][0] for column in self.command.columns]
         return Target(
             int(str(found[0][0])), name, columns, int(str(found[0][7])), int(str(found[0][8]))
         )
@@ -196,9 +196,9 @@ class Load:
         is_paths_file = str(item.location) == self.command.json
         for row in rows(data, self.command, target.columns, paths):
             if is_paths_file:
-                # the prefix of the data also covers the jsonpaths file: copy-parameters-data-format
+                # the jsonpaths file is under the prefix of the data: copy-parameters-data-format
                 wrong = LoadError(
-                    1216, "Invalid JSONPath format: the jsonpaths file is no data", ""
+                    1216, "Invalid JSONPath format: the jsonpaths file is not data", ""
                 )
                 yield Row([], wrong, None, row.record)
             else:

@@ -1,4 +1,4 @@
-"""What the stand-in does with one statement of a client."""
+"""What the stand-in does for one statement of a client."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from .copy_command import CopyCommand
 
 @dataclass(frozen=True, slots=True)
 class Login:
-    """A password to put on record once the statement has succeeded."""
+    """A password to store once the statement has succeeded."""
 
     user: str
     password: str | None
@@ -19,14 +19,14 @@ class Login:
 class Plan:
     """The statement for Postgres, and what happens around it.
 
-    sql: what Postgres gets; empty for nothing at all.
-    tag: the command tag for the client, where Postgres' own differs.
-    before, after: statements of the stand-in's own, in the same transaction.
-    alone: the command, where it cannot run inside a transaction block.
-    commits: the open transaction is committed afterwards.
-    missing: the stand-in has nothing to run for it, not even alone.
-    lock: only meaningful inside a transaction block, and nothing outside of one.
-    role: the group or role that it makes, for the whole cluster and not only for the database.
+    sql: the statement for Postgres; empty if there is none.
+    tag: the command tag for the client, if it differs from Postgres' own.
+    before, after: the stand-in's own statements, in the same transaction.
+    alone: the command's name, if it cannot run inside a transaction block.
+    commits: whether the open transaction is committed afterwards.
+    missing: whether the stand-in cannot run it at all.
+    lock: whether it has no effect outside a transaction block.
+    role: the group or role that it creates, for the whole cluster and not only for the database.
     """
 
     sql: str

@@ -1,10 +1,10 @@
-"""The option `--redshift URL`: what can run against a real cluster runs there as well.
+"""The option `--redshift URL`, which runs suitable tests against a real cluster as well.
 
-A conftest.py takes it by
+A conftest.py registers it by
 
     pytest_plugins = ["standin.plugin"]
 
-Tests that ask for `anywhere` run on the stand-in, and once more on the cluster of the option.
+Tests that use `anywhere` run on the stand-in, and again on the cluster of the option.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import pytest
 
 from .server import Database
 
-#: Why the tests of a real cluster are skipped.
+#: Why tests of a real cluster are skipped.
 NO_CLUSTER = "runs against a real cluster: --redshift URL"
 
 
 @dataclass(frozen=True)
 class Somewhere:
-    """A database to test on: its URL, and the stand-in behind it where there is one."""
+    """A database to test on: its URL, and the stand-in's database unless it is a real cluster."""
 
     url: str
     standin: Database | None
@@ -33,8 +33,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--redshift",
         metavar="URL",
-        help="run what can run against a real cluster on this empty database, too; the password "
-        "comes from SPARKIFY_DATABASE_PASSWORD, other kinds of auth from their settings",
+        help="run the tests for real clusters on this empty database too; the password comes from "
+        "SPARKIFY_DATABASE_PASSWORD, other kinds of auth from their settings",
     )
 
 
@@ -44,7 +44,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(params=["standin", pytest.param("cluster", marks=pytest.mark.cluster)])
 def anywhere(request: pytest.FixtureRequest) -> Iterator[Somewhere]:
-    """The stand-in, or the cluster of the option, whose database must be and stays empty."""
+    """The stand-in, or the cluster of the option, whose database must be empty and stay so."""
     if request.param == "standin":
         make: Callable[[], Database] = request.getfixturevalue("make_redshift")
         database = make()

@@ -1,8 +1,8 @@
-"""The three queries by which sqlalchemy-redshift 1.0.0 reads the catalog.
+"""Answers the three queries with which sqlalchemy-redshift 1.0.0 reads the catalog.
 
-They name columns and functions that only Redshift has (`reldiststyle`, `attisdistkey`,
-`pg_get_late_binding_view_cols`), so they are recognised as a whole and answered from views of
-the same shape in compat.sql.
+They use columns and functions that only Redshift has (`reldiststyle`, `attisdistkey`,
+`pg_get_late_binding_view_cols`), so each is recognized as a whole and answered from a view of the
+same shape in views.sql.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from .plan import literal
 from .tokens import Token, tokenize
 
-# A name that only this query has, and the view that answers it with the column of the table's name
+# A name that only this query has, the view that answers it, its columns of table name and order
 _QUERIES = (
     ("pg_get_late_binding_view_cols", "rs_reflected_columns", "table_name", "attnum"),
     ("svv_external_tables", "rs_reflected_relations", "relname", "relname"),

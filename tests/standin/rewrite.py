@@ -1,6 +1,6 @@
-"""From a client's statement to the stand-in's plan for it.
+"""Plans what to do for a client's statement.
 
-A statement is known by its first words. Anything not listed here is refused by name.
+A statement is recognized by its first words. Anything not listed here is refused by name.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _LONG = 50_000
 
 def plan(sql: str) -> Plan:
     """The plan for one statement; raises RedshiftError for what is refused."""
-    # What is long is rarely sent twice.
-    return _remembered(sql) if len(sql) < _LONG else _plan(sql)
+    # Long statements are rarely sent twice.
+    return _cached_plan(sql) if len(sql) < _LONG else _plan(sql)
 
 
 @lru_cache(maxsize=2000)
-def _remembered(sql: str) -> Plan:
+def _cached_plan(sql: str) -> Plan:
     return _plan(sql)
 
 
@@ -45,7 +45,7 @@ def _plan(sql: str) -> Plan:
     tokens = tokenize(sql)
     for token in tokens:
         if len(token.name.encode()) > 63:
-            # Redshift takes 127 bytes; Postgres would cut the name in silence
+            # Redshift accepts 127 bytes; Postgres would silently truncate the name
             raise unknown(f"a name of more than 63 bytes: {token.name}")
     while tokens and tokens[-1].is_(";"):
         tokens.pop()
@@ -57,13 +57,13 @@ def _plan(sql: str) -> Plan:
     if reflected:
         return Plan(reflected)
     try:
-        return _planned(tokens)
+        return _plan_tokens(tokens)
     except (IndexError, ValueError) as error:
-        # what reads the statement looked for more than there is
+        # the parser ran past the end of the statement
         raise RedshiftError(f'syntax error in "{sql.strip()[:100]}"', "42601") from error
 
 
-def _planned(tokens: list[Token]) -> Plan:
+def _plan_tokens(tokens: list[Token]) -> Plan:
     low = [token.low for token in tokens[:4]]
     for phrase, page in allow.REFUSED_STATEMENTS.items():
         expected = phrase.split()
@@ -127,7 +127,7 @@ _BY_TWO_WORDS: dict[str, Planner] = {
     "create local": create_table,
     "create view": _create_view,
     "create or": _create_view,
-    "create schema": utility.passed,
+    "create schema": utility.unchanged,
     "create group": utility.create_role,
     "create role": utility.create_role,
     "create user": utility.user,
@@ -136,18 +136,18 @@ _BY_TWO_WORDS: dict[str, Planner] = {
     "create external": utility.alone("CREATE EXTERNAL TABLE"),
     "drop database": utility.alone("DROP DATABASE"),
     "drop library": utility.alone("DROP LIBRARY"),
-    "drop table": utility.passed,
-    "drop view": utility.passed,
-    "drop schema": utility.passed,
-    "drop group": utility.passed,
-    "drop role": utility.passed,
-    "drop user": utility.passed,
+    "drop table": utility.unchanged,
+    "drop view": utility.unchanged,
+    "drop schema": utility.unchanged,
+    "drop group": utility.unchanged,
+    "drop role": utility.unchanged,
+    "drop user": utility.unchanged,
     "alter table": alter_table,
-    "alter schema": utility.passed,
-    "alter group": utility.passed,
+    "alter schema": utility.unchanged,
+    "alter group": utility.unchanged,
     "alter default": utility.grant,
     "alter user": utility.user,
-    "comment on": utility.passed,
+    "comment on": utility.unchanged,
     "start transaction": utility.begin,
 }
 _BY_WORD: dict[str, Planner] = {

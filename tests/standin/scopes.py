@@ -1,9 +1,9 @@
-"""Correlated subqueries: Redshift runs only some, Postgres all.
+"""Refuses correlated subqueries that Redshift does not run; Postgres runs all of them.
 
 https://docs.aws.amazon.com/redshift/latest/dg/r_correlated_subqueries.html lists what it cannot
-decorrelate. Beyond that list the stand-in takes only plain equality (`inner = outer.column`),
-the one pattern that is known to work. It sees references that name their table, as SQLAlchemy
-writes them; a bare column name cannot be told apart without the catalog.
+decorrelate. Besides refusing those, the stand-in accepts only plain equality
+(`inner = outer.column`), the one pattern that is known to work. It sees references that name their
+table, as SQLAlchemy writes them; resolving a bare column name would need the catalog.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class _Block:
 
 
 def check_correlation(tokens: Sequence[Token]) -> None:
-    """Refuse the correlated subqueries that Redshift does not run."""
+    """Refuse correlated subqueries that Redshift does not run."""
     _check(list(tokens), [], False)
 
 
@@ -71,7 +71,7 @@ def _check(tokens: list[Token], outer: list[_Block], in_outer_join: bool) -> Non
 
 
 def _distance(chain: Chain, block: _Block, outer: list[_Block]) -> int:
-    """How many blocks out the table of a reference stands; 0 for here or unknown."""
+    """How many blocks further out the table of a reference is; 0 if it is here or unknown."""
     for level, candidate in enumerate([block, *outer]):
         for table, aliased in candidate.tables:
             if chain == table or (not aliased and chain == table[-len(chain) :]):
@@ -92,7 +92,7 @@ def _plain_equality(conjunct: list[Token], block: _Block, outer: list[_Block]) -
 
 
 def _references(tokens: Sequence[Token]) -> Iterator[tuple[Chain, int]]:
-    """The tables that dotted names refer to, each with the number of tokens of the name."""
+    """The tables that dotted names refer to, each with the number of tokens in the name."""
     index = 0
     while index < len(tokens):
         names, stop = _dotted(tokens, index)
@@ -130,7 +130,7 @@ def _conjuncts(tokens: list[Token]) -> list[list[Token]]:
 
 
 def _read(tokens: list[Token]) -> _Block:
-    """Take a block apart; subqueries are cut out of the clauses they stand in."""
+    """Split a block into clauses, and cut the subqueries out of them."""
     block = _Block()
     clause, body, index, outer_join = "", [], 0, False
     while index < len(tokens):
@@ -178,7 +178,7 @@ def _read(tokens: list[Token]) -> _Block:
 
 
 def _alias(tokens: Sequence[Token], index: int, block: _Block, table: Chain = ()) -> int:
-    """Note a table under its alias, or under its own name; return the index behind it."""
+    """Add a table under its alias or its own name, and return the index after it."""
     if index < len(tokens) and tokens[index].low == "as":
         index += 1
     following = tokens[index] if index < len(tokens) else None

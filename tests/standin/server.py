@@ -1,4 +1,4 @@
-"""The stand-in itself: a listener, the embedded Postgres behind it, databases and logins."""
+"""The stand-in itself: a listener, an embedded Postgres, databases and logins."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _TEMPLATE = "rs_template"
 
 @dataclass(slots=True)
 class Database:
-    """One database: how to reach it, what was sent to it, and the faults to come."""
+    """One database: how to reach it, the statements sent to it, and its pending faults."""
 
     server: Standin
     name: str
@@ -58,7 +58,7 @@ class Database:
         return [statement.sql for statement in self.statements]
 
     def remember(self, login: Login) -> None:
-        """Put the password of a user on record that CREATE USER or ALTER USER gave it."""
+        """Store the password that CREATE USER or ALTER USER set."""
         self.roles.append(login.user)
         if login.password is None:
             self.server.passwords.pop(login.user, None)
@@ -66,7 +66,7 @@ class Database:
             self.server.passwords[login.user] = login.password
 
     def drop(self) -> None:
-        """Remove the database, its sessions, and the users and roles that were made in it."""
+        """Drop the database, its sessions, and the users and roles created in it."""
         admin = self.server.admin
         self.server.forget(self.name)
         admin(f'DROP DATABASE IF EXISTS "{self.name}" WITH (FORCE)')
@@ -78,10 +78,10 @@ class Database:
 
 
 class Standin:
-    """A server that speaks and behaves like Amazon Redshift, as far as README.md says.
+    """A server that behaves like Amazon Redshift, within the limits that README.md lists.
 
-    s3: a boto3 S3 client from which COPY reads.
-    auth: how passwords are asked for, `md5` or `cleartext`.
+    s3: the boto3 S3 client with which COPY reads.
+    auth: how clients send passwords, `md5` or `cleartext`.
     """
 
     def __init__(
@@ -134,7 +134,7 @@ class Standin:
         self.stop()
 
     def database(self, isolation: Isolation = "SNAPSHOT", name: str | None = None) -> Database:
-        """Make a database. SNAPSHOT is what new clusters have, SERIALIZABLE what old ones have.
+        """Make a database. New clusters have SNAPSHOT isolation, old ones SERIALIZABLE.
 
         https://docs.aws.amazon.com/redshift/latest/dg/c_serial_isolation.html
         """
@@ -143,16 +143,16 @@ class Standin:
         level = literal(_LEVELS[isolation])
         self.admin(f'ALTER DATABASE "{name}" SET default_transaction_isolation = {level}')
         store = Store(self.store.client, self.store.region)
-        made = Database(self, name, isolation, store, LoadLog(self._loads / name))
-        self._databases[name] = made
-        return made
+        database = Database(self, name, isolation, store, LoadLog(self._loads / name))
+        self._databases[name] = database
+        return database
 
     def forget(self, name: str) -> None:
-        """Let nobody log in to a database any more."""
+        """Refuse all further logins to a database."""
         self._databases.pop(name, None)
 
     def login(self, user: str, password: str) -> None:
-        """Make a user who may log in; made again, it only gets the new password."""
+        """Make a user who may log in; an existing user gets the new password."""
         quoted = '"' + user.replace('"', '""') + '"'
         if not self.admin(f"SELECT 1 FROM pg_roles WHERE rolname = {literal(user)}"):
             self.admin(f"CREATE USER {quoted}")
@@ -164,7 +164,7 @@ class Standin:
             return self._admin.execute(sql)
 
     def stop(self) -> None:
-        """End all sessions and the server; harmless when already stopped."""
+        """End all sessions and the server; does nothing if already stopped."""
         if self._stopped:
             return
         self._stopped = True
@@ -221,7 +221,7 @@ class Standin:
                 client.send(error_message(b"E", error.fields))
         except Exception as error:
             traceback.print_exc()
-            fields = {"S": "FATAL", "C": "XX000", "M": f"stand-in: a defect of its own: {error!r}"}
+            fields = {"S": "FATAL", "C": "XX000", "M": f"stand-in: internal error: {error!r}"}
             with contextlib.suppress(OSError):
                 client.send(error_message(b"E", fields))
         finally:
@@ -233,7 +233,7 @@ class Standin:
         startup = accept(client, self._certificate.context, self._cancel)
         if startup is None:
             return
-        # GetClusterCredentials names its users IAM:name or IAMA:name
+        # GetClusterCredentials returns user names such as IAM:name or IAMA:name
         given = startup.parameters.get("user", "")
         user = given.removeprefix("IAMA:").removeprefix("IAM:")
         authenticate(client, given, self.passwords.get(user), self.auth)
@@ -262,7 +262,7 @@ class Standin:
 
 
 def _welcome(backend: Backend) -> bytes:
-    """Login accepted: the parameters that Redshift reports, then ready for a query."""
+    """The messages after a login: the parameters that Redshift reports, then ready for a query."""
     out = pack(b"R", struct.pack("!I", 0))
     for kind, payload in backend.greeting:
         if payload.startswith(b"server_version\0"):

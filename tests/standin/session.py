@@ -1,7 +1,7 @@
-"""One client's session: its messages, taken one by one, against one Postgres session.
+"""One client's session: its messages, handled one by one with one Postgres session.
 
-Every message waits for its answer before the next is looked at. That costs a few microseconds
-and lets the stand-in act between any two messages, inside the client's own transaction.
+Each message is answered before the next is read. That costs a few microseconds and lets the
+stand-in act between any two messages, inside the client's own transaction.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ class _Portal:
 
     @property
     def local(self) -> bool:
-        """Whether Postgres has nothing to run."""
+        """Whether there is nothing for Postgres to run."""
         return not self.prepared.plan.sql
 
 
 class Session:
-    """Serves a client that has logged in, until it leaves."""
+    """Serves a client that has logged in until it disconnects."""
 
     def __init__(self, client: Connection, backend: Backend, database: Database, user: str) -> None:
         self._client, self._backend, self._database = client, backend, database
@@ -95,7 +95,7 @@ class Session:
         except Exception as error:
             traceback.print_exc()
             self._backend.poison()
-            self._fail(RedshiftError(f"stand-in: a defect of its own: {error!r}"))
+            self._fail(RedshiftError(f"stand-in: internal error: {error!r}"))
 
     def _fail(self, error: RedshiftError) -> None:
         self._send_raw(error_message(b"E", error.fields))
@@ -178,7 +178,7 @@ class Session:
             raise RedshiftError(_ABORTED, "25P02")
 
     def _perform(self, portal: _Portal, payload: bytes) -> bytes | None:
-        """Run the statement itself; the tag is returned, to be sent when all is done."""
+        """Run the statement and return its tag, to be sent once everything is done."""
         step = portal.prepared.plan
         if step.copy is not None:
             load = Load(
@@ -209,7 +209,7 @@ class Session:
         return text(step.tag) if tag and step.tag else tag[0] if tag else None
 
     def _simple(self, sql: str) -> None:
-        """The simple protocol: several statements are one transaction, as in any server."""
+        """Run a message of the simple protocol: several statements are one transaction."""
         parts = statements(sql) if sql.strip(" \t\r\n;") else []
         if not parts:
             self._send(b"I", b"")

@@ -1,4 +1,4 @@
-"""What COPY reads from S3, with S3's errors in the words that Redshift passes on."""
+"""Reads what COPY needs from S3, and words S3's errors as Redshift passes them on."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .errors import RedshiftError, compute_error
 
 @dataclass(frozen=True, slots=True)
 class Object:
-    """One object, read."""
+    """An object that has been read."""
 
     location: Location
     data: bytes
@@ -26,12 +26,12 @@ class Object:
 
 @dataclass(slots=True)
 class Store:
-    """S3 as the cluster's role sees it; tests make it fail by the fields that follow `region`.
+    """S3 as the cluster's role sees it; tests set the fields after `region` to make it fail.
 
-    denied: beginnings of `s3://bucket/key` that the role may not read.
+    denied: prefixes of `s3://bucket/key` that the role may not read.
     unassumable: roles that the cluster may not assume.
-    throttled: how many of the next reads S3 answers with SlowDown. COPY retries S3 by itself for
-    15 to 30 minutes, so what reaches the client is the failure after that.
+    throttled: how many of the next reads S3 answers with SlowDown. COPY itself retries S3 for 15 to
+    30 minutes, so the client only sees the failure after that.
     """
 
     client: Any
@@ -90,7 +90,7 @@ class Store:
         try:
             data = self.get(command.source, query).data
         except RedshiftError as error:
-            # Redshift says this for a manifest that is missing and for one it may not read,
+            # Redshift reports this for a manifest that is missing and for one it may not read,
             # https://github.com/PostHog/posthog/pull/61603
             message = "COPY with MANIFEST parameter requires full path of an S3 object."
             raise compute_error(message, 8001, str(command.source), query) from error
@@ -103,7 +103,7 @@ class Store:
             ) from error
 
     def _prefix(self, source: Location, query: int) -> list[Location]:
-        """FROM names the beginning of keys, not a folder: copy-parameters-data-source-s3."""
+        """FROM names a prefix of keys, not a folder: copy-parameters-data-source-s3."""
         if any(str(source).startswith(prefix) for prefix in self.denied):
             raise self._failure("Access Denied", 403, "AccessDenied", source, query)
         pages = self.client.get_paginator("list_objects_v2")
@@ -117,7 +117,7 @@ class Store:
             raise self._translated(error, source, query) from error
 
     def _check_region(self, command: CopyCommand, query: int) -> None:
-        """REGION is needed where the bucket is not in the cluster's region."""
+        """REGION is required if the bucket is not in the cluster's region."""
         try:
             answer = self.client.get_bucket_location(Bucket=command.source.bucket)
         except ClientError as error:

@@ -1,7 +1,7 @@
 """A tokenizer for SQL as Redshift reads it.
 
 Every rewrite and every refusal works on these tokens, so text inside literals
-and comments is never touched. Joining the tokens gives the statement back.
+and comments is never touched. Joining the tokens yields the original statement.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "b": "\b", "f": "\f"}
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One token: its kind, its text, and the blanks and comments before it.
+    """One token: its kind, its text, and the whitespace and comments before it.
 
     Kinds: word, quoted, string, number, parameter, operator, punct, dollar.
     """
@@ -34,12 +34,12 @@ class Token:
 
     @property
     def low(self) -> str:
-        """The word in lower case; empty for anything but an unquoted word."""
+        """The word in lower case; empty unless it is an unquoted word."""
         return self.text.lower() if self.kind == "word" else ""
 
     @property
     def name(self) -> str:
-        """The identifier as Redshift folds it, quoted or not; otherwise empty.
+        """The identifier, quoted or not, as Redshift folds it; otherwise empty.
 
         https://docs.aws.amazon.com/redshift/latest/dg/r_names.html
         """
@@ -62,14 +62,14 @@ class Token:
         )
 
     def is_(self, *texts: str) -> bool:
-        """Whether this is one of these words, operators or signs."""
+        """Whether this is one of these words, operators or punctuation marks."""
         if self.kind == "word":
             return self.text.lower() in texts
         return self.kind in ("operator", "punct") and self.text in texts
 
 
 def tokenize(sql: str) -> list[Token]:
-    """Split a statement into tokens; blanks and comments stay before the next token."""
+    """Split a statement into tokens; whitespace and comments belong to the token after them."""
     tokens: list[Token] = []
     position, before, end = 0, "", len(sql)
     while position < end:
@@ -85,7 +85,7 @@ def tokenize(sql: str) -> list[Token]:
 
 
 def at(tokens: Sequence[Token], index: int) -> Token:
-    """The token at an index; an empty one outside."""
+    """The token at an index; an empty one if there is none."""
     return tokens[index] if 0 <= index < len(tokens) else Token("end", "")
 
 
@@ -103,7 +103,7 @@ def folded(token: Token) -> Token:
 
 
 def words(text: str) -> list[Token]:
-    """The tokens of a piece of SQL that is put into a statement, set off by a blank."""
+    """The tokens of SQL to insert into a statement, with a space before them."""
     tokens = tokenize(text)
     return [replace(tokens[0], before=" "), *tokens[1:]] if tokens else []
 
@@ -122,7 +122,7 @@ def closing(tokens: Sequence[Token], start: int) -> int:
 
 
 def split(tokens: Sequence[Token], sign: str) -> list[list[Token]]:
-    """Split at a sign or word that stands outside every bracket."""
+    """Split at a punctuation mark or word outside all brackets."""
     parts: list[list[Token]] = [[]]
     depth = 0
     for token in tokens:
@@ -138,7 +138,7 @@ def split(tokens: Sequence[Token], sign: str) -> list[list[Token]]:
 
 
 def statements(sql: str) -> list[list[Token]]:
-    """The statements of a text, without the semicolons and without empty ones."""
+    """The statements of a text, without semicolons and empty statements."""
     return [part for part in split(tokenize(sql), ";") if part]
 
 
@@ -169,7 +169,7 @@ def _next(sql: str, position: int) -> tuple[str, int]:
     match = _WORD.match(sql, position)
     if match:
         if sql.startswith(("'", "&'"), match.end()) and len(match[0]) == 1:
-            raise RedshiftError(f"stand-in: {match[0]}'…' literals are not known", "0A000")
+            raise RedshiftError(f"stand-in: {match[0]}'…' literals are not supported", "0A000")
         return "word", match.end()
     match = _DOLLAR.match(sql, position)
     if match:
@@ -187,7 +187,7 @@ def _next(sql: str, position: int) -> tuple[str, int]:
 
 
 def _string_end(sql: str, position: int) -> int:
-    # Redshift reads a backslash in an ordinary literal as an escape: its guide doubles it,
+    # In Redshift a backslash in an ordinary literal is an escape: the guide doubles it,
     # https://docs.aws.amazon.com/redshift/latest/dg/pattern-matching-conditions-posix.html
     match = re.compile(r"'(?:[^'\\]|''|\\.)*'", re.DOTALL).match(sql, position)
     if not match:

@@ -1,4 +1,4 @@
-"""Transactions, locks, housekeeping, parameters, users and grants."""
+"""Plans for transactions, locks, maintenance, parameters, users and grants."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Planner = Callable[[Sequence[Token]], Plan]
 
 
 def begin(tokens: Sequence[Token]) -> Plan:
-    """The isolation level is taken and ignored: the database decides.
+    """BEGIN; the isolation level is accepted and ignored: the database has its own.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_BEGIN.html
     """
@@ -44,7 +44,7 @@ def end(word: str) -> Planner:
 
 
 def lock(tokens: Sequence[Token]) -> Plan:
-    """LOCK takes no mode and no NOWAIT: it is always ACCESS EXCLUSIVE.
+    """LOCK accepts neither a mode nor NOWAIT: it is always ACCESS EXCLUSIVE.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_LOCK.html
     """
@@ -56,7 +56,7 @@ def lock(tokens: Sequence[Token]) -> Plan:
 
 
 def truncate(tokens: Sequence[Token]) -> Plan:
-    """TRUNCATE commits, also inside BEGIN: r_TRUNCATE."""
+    """TRUNCATE commits, even inside a block: r_TRUNCATE."""
     cursor = Cursor(tokens)
     cursor.next()
     cursor.take("table")
@@ -110,7 +110,7 @@ def set_parameter(tokens: Sequence[Token]) -> Plan:
     cursor = Cursor(tokens)
     cursor.next()
     if cursor.take("session", "characteristics", "as", "transaction", "isolation", "level"):
-        # sqlalchemy-redshift sends it to leave AUTOCOMMIT; the database decides the level
+        # sqlalchemy-redshift sends this to leave AUTOCOMMIT; the database has its own level
         return Plan("", tag="SET")
     scope = "LOCAL" if cursor.take("local") else "SESSION"
     cursor.take("session")
@@ -151,7 +151,7 @@ def _expect(tokens: Sequence[Token], count: int) -> None:
 
 
 def grant(tokens: Sequence[Token]) -> Plan:
-    """Roles are named with the word ROLE, which Postgres does not take: r_GRANT."""
+    """GRANT and REVOKE; the word ROLE, which Postgres does not accept, is removed: r_GRANT."""
     kept = [t for t in tokens if t.low != "role"]
     if any(t.low in ("assumerole", "datashare", "model", "language", "external") for t in kept):
         raise unknown("GRANT or REVOKE of this kind")
@@ -159,7 +159,7 @@ def grant(tokens: Sequence[Token]) -> Plan:
 
 
 def _plain(tokens: Sequence[Token]) -> list[Token]:
-    """Names folded, and no expression among them."""
+    """The tokens with names folded; refuses expressions."""
     out: list[Token] = []
     for token in tokens:
         if token.kind == "operator" or token.is_("["):
@@ -168,8 +168,8 @@ def _plain(tokens: Sequence[Token]) -> list[Token]:
     return out
 
 
-def passed(tokens: Sequence[Token]) -> Plan:
-    """A statement that Postgres takes as it is."""
+def unchanged(tokens: Sequence[Token]) -> Plan:
+    """A statement that Postgres accepts unchanged."""
     return Plan(render(_plain(tokens)))
 
 
@@ -179,7 +179,7 @@ def create_role(tokens: Sequence[Token]) -> Plan:
 
 
 def user(tokens: Sequence[Token]) -> Plan:
-    """The proxy keeps the passwords; Postgres only gets the user.
+    """CREATE USER and ALTER USER; the stand-in stores the password, Postgres only gets the user.
 
     https://docs.aws.amazon.com/redshift/latest/dg/r_CREATE_USER.html
     """
@@ -212,14 +212,14 @@ def _password(value: str) -> str:
     if not all(re.fullmatch(check, value, re.DOTALL) for check in checks):
         raise RedshiftError(
             "password must be 8 to 64 characters with an upper-case and a lower-case letter and a "
-            "number, and none of ' \" \\ / @ or blank",
+            "number, without ' \" \\ / @ or space",
             "22023",
         )
     return value
 
 
 def alone(command: str) -> Planner:
-    """A command that may not be in a block, and has nothing behind it outside of one either."""
+    """A command that Redshift refuses inside a block, and the stand-in always."""
 
     def planner(tokens: Sequence[Token]) -> Plan:
         return Plan("", alone=command, missing=True)

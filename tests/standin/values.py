@@ -1,6 +1,6 @@
-"""From the text of a field to the text that Postgres' COPY takes, or to a load error.
+"""Converts the text of a field to the text for Postgres' COPY, or to a load error.
 
-The codes: https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html
+Codes: https://docs.aws.amazon.com/redshift/latest/dg/r_Load_Error_Reference.html
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _KINDS = {
 
 
 class LoadError(Exception):
-    """What keeps a record out of the table: a code, a reason, and the field's raw text."""
+    """Why a record cannot be loaded: a code, a reason, and the field's raw text."""
 
     def __init__(self, code: int, reason: str, value: str) -> None:
         super().__init__(reason)
@@ -119,7 +119,7 @@ def _valid(value: str, replacement: str | None) -> str:
 
 
 def _blank(value: str) -> bool:
-    # an empty field of any other type is always NULL, whatever EMPTYASNULL says
+    # an empty field of any type but text is always NULL, with or without EMPTYASNULL
     return not value.strip()
 
 
@@ -159,7 +159,7 @@ def _numeric(precision: int, scale: int) -> Converter:
         number = Decimal(value)
         if number and number.adjusted() >= precision - scale:
             raise LoadError(1204, "Overflow (Large value)", value)
-        # COPY cuts the scale where INSERT rounds
+        # COPY truncates to the scale, unlike INSERT, which rounds
         return str(number.quantize(Decimal(1).scaleb(-scale), ROUND_DOWN))
 
     return convert

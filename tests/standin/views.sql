@@ -1,5 +1,5 @@
--- The views and functions by which Redshift shows what it holds, who is there and what was loaded.
--- Loaded after compat.sql, under the same rules.
+-- The system views and functions of Redshift: tables, sessions and loads.
+-- Loaded after compat.sql, by the same rules.
 
 -- ---------------------------------------------------------------------------------------------
 -- COPY: https://docs.aws.amazon.com/redshift/latest/dg/PG_LAST_COPY_ID.html
@@ -10,11 +10,11 @@ $$ SELECT coalesce(nullif(current_setting('rs.copy_id', true), ''), '-1')::int $
 CREATE FUNCTION pg_catalog.pg_last_copy_count() RETURNS bigint LANGUAGE sql STABLE AS
 $$ SELECT coalesce(nullif(current_setting('rs.copy_count', true), ''), '0')::bigint $$;
 
--- Superusers see all rows of a system view, others their own: c_visibility-of-data
+-- Superusers see all rows of a system view, other users their own: c_visibility-of-data
 CREATE FUNCTION pg_catalog.rs_mine(int) RETURNS boolean LANGUAGE sql STABLE AS
 $$ SELECT usesuper OR usesysid = $1::oid FROM pg_catalog.pg_user WHERE usename = current_user $$;
 
--- One file for each COPY, read past all snapshots
+-- One file per COPY, read regardless of snapshots
 CREATE FUNCTION pg_catalog.rs_load_log(kind text) RETURNS SETOF jsonb
 LANGUAGE plpgsql VOLATILE SECURITY DEFINER AS $$
 DECLARE

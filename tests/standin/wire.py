@@ -1,7 +1,7 @@
 """The frontend/backend protocol, version 3: framing, start-up, TLS, passwords.
 
-https://docs.aws.amazon.com/redshift/latest/mgmt/configuring-connections.html says which
-clients speak it to Redshift; the messages are PostgreSQL's.
+The messages are PostgreSQL's; the clients that use them with Redshift are listed in
+https://docs.aws.amazon.com/redshift/latest/mgmt/configuring-connections.html.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def pack(kind: bytes, payload: bytes = b"") -> bytes:
 
 
 def text(*values: str) -> bytes:
-    """Strings as the protocol writes them, each ended by a zero byte."""
+    """Strings in the protocol's form, each ended by a zero byte."""
     return b"".join(value.encode() + b"\0" for value in values)
 
 
@@ -53,7 +53,7 @@ def error_fields(payload: bytes) -> dict[str, str]:
 
 
 def data_row(payload: bytes) -> list[str | None]:
-    """The values of a row that is sent as text."""
+    """The values of a row in text format."""
     (count,), offset, row = _SHORT.unpack_from(payload), 2, []
     for _ in range(count):
         (length,) = struct.unpack_from("!i", payload, offset)
@@ -78,7 +78,7 @@ class Connection:
         return head[:1], self._exactly(_INT.unpack(head[1:])[0] - 4)
 
     def read_startup(self) -> tuple[int, bytes]:
-        """The next message that has no type: its code and the rest."""
+        """The next start-up message, which has no type: its code and the rest."""
         length = _INT.unpack(self._exactly(4))[0]
         if not 8 <= length <= 10_000:
             raise ConnectionError("not a start-up message")
@@ -90,13 +90,13 @@ class Connection:
         self._socket.sendall(data)
 
     def start_tls(self, context: ssl.SSLContext) -> None:
-        """Turn the connection into a TLS one, as its server."""
+        """Switch the connection to TLS, as the server."""
         self._reader.close()
         self._socket = context.wrap_socket(self._socket, server_side=True)
         self._reader = self._socket.makefile("rb", 1 << 16)
 
     def close(self) -> None:
-        """Close at once. `makefile` keeps the descriptor alive, hence the shutdown."""
+        """Close; the shutdown is needed because `makefile` keeps the descriptor open."""
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
@@ -113,7 +113,7 @@ class Connection:
 
 @dataclass(frozen=True, slots=True)
 class Startup:
-    """What a client asked for when it connected."""
+    """What a client requested when it connected."""
 
     parameters: dict[str, str]
     tls: bool
@@ -122,7 +122,7 @@ class Startup:
 def accept(
     connection: Connection, context: ssl.SSLContext | None, cancel: Callable[[bytes], None]
 ) -> Startup | None:
-    """Read the start-up messages; None when the client only wanted to cancel a query."""
+    """Read the start-up messages; None if the client only cancels a query."""
     tls = False
     while True:
         code, body = connection.read_startup()
@@ -147,7 +147,7 @@ def accept(
 def authenticate(connection: Connection, user: str, password: str | None, method: str) -> None:
     """Ask for the password by `md5` or `cleartext`; a wrong one is a FatalError.
 
-    An unknown user (no password on record) is asked as well, and told the same.
+    An unknown user, who has no stored password, gets the same messages.
     """
     if method == "md5":
         salt = os.urandom(4)
@@ -167,7 +167,7 @@ def authenticate(connection: Connection, user: str, password: str | None, method
 class Certificate:
     """A self-signed certificate for localhost, made when the stand-in starts.
 
-    It is not valid for 127.0.0.1, so that a test can meet a wrong host name.
+    It is not valid for 127.0.0.1, so that tests can use that as a wrong host name.
     """
 
     folder: Path
@@ -216,13 +216,13 @@ class Parse:
 
     @classmethod
     def read(cls, payload: bytes) -> Parse:
-        """Take the message apart."""
+        """Parse the message."""
         name, sql, rest = payload.split(b"\0", 2)
         (count,) = _SHORT.unpack_from(rest)
         return cls(name.decode(), sql.decode(), struct.unpack_from(f"!{count}I", rest, 2))
 
     def message(self, sql: str) -> bytes:
-        """The message with another statement in it."""
+        """The message with another statement."""
         types = struct.pack(f"!H{len(self.types)}I", len(self.types), *self.types)
         return text(self.name, sql) + types
 
@@ -238,7 +238,7 @@ class Bind:
 
     @classmethod
     def read(cls, payload: bytes) -> Bind:
-        """Take the message apart."""
+        """Parse the message."""
         portal, statement, rest = payload.split(b"\0", 2)
         (count,) = _SHORT.unpack_from(rest)
         formats = struct.unpack_from(f"!{count}H", rest, 2)
@@ -254,7 +254,7 @@ class Bind:
         return cls(portal.decode(), statement.decode(), formats, tuple(values))
 
     def decoded(self, types: Sequence[int]) -> tuple[object, ...]:
-        """The bound values: text as text, binary numbers as numbers, else the bytes."""
+        """The bound values: text as text, binary numbers as numbers, others as bytes."""
         formats = self.formats or (0,)
         out: list[object] = []
         for index, value in enumerate(self.values):
