@@ -9,7 +9,7 @@ from botocore.loaders import JSONFileLoader
 from botocore.utils import parse_timestamp
 
 from sparkify_dwh import Settings
-from sparkify_dwh.storage.aws import _time, client
+from sparkify_dwh.storage.aws import _parse_time, client
 
 
 @pytest.mark.parametrize(
@@ -25,7 +25,8 @@ from sparkify_dwh.storage.aws import _time, client
     ],
 )
 def test_times(value: object) -> None:
-    assert _time(value) == parse_timestamp(value) == datetime(2026, 11, 24, 11, 25, 1, tzinfo=UTC)
+    expected = datetime(2026, 11, 24, 11, 25, 1, tzinfo=UTC)
+    assert _parse_time(value) == parse_timestamp(value) == expected
 
 
 def test_a_second_client_reads_no_description_again(monkeypatch: pytest.MonkeyPatch) -> None:
