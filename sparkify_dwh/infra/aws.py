@@ -125,7 +125,7 @@ def aws_errors(doing: str) -> Iterator[None]:
     except NoCredentialsError:
         raise InfraError(
             f"{doing}: no AWS credentials were found",
-            "set AWS_PROFILE or run `aws configure`; sparkify never stores them",
+            "set AWS_PROFILE or run `aws configure`; sparkify stores no credentials",
         ) from None
     except ClientError as error:
         call = getattr(error, "operation_name", "")

@@ -12,8 +12,8 @@ from ..core.errors import MissingExtraError, SettingsError
 #: What `sparkify infra init` writes; every key has its default.
 INFRA_TABLE = """
 [infra]
-# What `sparkify infra create` makes; docs/infra.md explains every key.
-name = "dwh"                 # everything is called sparkify-<name> and tagged sparkify=<name>
+# What `sparkify infra create` creates; docs/infra.md explains every key.
+name = "dwh"                 # the stack is sparkify-<name>, every tag sparkify=<name>
 kind = "provisioned"         # or "serverless": billed only while queries run
 
 # Provisioned (`sparkify infra pause` and `resume` work at any time)
@@ -32,7 +32,7 @@ snapshot_days = 1            # how long automated snapshots are kept
 # usage_limit_action = "deactivate"     # emit-metric, log
 
 database = "dwh"
-admin_user = "sparkify_admin"   # its password lives in Secrets Manager, never here
+admin_user = "sparkify_admin"   # its password is in Secrets Manager, never here
 port = 5439
 
 # Who may connect. By default only the VPC; `create --from-here` adds your own address.

@@ -106,7 +106,7 @@ def split_locations(locations: Iterable[str]) -> tuple[list[tuple[str, str]], li
 
 
 def tags(infra: InfraSettings) -> dict[str, str]:
-    """Tags of the stack, which CloudFormation puts on every resource that can have tags."""
+    """Tags of the stack, which CloudFormation adds to every resource that can have tags."""
     return {TAG: infra.name, **infra.tags}
 
 

@@ -136,9 +136,10 @@ def newest_load(settings: Settings, endpoint: Endpoint) -> str | None:
     try:
         run_log = runs(engine)
     except DatabaseError:
-        # After `create` and before `migrate` the schema is the reason, and says so better.
+        # Between `create` and `migrate` the missing schema is the reason; report that.
         with engine.session(read_only=True) as connection:
-            SchemaGate(settings, declarations_for(settings), engine.tell).require_current(connection)
+            gate = SchemaGate(settings, declarations_for(settings), engine.tell)
+            gate.require_current(connection)
         raise
     for run in run_log.records():
         if run["event"] == "loaded":

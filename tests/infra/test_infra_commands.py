@@ -1,4 +1,4 @@
-"""`sparkify infra` as people type it: what it prints, asks, writes and ends with."""
+"""`sparkify infra` on the command line: output, questions, files and exit codes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Run = Callable[..., Result]
 
 @pytest.fixture
 def found() -> list[Reachability]:
-    """What a connection finds; the last one stays."""
+    """Results of connections; the last one is used."""
     return [Reachability(True)]
 
 
@@ -33,7 +33,7 @@ def found() -> list[Reachability]:
 def run(
     moto_session: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, found: list[Reachability]
 ) -> Run:
-    """Runs a command in a folder of its own, with moto as AWS and a clock that does not tick."""
+    """Runs a command in an empty folder, with moto as AWS and without waiting."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(boto3, "Session", lambda **_: moto_session)
     defaults = Site.__init__.__kwdefaults__

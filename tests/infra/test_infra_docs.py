@@ -1,4 +1,4 @@
-"""`docs/infra.md` is true: its policy, its keys, its commands."""
+"""The policy, keys and commands in `docs/infra.md` are those of the code."""
 
 from __future__ import annotations
 

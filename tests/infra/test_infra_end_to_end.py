@@ -34,21 +34,21 @@ def test_from_nothing_to_a_star_and_back_to_nothing(
     tmp_path: Path,
     s3_server: Any,
 ) -> None:
-    # 1. create: the config file says how the warehouse is reached.
+    # 1. create: the config file says how to reach the warehouse.
     on_moto = new_deployment(name="dwh", database="dwh")
     created = on_moto.deployment.create()
     assert created.ready
     written = tomllib.loads(on_moto.config.read_text())
     assert written["auth"] == "secret" and "password" not in on_moto.config.read_text().lower()
-    # The cluster that moto describes answers nobody: its name stands for the stand-in's address,
-    # and its secret for a login there.
+    # The cluster that moto describes does not answer: the stand-in's address replaces its name,
+    # and the secret holds a login there.
     secret = json.dumps({"username": "awsuser", "password": redshift.server.passwords["awsuser"]})
     boto3.client("secretsmanager").put_secret_value(
         SecretId=written["secret_arn"], SecretString=secret
     )
     assert written["database_url"].startswith("redshift+redshift_connector://")
 
-    # 2. migrate and load, with what create wrote but for the addresses of the stand-ins.
+    # 2. migrate and load, with what create wrote, except the addresses of the stand-ins.
     expected = generate(tmp_path / "made", events=300, songs=20, days=2)
     for path in sorted((tmp_path / "made").rglob("*.json")):
         bucket.put(path.relative_to(tmp_path / "made").as_posix(), path.read_bytes())
@@ -77,7 +77,7 @@ def test_from_nothing_to_a_star_and_back_to_nothing(
             assert found.rows[0][0] == rows, table
         assert warehouse.load().event == "nothing new"
 
-    # 3. remove: nothing billable is left but the final snapshot.
+    # 3. remove: nothing billable is left except the final snapshot.
     removed = on_moto.deployment.remove()
     assert removed.to_dict()
     left = billable()

@@ -130,7 +130,7 @@ IAM_ROLE = {
 
 
 class Account:
-    """Services that answer from queues; only those that a test names exist."""
+    """Services that answer from queues; an operation without a queue fails."""
 
     def __init__(self, tmp_path: Path, **table: Any) -> None:
         self.cfn = Answers("cloudformation")

@@ -1,4 +1,4 @@
-"""Answers of AWS where moto has none, checked against botocore's own service model."""
+"""Answers of AWS that moto lacks, checked against botocore's own service model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Hook = Callable[[str], None]
 
 
 def client_error(operation: str, code: str, message: str = "because of the test") -> ClientError:
-    """An error as a service gives it."""
+    """An error as a service returns it."""
     return ClientError({"Error": {"Code": code, "Message": message}}, operation)
 
 
@@ -50,7 +50,7 @@ class Answers:
 
     def _answer(self, model: Any, **_: Any) -> tuple[Any, dict[str, Any]]:
         queue = self._queues.get(model.name)
-        assert queue, f"nobody expects {model.name}"
+        assert queue, f"no answer is queued for {model.name}"
         answer = queue.pop(0) if len(queue) > 1 else queue[0]
         if isinstance(answer, ClientError):
             raise answer

@@ -53,7 +53,7 @@ class Rendered:
 
     def __init__(self, given: Mapping[str, str] | None = None) -> None:
         self.source = load()
-        #: Resources that a property names only to come after them.
+        #: Resources that a property names only to be created after them.
         self.waits: set[str] = set()
         self.values: dict[str, Any] = dict(PSEUDO)
         for name, declared in self.source["Parameters"].items():
@@ -96,7 +96,7 @@ class Rendered:
         return {"Fn::And": all, "Fn::Or": any}[operator](parts)
 
     def resolve(self, value: Any) -> Any:
-        """A value with all that is known put in; AWS::NoValue removes its key or item."""
+        """A value with parameters and conditions resolved; AWS::NoValue removes its key or item."""
         if isinstance(value, list):
             return [r for r in map(self.resolve, value) if r is not _NOTHING]
         if not isinstance(value, dict):
@@ -134,7 +134,7 @@ class Rendered:
         return {**document, "Resources": self.resources, "Outputs": self.outputs}
 
     def missing_references(self) -> set[str]:
-        """Names of resources that something refers to and that are not made."""
+        """Names of resources that are referred to but not made."""
         return set(_references({**self.resources, **self.outputs})) - self.resources.keys()
 
     def statements(self, role: str) -> list[dict[str, Any]]:
@@ -146,7 +146,7 @@ class Rendered:
 
 
 def _named(value: Any) -> Any:
-    """With the work bucket's ARN put in."""
+    """The value with the work bucket's ARN filled in."""
     if isinstance(value, list):
         return [_named(item) for item in value]
     if isinstance(value, dict):
