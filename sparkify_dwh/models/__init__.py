@@ -1,22 +1,9 @@
-"""The warehouse as SQLAlchemy models, and the declarations that feed it."""
+"""The warehouse as SQLAlchemy models, and the declarations that feed it. Nothing that executes."""
 
-from .base import Base, key_column, staged, table_of
 from .charts import CHARTS
 from .declare import Declarations
 from .sources import SOURCES
-from .staging import StagedRow
 from .targets import TARGETS
 
-#: The warehouse that the library ships.
+#: The declarations of the warehouse that the library ships.
 SPARKIFY = Declarations(sources=SOURCES, targets=TARGETS, charts=CHARTS)
-
-__all__ = [
-    "SPARKIFY",
-    "Base",
-    "StagedRow",
-    "audit",
-    "key_column",
-    "staged",
-    "staging",
-    "table_of",
-]

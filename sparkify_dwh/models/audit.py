@@ -1,4 +1,4 @@
-"""The ``audit`` schema: what was loaded, from which object version, with which counts."""
+"""The ``audit`` schema: runs, loaded object versions, counts, refused rows, erasures, the lock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ STARTED, LOADED, NOTHING_NEW, ROLLED_BACK, REFUSED = (
 
 
 def _args(comment: str, *sortkey: str) -> tuple[dict[str, object]]:
-    # EVEN: appended and scanned, never joined with the star; sorted by how each is asked for.
+    # EVEN: appended and scanned, never joined with the star; sorted by what queries filter on.
     options: dict[str, object] = {
         "schema": SCHEMA,
         "comment": comment,
@@ -33,7 +33,7 @@ def _args(comment: str, *sortkey: str) -> tuple[dict[str, object]]:
 
 
 class LoadRun(Base):
-    """Append-only: one row when a run starts, one when it ends."""
+    """Starts and ends of runs; append-only."""
 
     __tablename__ = "load_run"
     __table_args__ = _args("Starts and ends of loads, append-only", "at")
@@ -60,7 +60,7 @@ class LoadRun(Base):
 
 
 class LoadFile(Base):
-    """The ledger: an object version that is in the star."""
+    """The ledger: object versions that were loaded."""
 
     __tablename__ = "load_file"
     __table_args__ = _args("Ledger of loaded object versions", "source", "key")
@@ -78,7 +78,7 @@ class LoadFile(Base):
 
 
 class CompactedObject(Base):
-    """What a compacted object was made of: one row for each object in it."""
+    """The objects that a compacted object was made from, one row each."""
 
     __tablename__ = "compacted_object"
     __table_args__ = _args("Objects and the compacted objects they went into", "source", "into_key")
@@ -101,7 +101,7 @@ class CompactedObject(Base):
 
 
 class LoadStep(Base):
-    """What a step of a run did, and how long it took."""
+    """What a step of a run did and how long it took."""
 
     __tablename__ = "load_step"
     __table_args__ = _args("Steps of loads with rows and seconds", "run_id")
@@ -115,7 +115,7 @@ class LoadStep(Base):
 
 
 class LoadBook(Base):
-    """One account of a run's books."""
+    """The books of runs, one account a row."""
 
     __tablename__ = "load_book"
     __table_args__ = _args("Books of loads: what became of every row", "run_id")
@@ -127,7 +127,7 @@ class LoadBook(Base):
 
 
 class QualityResult(Base):
-    """The measured value of a rule in a run, also on a pass."""
+    """The measured value of each rule in a run, passed or not."""
 
     __tablename__ = "quality_result"
     __table_args__ = _args("Measured values of all rules of loads", "run_id")
@@ -144,7 +144,7 @@ class QualityResult(Base):
 
 
 class RejectedRow(Base):
-    """The quarantine: one row a refused record."""
+    """The quarantine: refused records, one a row."""
 
     __tablename__ = "rejected_row"
     __table_args__ = _args("Refused records with rule, reason, place and text", "run_id")
@@ -166,7 +166,7 @@ class RejectedRow(Base):
 
 
 class ErasureRecord(Base):
-    """Append-only: one row when a person was erased; loads leave out whom they find here."""
+    """Erased persons, whom later loads leave out; append-only."""
 
     __tablename__ = "erasure"
     __table_args__ = _args("Persons that were erased, without who they were; append-only", "at")
@@ -198,7 +198,7 @@ class ErasureCount(Base):
 
 
 class LoadLock(Base):
-    """The row, and on Redshift the table, that a loader locks."""
+    """What a loader locks: the table on Redshift."""
 
     __tablename__ = "load_lock"
     __table_args__ = _args("Locked by the loader at work")

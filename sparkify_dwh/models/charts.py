@@ -1,4 +1,4 @@
-"""What the star is asked for the report: plays by time, song, artist and place, levels, matches."""
+"""The charts of the report: plays by time, song, artist and place, levels, matches."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .star import DAYS, Songplay, Time, User
 PLAYS, MOMENTS, USERS = table_of(Songplay), table_of(Time), table_of(User)
 #: Rows of a ranking.
 MOST = 10
-#: Classes of session lengths, by the greatest number of plays in each.
+#: Classes of session lengths: the greatest number of plays in each.
 SESSION_CLASSES = (1, 5, 10, 20, 50, 100)
 
 
@@ -44,7 +44,7 @@ def _ranking(*names: sa.ColumnElement[Any]) -> sa.Select[Any]:
 
 
 def plays_by_day() -> sa.Select[Any]:
-    """Plays of each day, by the level at the play."""
+    """Plays of each day, by level at the time of the play."""
     return _by_day(PLAYS, _where(PLAYS.c.level == "free", "free"), _where(_paid(PLAYS), "paid"))
 
 
@@ -60,7 +60,7 @@ def plays_by_hour() -> sa.Select[Any]:
 
 
 def level_changes() -> sa.Select[Any]:
-    """Plays of each day whose level is another than that of the user's play before."""
+    """Plays of each day whose level differs from that of the user's previous play."""
     before = (
         sa.func.lag(PLAYS.c.level)
         .over(
@@ -79,7 +79,7 @@ def level_changes() -> sa.Select[Any]:
 
 
 def matches() -> sa.Select[Any]:
-    """Plays of each day by what the catalogue knows of them."""
+    """Plays of each day by what the catalogue knows about them."""
     song, artist = PLAYS.c.song_id, PLAYS.c.artist_id
     return _by_day(
         PLAYS,
@@ -127,12 +127,12 @@ def users() -> sa.Select[Any]:
     )
 
 
-#: In the order in which a report shows them.
+#: In the order in which the report shows them.
 CHARTS = (
     Chart(
         "plays_by_day",
         "Plays by day",
-        "Plays by the level of the user at the play.",
+        "Plays by the level of the user at the time.",
         "days",
         plays_by_day,
     ),
@@ -148,20 +148,20 @@ CHARTS = (
     Chart(
         "level_changes",
         "Changes of level",
-        "Plays at another level than the user's play before: upgrades and downgrades.",
+        "Plays whose level differs from the user's previous play: upgrades and downgrades.",
         "days",
         level_changes,
     ),
     Chart(
         "matches",
         "Plays that match the catalogue",
-        "A play matches a song by title and credited artist, or else an artist by the name.",
+        "A play matches a song by title and credited artist, or else an artist by name.",
         "days",
         matches,
     ),
     Chart(
         "top_songs",
-        "Songs played most",
+        "Most played songs",
         "By title and artist as played.",
         "ranking",
         lambda: _ranking(PLAYS.c.song_title, PLAYS.c.artist_name),
@@ -169,14 +169,14 @@ CHARTS = (
     ),
     Chart(
         "top_artists",
-        "Artists played most",
+        "Most played artists",
         "By the name as played.",
         "ranking",
         lambda: _ranking(PLAYS.c.artist_name),
     ),
     Chart(
         "sessions",
-        "Lengths of sessions",
+        "Session lengths",
         "Sessions by their number of plays.",
         "ranking",
         sessions,
@@ -184,15 +184,15 @@ CHARTS = (
     Chart("users", "Users", "By level and gender, as last seen.", "ranking", users, names=2),
     Chart(
         "places",
-        "Places with most plays",
-        "By the location of the user.",
+        "Places with the most plays",
+        "By location of the user.",
         "ranking",
         lambda: _ranking(PLAYS.c.location),
     ),
     Chart(
         "browsers",
-        "Browsers with most plays",
-        "By the user agent as given.",
+        "Browsers with the most plays",
+        "By user agent as given.",
         "ranking",
         lambda: _ranking(PLAYS.c.user_agent),
     ),

@@ -1,17 +1,18 @@
-"""What a warehouse consists of, as data: sources, their fields and rules, targets, look-ups.
+"""The types that declare a warehouse: sources with fields and rules, targets, look-ups, charts.
 
-The steps of a load read these declarations and know nothing else of songs or plays. Predicates and
-expressions are functions of *rows*: the typed rows of a source, with one column for each field and
+The steps of a load read these declarations and know nothing else about songs or plays. Predicates
+and expressions are functions of *rows*: the typed rows of a source, with a column for each field
+and
 
-* ``given_<field>``: whether a number or time was given at all (not NULL, not ''),
-* ``fits_<field>``: whether a text is within its width in bytes after repair and trim.
+* ``given_<field>``: whether a number or time was given (neither NULL nor ''),
+* ``fits_<field>``: whether a text, once repaired and trimmed, fits its width in bytes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import sqlalchemy as sa
 
@@ -24,14 +25,14 @@ Severity = Literal["reject", "warn", "fail"]
 
 @dataclass(frozen=True)
 class Field:
-    """One value of a staged row: a staging column read as a type.
+    """A staging column and the type it is read as.
 
-    :param name: name among the typed rows.
+    :param name: name of the column in the typed rows.
     :param column: staging column it is read from.
     :param kind: ``text`` (trimmed, '' is NULL), ``integer`` (BIGINT), ``number`` (DOUBLE) or
         ``time`` (milliseconds since 1970 as TIMESTAMP, NULL outside 2000..2100).
-    :param width: bytes of UTF-8 a text may have after repair and trim.
-    :param repaired: whether a text was encoded twice too often and is mended first.
+    :param width: most bytes of UTF-8 that a text may have, once repaired and trimmed.
+    :param repaired: whether duplicate encoding of a text is repaired first.
     """
 
     name: str
@@ -45,9 +46,9 @@ class Field:
 class Rule:
     """A rule that rows are judged by.
 
-    :param name: as refused rows and the run log show it; unique within its source or target.
-    :param predicate: what must hold, given the rows; NULL counts as broken.
-    :param reason: what must hold, in words.
+    :param name: unique within its source or target; refused rows and the run log show it.
+    :param predicate: the condition on the rows; NULL counts as broken.
+    :param reason: the condition in words.
     :param severity: ``reject`` refuses the row, ``warn`` counts it, ``fail`` rolls the load back.
     """
 
@@ -59,13 +60,15 @@ class Rule:
 
 @dataclass(frozen=True)
 class Source:
-    """Files of one kind: where their rows are staged, how they are typed and judged.
+    """Files of one kind: where they are, how their rows are staged, typed and judged.
 
-    The staging table's columns carry the key of the file's JSON in ``info["key"]``.
+    The columns of the staging table name the JSON key they hold in ``info["key"]``.
 
-    :param setting: the setting, or the entry of ``[sources]``, that says where the files are.
-    :param fields: the values of its typed rows; ``rules``: in the order in which they refuse.
-    :param person: name of the field (text or integer) that tells which person a row is about.
+    :param setting: the setting that names the place of the files; ``[sources]`` names it by the
+        name of the source.
+    :param fields: the columns of the typed rows.
+    :param rules: a row is refused by the first that it breaks.
+    :param person: field (text or integer) that identifies the person a row is about.
     """
 
     name: str
@@ -77,23 +80,23 @@ class Source:
 
     @property
     def columns(self) -> tuple[sa.Column[Any], ...]:
-        """The staging columns that hold what a file says, in the table's order."""
+        """The staging columns that hold the values of a file, in the order of the table."""
         return tuple(c for c in self.staging.columns if "key" in c.info)
 
     @property
     def keys(self) -> dict[str, str]:
-        """Staging column by JSON key."""
+        """The staging column of each JSON key."""
         return {c.info["key"]: c.name for c in self.columns}
 
 
 @dataclass(frozen=True)
 class Lookup:
-    """One way to find foreign keys: equal columns, the columns it gives, the order of preference.
+    """One way to find foreign keys: columns to match, columns to fill, preferred match.
 
-    :param name: as plans and steps call it.
-    :param on: column of the fact: column of the reference.
-    :param gives: column of the fact: column of the reference.
-    :param prefer: order of several hits: column of the reference, "greatest" or "least" first.
+    :param name: name of it in plans and steps.
+    :param on: columns to match: column of the fact to column of the reference.
+    :param gives: columns to fill: column of the fact to column of the reference.
+    :param prefer: order of several matches: column of the reference, "greatest" or "least" first.
     """
 
     name: str
@@ -104,11 +107,11 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Resolution:
-    """How a fact finds rows of a reference table, earlier look-ups first.
+    """How rows of a fact find rows of a reference table.
 
-    A change of the reference touches the facts that share the value of ``link``
-    (column of the fact, column of the reference); they are resolved again.
+    When a row of the reference changes, facts with the same value of ``link`` are resolved again.
 
+    :param link: column of the fact and column of the reference.
     :param lookups: tried in this order; the first that finds a row fills the columns it gives.
     """
 
@@ -118,17 +121,17 @@ class Resolution:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The columns of the fact that look-ups fill, in order."""
+        """The columns of the fact that the look-ups fill."""
         return tuple(dict.fromkeys(name for look in self.lookups for name in look.gives))
 
 
 @dataclass(frozen=True)
 class Derivation:
-    """A target whose rows are computed from other tables for the keys that a load touches.
+    """How rows of a target are computed from other tables, for the keys that a load touches.
 
-    :param follows: the table whose staged and replaced rows touch keys of this one.
+    :param follows: the table whose staged and replaced rows touch keys of the target.
     :param key: column of ``follows`` that holds the touched key.
-    :param rows: select of full new rows, given ``Derived`` (keys, staged rows, own table).
+    :param rows: a function of ``Derived`` that returns a select of complete new rows.
     """
 
     follows: sa.Table
@@ -138,7 +141,7 @@ class Derivation:
 
 @dataclass(frozen=True)
 class Derived:
-    """What a derivation may read: touched keys, typed rows of the load, the target itself."""
+    """What a derivation may read: the touched keys, the typed rows of the load, the target."""
 
     keys: sa.FromClause
     rows: Rows
@@ -149,18 +152,18 @@ class Derived:
 class Target:
     """A table of the star and how it is fed.
 
-    :param table: the table; its primary key is the natural key, its foreign keys are checked.
-    :param source: the source whose rows feed it.
-    :param columns: expression of each staged column over the typed rows.
-    :param scope: which rows belong here; None: all.
-    :param rank: what decides among several rows of one key in a load, before the columns
-        in the table's order: names of staged columns or whole numbers; greatest wins.
-    :param newest_wins: whether a stored row that ranks higher stays (and the staged row is stale).
+    :param table: its primary key is the natural key; its foreign keys are checked.
+    :param source: name of the source whose rows feed it.
+    :param columns: the expression of each column over the typed rows.
+    :param scope: which rows belong here; all when None.
+    :param rank: decides between several rows of one key in a load, before the columns in the
+        order of the table: names of columns, or whole numbers; the greatest wins.
+    :param newest_wins: whether a stored row that ranks higher stays (the staged row is stale).
     :param resolution: foreign keys found by look-up.
     :param derivation: rows computed from other tables instead of inserted as staged.
-    :param checks: predicates every row must fulfil when the load ends.
-    :param person: name of the column that tells which person a row is about; columns that point
-        to it by foreign key do so too.
+    :param checks: rules that every row must satisfy when the load ends.
+    :param person: column that identifies the person a row is about; so do columns that refer to
+        it by foreign key.
     """
 
     table: sa.Table
@@ -181,22 +184,22 @@ class Target:
 
     @property
     def key(self) -> tuple[str, ...]:
-        """Names of the natural key's columns."""
+        """Names of the columns of the natural key."""
         return tuple(c.name for c in self.table.primary_key.columns)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A question that the star answers; the report draws it.
+    """A question to the star whose answer the report draws.
 
     :param name: short and unique; ``title``: the heading; ``what``: a sentence below it.
-    :param query: gives a select: columns that say what a row is of, then whole numbers.
-    :param kind: ``ranking`` (names, then a number as a bar; in the query's order, 50 at most),
-        ``days`` (year, month, day, then one series for each column, stacked; many days are added up
-        to months or years), ``grid`` (row, column, and a number as a shade).
-    :param names: for rankings: how many columns name a row.
-    :param rows: for grids: the rows' names by number.
-    :param columns: for grids: the columns' names by number.
+    :param query: returns a select of columns that identify a row, then whole numbers.
+    :param kind: ``ranking`` (names, then a number as a bar; in the order of the query, at most
+        50), ``days`` (year, month, day, then a series for each column, stacked; many days are
+        added up to months or years), ``grid`` (row, column, and a number as a shade).
+    :param names: for rankings: number of columns that name a row.
+    :param rows: for grids: names of the rows by number.
+    :param columns: for grids: names of the columns by number.
     """
 
     name: str
@@ -210,7 +213,7 @@ class Chart:
 
     @property
     def keys(self) -> int:
-        """How many columns say what a row is of."""
+        """Number of columns that identify a row."""
         return {"days": 3, "grid": 2}.get(self.kind, self.names)
 
 
@@ -218,8 +221,8 @@ class Chart:
 class Declarations:
     """All sources and targets of a warehouse, in the order in which they are loaded.
 
-    :param version_locations: folders with Alembic revisions of tables of one's own.
-    :param charts: what the report draws of the star.
+    :param version_locations: folders with Alembic revisions of your own tables.
+    :param charts: what the report draws from the star.
     """
 
     sources: tuple[Source, ...] = ()
@@ -228,15 +231,18 @@ class Declarations:
     charts: tuple[Chart, ...] = ()
 
     def source(self, name: str) -> Source:
-        """The source of a name.
+        """Returns the source of that name.
 
-        :raises UsageError: when no source has that name.
+        :raises UsageError: when there is none.
         """
-        for source in self.sources:
-            if source.name == name:
-                return source
-        names = ", ".join(source.name for source in self.sources)
-        raise UsageError(f"there is no source named {name}", f"declared sources: {names}")
+        return _named(name, self.sources, "source")
+
+    def target(self, name: str) -> Target:
+        """Returns the target whose table has that name.
+
+        :raises UsageError: when there is none.
+        """
+        return _named(name, self.targets, "target")
 
     def extended(
         self,
@@ -245,10 +251,21 @@ class Declarations:
         version_locations: Iterable[str] = (),
         charts: Iterable[Chart] = (),
     ) -> Declarations:
-        """These declarations and further ones, for a warehouse with tables of its own."""
+        """These declarations with others added, for a warehouse with your own tables."""
         return Declarations(
             self.sources + tuple(sources),
             self.targets + tuple(targets),
             self.version_locations + tuple(version_locations),
             self.charts + tuple(charts),
         )
+
+
+_Named = TypeVar("_Named", Source, Target)
+
+
+def _named(name: str, declared: Sequence[_Named], kind: str) -> _Named:
+    for each in declared:
+        if each.name == name:
+            return each
+    names = ", ".join(each.name for each in declared)
+    raise UsageError(f"there is no {kind} named {name}", f"declared {kind}s: {names}")

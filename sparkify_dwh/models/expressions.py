@@ -1,7 +1,7 @@
-"""Expressions that each engine spells in its own way.
+"""Expressions that engines spell differently, and comparisons that treat NULL as a value.
 
-They are declared here once and compiled in the engine's file under ``dialects/``; compiling one
-for an engine that does not know it fails loudly.
+The engines under ``dialects/`` compile them; compiling one for an engine that lacks it raises an
+error.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ BLANK_CHARACTERS = (
     "\u2006\u2007\u2008\u2009\u200a\u2028\u2029\u202f\u205f\u3000"
 )
 
-# Contract for numbers in text: 18 digits fit BIGINT whatever their value.
+# Numbers in text: any 18 digits fit BIGINT.
 _INTEGER = "^-?[0-9]{1,18}([.]0+)?$"
 _NUMBER = "^-?[0-9]{1,15}([.][0-9]+)?([eE][-+]?[0-9]{1,2})?$"
 
@@ -35,7 +35,7 @@ BLANKS = sa.bindparam("blanks", BLANK_CHARACTERS, type_=sa.String())
 
 
 class Clean(FunctionElement[str]):
-    """Text without blanks (its second argument) at either end; '' becomes NULL."""
+    """Text without blanks (the second argument) at either end; '' becomes NULL."""
 
     name = "clean"
     type = sa.String()
@@ -67,7 +67,7 @@ class EpochMs(FunctionElement[Any]):
 
 
 class HasNul(FunctionElement[bool]):
-    """Whether a text holds U+0000."""
+    """Whether a text contains U+0000."""
 
     name = "has_nul"
     type = sa.Boolean()
@@ -91,7 +91,7 @@ class HasBit(FunctionElement[bool]):
 
 
 class WholeNumber(FunctionElement[int]):
-    """A text as BIGINT, or NULL where it is no whole number of at most 18 digits."""
+    """A text as BIGINT, or NULL where it is not a whole number of at most 18 digits."""
 
     name = "whole_number"
     type = sa.BigInteger()
@@ -100,17 +100,17 @@ class WholeNumber(FunctionElement[int]):
 
 @compiles(WholeNumber)
 def whole_number(element: Any, compiler: Any, **kw: Any) -> str:
-    """Spelled with what every engine has."""
+    """Compiles to SQL that every engine has."""
     return str(compiler.process(_integer(*element.clauses), **kw))
 
 
 def integer(text: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    """A text as BIGINT, or NULL where it is no whole number of at most 18 digits."""
+    """A text as BIGINT, or NULL where it is not a whole number of at most 18 digits."""
     return WholeNumber(text)
 
 
 def _integer(text: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
-    # The CAST stands behind the match in a CASE: an engine's TRY_CAST takes '12.7' as 13.
+    # A CASE guards the CAST, because DuckDB's TRY_CAST reads '12.7' as 13.
     number = sa.cast(text, sa.Double)
     return sa.case(
         (Matches(text, INTEGER_PATTERN), sa.cast(sa.func.split_part(text, ".", 1), sa.BigInteger)),
@@ -127,14 +127,14 @@ def _integer(text: sa.ColumnElement[str]) -> sa.ColumnElement[int]:
 
 
 def number(text: sa.ColumnElement[str]) -> sa.ColumnElement[float]:
-    """A text as DOUBLE, or NULL where it is no plain decimal number."""
+    """A text as DOUBLE, or NULL where it is not a plain decimal number."""
     return sa.case((Matches(text, NUMBER_PATTERN), sa.cast(text, sa.Double)))
 
 
 def descending(columns: Sequence[sa.ColumnElement[Any]]) -> list[sa.ColumnElement[Any]]:
     """ORDER BY terms, greatest first, NULL lowest.
 
-    Engines differ in where DESC puts NULLs, and Redshift's window functions take no NULLS LAST.
+    Engines differ in where DESC puts NULLs, and Redshift's window functions lack NULLS LAST.
     """
     terms: list[sa.ColumnElement[Any]] = []
     for column in columns:
@@ -157,12 +157,12 @@ def greater(
 
 
 def same(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Equality that holds for two NULLs; Redshift has no IS NOT DISTINCT FROM."""
+    """Equality in which two NULLs are equal; Redshift has no IS NOT DISTINCT FROM."""
     return sa.or_(one == other, sa.and_(one.is_(None), other.is_(None)))
 
 
 def differs(one: sa.ColumnElement[Any], other: sa.ColumnElement[Any]) -> sa.ColumnElement[bool]:
-    """Inequality that also tells a NULL from a value."""
+    """Inequality in which a NULL differs from a value."""
     return sa.or_(
         one != other,
         sa.and_(one.is_(None), other.is_not(None)),
@@ -177,4 +177,5 @@ def join_on(
     return reduce(operator.and_, [left.c[name] == right.c[name] for name in names])
 
 
-FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_800_000  # 2000-01-01 until 2101-01-01
+#: Milliseconds since 1970 of the times that are accepted: 2000-01-01 until 2101-01-01.
+FIRST_MS, LAST_MS = 946_684_800_000, 4_133_980_800_000

@@ -1,4 +1,4 @@
-"""The declarations of a warehouse: the shipped ones and what modules of its users add."""
+"""The declarations of a warehouse: the shipped ones, and those of the modules in its settings."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from .declare import Declarations
 
 
 def declarations_for(settings: Settings) -> Declarations:
-    """The shipped declarations and those of the modules named in ``settings.extensions``.
+    """The shipped declarations, extended by the modules named in ``settings.extensions``.
 
-    A module adds to them by an ``extend(declarations)`` function that returns the extended ones.
+    Each module has a function ``extend(declarations)`` that returns the extended ones.
 
-    :raises SettingsError: when a module cannot be imported or has no such function.
+    :raises SettingsError: when a module cannot be imported or lacks the function.
     """
     found = SPARKIFY
     if settings.extensions:
@@ -32,9 +32,9 @@ def declarations_for(settings: Settings) -> Declarations:
 
 
 def locations(settings: Settings, declarations: Declarations) -> dict[str, str]:
-    """Where each source is, for those that have a place.
+    """The place of each source that has one, by its name.
 
-    :raises SettingsError: when no source has one.
+    :raises SettingsError: when no source has a place.
     """
     found = {
         source.name: place

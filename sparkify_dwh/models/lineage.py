@@ -1,4 +1,4 @@
-"""From which field of which file each column of the star comes, read from the declarations."""
+"""Lineage: the fields of files that each column of the star comes from, by the declarations."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ How = Literal["as typed", "computed", "derived", "looked up"]
 class Origin:
     """A field of a source's files.
 
-    :param key: the key in the file's JSON.
+    :param key: the key in the JSON of the file.
     :param column: the staging column that holds it.
-    :param kind: what its text is read as: ``text``, ``integer``, ``number`` or ``time``.
-    :param repaired: whether text that was encoded twice too often is mended.
+    :param kind: the type it is read as: ``text``, ``integer``, ``number`` or ``time``.
+    :param repaired: whether duplicate encoding is repaired.
     """
 
     source: str
@@ -33,12 +33,12 @@ class Origin:
 
 @dataclass(frozen=True)
 class ColumnLineage:
-    """A column of the star and the fields that its values come from.
+    """A column of the star and the fields its values come from.
 
     :param how: ``as typed``; ``computed`` from one row; ``derived`` from several rows or tables;
         ``looked up`` in another table.
-    :param through: columns of other tables of the star it is taken from, as ``table.column``.
-    :param by: for a look-up: columns of the same row that are looked for.
+    :param through: columns of other tables of the star on the way, as ``table.column``.
+    :param by: for a look-up: columns of the row that it matches.
     """
 
     table: str
@@ -51,14 +51,14 @@ class ColumnLineage:
 
 @dataclass
 class _Found:
-    """Columns that an expression takes its value from."""
+    """The columns that an expression reads."""
 
     fields: dict[str, None] = field(default_factory=dict)
     stored: dict[sa.Column[Any], None] = field(default_factory=dict)
 
 
 def lineage(declarations: Declarations) -> list[ColumnLineage]:
-    """Every column of every target, in the order of the declarations."""
+    """The lineage of every column of every target, in the order of the declarations."""
     return [
         _column(declarations, target, column)
         for target in declarations.targets
@@ -67,7 +67,7 @@ def lineage(declarations: Declarations) -> list[ColumnLineage]:
 
 
 def fields(declarations: Declarations) -> Iterator[tuple[Source, Field | None, str, str]]:
-    """Every field of every source: source, how it is read (None: not at all), key and column."""
+    """Every field of every source: source, typed field (None if only staged), key, column."""
     for source in declarations.sources:
         typed = {each.column: each for each in source.fields}
         for key, column in source.keys.items():
@@ -102,7 +102,7 @@ def _column(declarations: Declarations, target: Target, column: sa.Column[Any]) 
 
 
 def _of_stored(declarations: Declarations, columns: Iterable[sa.Column[Any]]) -> tuple[Origin, ...]:
-    """The fields behind columns of other tables of the star."""
+    """The origins of columns of other tables of the star."""
     targets = {target.table: target for target in declarations.targets}
     origins: dict[Origin, None] = {}
     for column in columns:
@@ -117,7 +117,7 @@ def _named(columns: Iterable[sa.Column[Any]]) -> tuple[str, ...]:
 
 
 def _typed(source: Source) -> sa.TableClause:
-    """The typed rows of a source as a table of columns, to see which of them are asked for."""
+    """A stand-in for the typed rows of a source, to see which columns an expression reads."""
     names = [each.name for each in source.fields]
     columns = [f"{mark}{name}" for mark in ("", "given_", "fits_") for name in names]
     return sa.table("rows", *(sa.Column(name, sa.String) for name in columns))
@@ -128,7 +128,7 @@ def _keys(target: Target) -> sa.TableClause:
 
 
 def _collect(element: Any, rows: sa.FromClause, found: _Found) -> None:
-    """Goes down to columns of the typed rows and of stored tables, through sub-queries."""
+    """Collects columns of the typed rows and of stored tables, through sub-queries."""
     for part in visitors.iterate(element):
         table = getattr(part, "table", None)
         if not isinstance(part, sa.sql.ColumnElement) or table is None:
@@ -144,7 +144,7 @@ def _collect(element: Any, rows: sa.FromClause, found: _Found) -> None:
 
 
 def _behind(table: sa.sql.expression.AliasedReturnsRows, key: str) -> list[Any]:
-    """What a column of a sub-query, or of a table under another name, is made of."""
+    """The expressions behind a column of a sub-query or an alias."""
     inner = table.element
     if isinstance(inner, sa.CompoundSelect):
         place = inner.selected_columns.keys().index(key)

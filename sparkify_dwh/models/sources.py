@@ -1,4 +1,4 @@
-"""The two sources: how staged text is typed, and the rules each row is judged by."""
+"""The two sources: the types of their fields, and the rules that judge each row."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def _play(rows: Rows) -> sa.ColumnElement[bool]:
 
 
 def _where(condition: Any, then: Any) -> sa.ColumnElement[bool]:
-    """What must hold where the condition does; elsewhere nothing must."""
+    """``then`` where the condition holds; true elsewhere."""
     return sa.case((condition, then), else_=sa.true())
 
 
@@ -104,7 +104,7 @@ EVENT_RULES = (
     Rule(
         "too_long",
         _fits(*(field.name for field in EVENT_FIELDS if field.width)),
-        f"names, titles and locations hold {NAME_WIDTH} bytes, user agents {AGENT_WIDTH}",
+        f"names, titles and locations have at most {NAME_WIDTH} bytes, user agents {AGENT_WIDTH}",
     ),
     Rule(
         "registration_valid",
@@ -151,22 +151,22 @@ SONG_RULES = (
     Rule(
         "year_valid",
         lambda r: _where(r.c.given_year, sa.or_(r.c.year == 0, r.c.year.between(1900, 2100))),
-        "year must be 0 or lie in 1900..2100 where given",
+        "year must be 0 or in 1900..2100 where given",
     ),
     Rule(
         "latitude_valid",
         lambda r: _where(r.c.given_artist_latitude, r.c.artist_latitude.between(-90, 90)),
-        "artist_latitude must lie in -90..90 where given",
+        "artist_latitude must be in -90..90 where given",
     ),
     Rule(
         "longitude_valid",
         lambda r: _where(r.c.given_artist_longitude, r.c.artist_longitude.between(-180, 180)),
-        "artist_longitude must lie in -180..180 where given",
+        "artist_longitude must be in -180..180 where given",
     ),
     Rule(
         "too_long",
         _fits(*(field.name for field in SONG_FIELDS if field.width)),
-        f"ids hold {ID_WIDTH} bytes, names, titles and locations {NAME_WIDTH}",
+        f"ids have at most {ID_WIDTH} bytes, names, titles and locations {NAME_WIDTH}",
     ),
 )
 

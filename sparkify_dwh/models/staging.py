@@ -1,6 +1,6 @@
-"""The ``staging`` schema: the files' rows as they stand in the bucket, every field as text.
+"""The ``staging`` schema: the rows of the files unchanged, every field as text.
 
-Text never fails a COPY on its type, and the same rules judge the rows on both engines.
+With text, COPY cannot fail on a type, and the same rules judge the rows on both engines.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from .base import (
 )
 
 SCHEMA = "staging"
-NUMBER = 16  # staging gives it 64 bytes; the longest number the rules accept has 40
+NUMBER = 16  # staged with 64 bytes; the longest number the rules accept has 40
 
 
 class StagedRow:
-    """What every staging table has beside the fields of its files: the way back to them."""
+    """The columns of every staging table that say where a row came from."""
 
-    # Redshift numbers the rows itself, so that a refused one can be told and deleted.
+    # Redshift numbers the rows, so that a refused one can be identified and deleted.
     row_: Mapped[int] = mapped_column(
         "_row",
         sa.BigInteger,
@@ -52,7 +52,7 @@ class StagedRow:
 
 
 class StagedEvent(StagedRow, Base):
-    """One line of an event log, as the file has it."""
+    """A record of an event log, as in the file."""
 
     __tablename__ = "events"
     # EVEN: rows are scanned whole, once; no sort key, since sorting would only delay the COPY.
@@ -85,7 +85,7 @@ class StagedEvent(StagedRow, Base):
 
 
 class StagedSong(StagedRow, Base):
-    """One song file, as the bucket has it."""
+    """A record of a song file, as in the file."""
 
     __tablename__ = "songs"
     # EVEN: see StagedEvent.

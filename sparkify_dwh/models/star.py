@@ -63,7 +63,7 @@ class Artist(Base):
 
 
 class User(Base):
-    """A user, as of the newest event seen of them."""
+    """A user, as of their newest event."""
 
     __tablename__ = "users"
     # ALL: small, and joined with plays on any node; sorted by what it is joined on.
@@ -90,7 +90,7 @@ class User(Base):
 
 
 class Time(Base):
-    """A moment at which something happened, with its calendar."""
+    """A moment at which something happened, with its calendar fields."""
 
     __tablename__ = "time"
     # KEY on the moment: about as many rows as plays, and joined with them on it; sorted likewise.

@@ -1,4 +1,4 @@
-"""How each table of the star is fed: columns from typed rows, which row wins, what is checked."""
+"""How each table of the star is fed: its columns, which row wins, what is checked."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .star import DAYS, Artist, Song, Songplay, Time, User
 
 
 def _given(rows: Rows) -> sa.ColumnElement[Any]:
-    """How many of a song's six columns are filled."""
+    """The number of filled columns of a song, of its six."""
     columns = (rows.c.song_id, rows.c.title, rows.c.artist_id, rows.c.artist_name)
     optional = (sa.case((rows.c.year == 0, None), else_=rows.c.year), rows.c.duration)
     total: sa.ColumnElement[Any] = sa.literal_column("0")
@@ -35,11 +35,16 @@ SONGS = Target(
     },
     rank=(_given,),
     checks=(
-        Rule("duration_positive", lambda t: t.c.duration > 0, "a song lasts", "fail"),
+        Rule(
+            "duration_positive",
+            lambda t: t.c.duration > 0,
+            "a song has a positive duration",
+            "fail",
+        ),
         Rule(
             "year_in_range",
             lambda t: sa.or_(t.c.year.is_(None), t.c.year.between(1900, 2100)),
-            "a year lies in 1900..2100",
+            "a year is in 1900..2100",
             "fail",
         ),
     ),
@@ -47,7 +52,7 @@ SONGS = Target(
 
 
 def _names(rows: Any) -> sa.Select[Any]:
-    """Names that artists are credited by; in place 1 the shortest of each."""
+    """The names each artist is credited with, ranked by ``place``: the shortest first."""
     name = rows.c.artist_name
     place = sa.func.row_number().over(
         partition_by=rows.c.artist_id, order_by=(sa.func.length(name), name)
@@ -56,7 +61,7 @@ def _names(rows: Any) -> sa.Select[Any]:
 
 
 def _artists(given: Derived) -> sa.Select[Any]:
-    """Name from all songs; place and point from this load where it has them, else as stored."""
+    """Names from all songs; location and coordinates from this load, else as stored."""
     song, artist, rows = table_of(Song), given.target, given.rows
     credited = (
         _names(song)
@@ -83,14 +88,14 @@ def _artists(given: Derived) -> sa.Select[Any]:
         .where(rows.c.artist_latitude.is_not(None), rows.c.artist_longitude.is_not(None))
         .subquery("pointed")
     )
-    # Its own rows name an artist whose only song lost against another row of that song.
+    # The artist's own staged rows name it where its only song lost to another row of that song.
     staged = _names(rows).subquery("staged")
     new = pointed.c.latitude.is_not(None)
     key = given.keys.c.artist_id
     return (
         sa.select(
             key.label("artist_id"),
-            # An artist that lost its last song keeps the name it has.
+            # An artist that lost its last song keeps its name.
             sa.func.coalesce(credited.c.name, artist.c.name, staged.c.name).label("name"),
             sa.func.coalesce(located.c.location, artist.c.location).label("location"),
             sa.case((new, pointed.c.latitude), else_=artist.c.latitude).label("latitude"),
@@ -114,13 +119,13 @@ ARTISTS = Target(
         Rule(
             "latitude_in_range",
             lambda t: sa.or_(t.c.latitude.is_(None), t.c.latitude.between(-90, 90)),
-            "a latitude lies in -90..90",
+            "a latitude is in -90..90",
             "fail",
         ),
         Rule(
             "longitude_in_range",
             lambda t: sa.or_(t.c.longitude.is_(None), t.c.longitude.between(-180, 180)),
-            "a longitude lies in -180..180",
+            "a longitude is in -180..180",
             "fail",
         ),
     ),
@@ -128,12 +133,12 @@ ARTISTS = Target(
 
 
 def is_play(rows: Rows) -> sa.ColumnElement[bool]:
-    """A row of a log that is a play."""
+    """Whether a row of a log is a play."""
     return rows.c.page == "NextSong"
 
 
 def is_logged_in(rows: Rows) -> sa.ColumnElement[bool]:
-    """A row of a log whose user was logged in."""
+    """Whether the user of a row was logged in."""
     return rows.c.auth == "Logged In"
 
 
@@ -184,7 +189,7 @@ TIME = Target(
         "month": _part("month"),
         "year": _part("year"),
         "weekday": _weekday,
-        # By CASE: to_char pads and follows the locale.
+        # Not to_char, which pads and follows the locale.
         "day_name": lambda r: sa.case(
             *((_weekday(r) == number, name) for number, name in enumerate(DAYS, 1))
         ),
@@ -234,10 +239,15 @@ SONGPLAYS = Target(
         ),
     ),
     checks=(
-        Rule("duration_positive", lambda t: t.c.duration > 0, "a play lasts", "fail"),
+        Rule(
+            "duration_positive",
+            lambda t: t.c.duration > 0,
+            "a play has a positive duration",
+            "fail",
+        ),
         Rule("level_known", lambda t: t.c.level.in_(("free", "paid")), "free or paid", "fail"),
     ),
 )
 
-#: In the order in which a load feeds them: what others point to comes first.
+#: In the order in which a load feeds them: referenced tables first.
 TARGETS = (SONGS, ARTISTS, USERS, TIME, SONGPLAYS)
