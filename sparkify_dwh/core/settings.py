@@ -95,7 +95,7 @@ class Settings(_LayeredSettings):
         default=None, description="Serverless workgroup, for `auth = serverless`."
     )
     db_user: str | None = Field(
-        default=None, description="Database user to ask credentials for, for `auth = iam`."
+        default=None, description="Database user to request credentials for, for `auth = iam`."
     )
     log_data: str | None = Field(
         default=None, description="Event logs: a folder, one file or `s3://bucket/prefix/`."
@@ -109,7 +109,7 @@ class Settings(_LayeredSettings):
     )
     extensions: list[str] = Field(
         default_factory=list,
-        description="Python modules that declare further sources and targets (docs/extend.md).",
+        description="Python modules that declare more sources and targets (docs/extend.md).",
     )
     log_jsonpaths: str | None = Field(
         default=None, description="A jsonpaths file for the logs, local or on S3."
