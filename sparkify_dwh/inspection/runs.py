@@ -136,7 +136,7 @@ def runs(engine: Engine) -> Table:
 
 @dataclass(frozen=True)
 class RunDetail:
-    """Everything on record about one run, each part a table.
+    """Everything on record about the run ``run_id``, each part a table.
 
     :param events: when it started and how it ended.
     :param files: the objects it loaded, with their rows.
