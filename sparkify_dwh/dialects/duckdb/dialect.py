@@ -1,4 +1,4 @@
-"""SQLAlchemy's DuckDB dialect, mended, and how DuckDB spells our expressions."""
+"""SQLAlchemy's DuckDB dialect with corrections, and our expressions in DuckDB's SQL."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ from ...models.expressions import (
 
 
 class SparkifyDDLCompiler(DuckDBDDLCompiler):
-    """No keys in DDL.
+    """Omits keys from DDL.
 
-    A primary key is an index here: measured on 1.5 million rows it makes the insert 3.4 and a
-    delete-insert of 51,000 rows 22 times as slow. A foreign key forbids to delete a parent that
+    A primary key is an index here: measured on 1.5 million rows, it makes the insert 3.4 times and
+    a delete-insert of 51,000 rows 22 times as slow. A foreign key forbids deleting a parent that
     had a child in the same transaction. Loads check both before they commit.
     """
 
@@ -44,31 +44,31 @@ class SparkifyDDLCompiler(DuckDBDDLCompiler):
 
     def get_column_specification(self, column: Any, **kw: Any) -> str:
         text = str(super().get_column_specification(column, **kw))
-        way = column.info.get("compression")
-        return f"{text} USING COMPRESSION {way}" if way else text
+        method = column.info.get("compression")
+        return f"{text} USING COMPRESSION {method}" if method else text
 
 
 class DuckDBDialect(StockDialect):
-    """The stock dialect with bare schema names, and without keys in DDL."""
+    """The stock dialect with plain schema names and without keys in DDL."""
 
     ddl_compiler = SparkifyDDLCompiler
-    #: Asked by migrations: without keys in DDL there are none to compare.
+    #: Migrations read this: without keys in DDL there are none to compare.
     emits_keys = False
     supports_statement_cache = True
 
-    # A database is named like its file. In `sparkify.duckdb` the name `sparkify.songs` could mean
-    # the database as well as the schema, and every statement fails; so such a one is renamed for
-    # as long as it is open, as DuckDB itself does with `main.duckdb`.
+    # A database has the name of its file. In `sparkify.duckdb` the name `sparkify.songs` is
+    # ambiguous, database or schema, and every statement fails; so such a database is renamed while
+    # it is open, as DuckDB itself does with `main.duckdb`.
     def connect(self, *cargs: Any, **cparams: Any) -> Any:
         connection = super().connect(*cargs, **cparams)
         (name,) = connection.execute("SELECT current_database()").fetchone()
         if name.lower() in {table.schema for table in Base.metadata.tables.values()}:
             old, new = (self.identifier_preparer.quote_identifier(n) for n in (name, name + "_db"))
-            # Another thread may have been faster.
+            # Another thread may have renamed it.
             connection.execute(f"ALTER DATABASE IF EXISTS {old} SET ALIAS TO {new}")
         return connection
 
-    # The stock dialect says "db.schema", so that `alembic check` misses every table.
+    # The stock dialect returns "db.schema", so that `alembic check` misses every table.
     def get_schema_names(self, connection: Any, **kw: Any) -> Any:
         names = sa.column("schema_name", sa.String)
         schemas = sa.func.duckdb_schemas().table_valued(
@@ -84,7 +84,7 @@ class ReadJson(FunctionElement[Any]):
 
     :param files: bind that holds the list of paths.
     :param types: type of each key that is read.
-    :param lenient: a line that is no object becomes a row of NULLs in its place.
+    :param lenient: a line that is not an object becomes a row of NULLs.
     """
 
     name = "read_json"
@@ -101,7 +101,7 @@ def _read_json(element: ReadJson, compiler: Any, **kw: Any) -> str:
         return str(compiler.render_literal_value(value, sa.String()))
 
     types = ", ".join(f"{text(key)}: {text(kind)}" for key, kind in element.types.items())
-    # Else a folder named year=1999 replaces the column of that name in the files below it.
+    # Otherwise a folder named year=1999 replaces the column of that name in the files in it.
     options = "format='newline_delimited', hive_partitioning=false, maximum_object_size=67108864"
     if element.lenient:
         options += ", ignore_errors=true, filename='_file'"
@@ -111,8 +111,8 @@ def _read_json(element: ReadJson, compiler: Any, **kw: Any) -> str:
 
 @compiles(Clean, "duckdb")
 def _clean(element: Any, compiler: Any, **kw: Any) -> str:
-    # An explicit trim of every value costs 3 times a look at its ends, and 20 times where it holds
-    # more than ASCII: only those are trimmed that start or end with a blank.
+    # Trimming every value costs 3 times as much as a look at its ends, and 20 times as much for
+    # non-ASCII text: only values that start or end with a blank are trimmed.
     text, blanks = (compiler.process(part, **kw) for part in element.clauses)
     last = f"array_extract({text}, -1)"  # a quarter of the cost of right(text, 1)
     ends = f"contains({blanks}, array_extract({text}, 1)) OR contains({blanks}, {last})"
@@ -133,7 +133,7 @@ def _matches(element: Any, compiler: Any, **kw: Any) -> str:
 
 @compiles(WholeNumber, "duckdb")
 def _whole_number(element: Any, compiler: Any, **kw: Any) -> str:
-    # What is spelled as the engine spells it itself needs no pattern, a third of the cost.
+    # What DuckDB would spell alike needs no pattern: a third of the cost.
     text = compiler.process(element.clauses, **kw)
     value = f"TRY_CAST({text} AS BIGINT)"
     usual = f"CAST({value} AS VARCHAR) = {text} AND strlen({text}) < 19"

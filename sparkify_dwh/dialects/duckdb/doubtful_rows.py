@@ -1,4 +1,4 @@
-"""Which rows DuckDB may have read otherwise than their text says."""
+"""Finds rows whose values may differ from their text."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from ...models.declare import Source
 from ...models.expressions import HasNul
 from ...steps.typed_rows import typed_ahead
 
-#: A number as DuckDB spells it, unless it spells it as it was given: a whole one.
+#: A number as DuckDB spells it; whole numbers keep their spelling.
 _SPELLED = "-?[0-9]+([.][0-9]+(e[-+]?[0-9]+)?|e[-+]?[0-9]+)"
-#: As C spells them. All ways to spell them would cost as much as the rest of the look.
-_NO_NUMBERS = ("inf", "-inf", "nan", "-nan")
+#: As C spells them. Matching all spellings would double the cost of the query.
+_NOT_NUMBERS = ("inf", "-inf", "nan", "-nan")
 
 
 def doubtful_rows(source: Source, raw: sa.Table) -> sa.Select[Any]:
-    """Place and file of rows to look at, and whether they must be read again even if sound.
+    """Number and file of rows to check, and whether to replace them even if they are sound.
 
-    A row without values may stand for any line. DuckDB spells numbers in its own way, which
-    changes nothing of a number unless it needs an exponent or more than 15 digits, but does of a
-    text that is given as one; it takes ``inf`` and ``nan`` for numbers.
+    A row without values may stand for any line. DuckDB respells numbers: that matters for a number
+    with an exponent or more than 15 digits, and for a text that is given as a number. It reads
+    ``inf`` and ``nan`` as numbers.
     """
     columns = [raw.c[c.name] for c in source.columns]
     nothing = sa.and_(*(c.is_(None) for c in columns))
@@ -32,7 +32,7 @@ def doubtful_rows(source: Source, raw: sa.Table) -> sa.Select[Any]:
         sa.or_(sa.and_(c >= "[", c < "\\"), sa.and_(c >= "{", c < "|"), HasNul(c)) for c in free
     ]
     ahead = typed_ahead(source)
-    # What is no whole number; '' is usual.
+    # Not whole numbers; '' is common.
     others = [sa.and_(raw.c[c.name].is_(None), raw.c[n] != "") for n, c in ahead.items()]
     others += [
         sa.or_(n >= "A", sa.func.contains(n, "n"), HasNul(n))
@@ -43,7 +43,7 @@ def doubtful_rows(source: Source, raw: sa.Table) -> sa.Select[Any]:
     for c in free:
         numeral = sa.and_(c >= "-", c < ":")
         spelled.append(sa.case((numeral, sa.func.regexp_full_match(c, _SPELLED))))
-        spelled += [c == word for word in _NO_NUMBERS]
+        spelled += [c == word for word in _NOT_NUMBERS]
     lost = sa.and_(nothing, raw.c._line.is_(None))
     again = sa.func.coalesce(sa.or_(lost, *spelled), sa.false())
     return (

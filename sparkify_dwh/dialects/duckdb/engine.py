@@ -1,4 +1,4 @@
-"""DuckDB: the embedded engine. Its dialect, how it spells expressions, how it is opened."""
+"""The DuckDB engine: reads objects into raw tables, replaces staging, fills tables."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
-from duckdb_sqlalchemy import DBAPI
 
 from ...core.settings import Settings
 from ...models.declare import Source
-from ...models.expressions import integer
 from ...steps.executor import Executor
 from ...steps.quarantine import Quarantine
-from ...steps.typed_rows import typed_ahead
 from ...storage.compacted_file import CompactedFile
 from ...storage.objects import Object
 from ...storage.s3 import S3
@@ -26,7 +23,8 @@ from ..base import Reading
 from ..compacted_reader import CompactedReader
 from .connection import DuckDBConnection
 from .dialect import DuckDBDialect, ReadJson
-from .incoming_table import UNNUMBERED, incoming_table, replace_staging
+from .incoming_table import incoming_table, replace_staging
+from .raw_rows import RawRows
 from .reader import Reader
 
 _JSON_TYPES = (
@@ -39,7 +37,7 @@ _JSON_TYPES = (
 
 
 def json_type(column: sa.Column[Any]) -> str:
-    """DuckDB's name for what a column holds, for ``read_json``."""
+    """DuckDB's type of a column's values, for ``read_json``."""
     for kind, name in _JSON_TYPES:
         if isinstance(column.type, kind):
             return name
@@ -47,7 +45,7 @@ def json_type(column: sa.Column[Any]) -> str:
 
 
 class DuckDBEngine(DuckDBConnection):
-    """A database in one file, opened by one process at a time: how it reads and fills."""
+    """Loads objects into a DuckDB database; see ``DuckDBConnection`` for opening it."""
 
     plan_dialect = DuckDBDialect(paramstyle="named")
 
@@ -76,35 +74,18 @@ class DuckDBEngine(DuckDBConnection):
         quarantine: Quarantine,
         compacted: Sequence[CompactedFile] = (),
     ) -> Reading:
-        raw = self.raw_table(source)
         files = CompactedReader(self.s3, self.scratch, source, quarantine, objects, compacted)
-        objects = files.others
-
-        def insert(names: Sequence[str], injected: tuple[str, str]) -> sa.Insert:
-            types = dict.fromkeys(source.keys, "VARCHAR")
-            types |= {injected[0]: "VARCHAR", injected[1]: "BIGINT"}
-            lines = ReadJson(
-                sa.bindparam("files", required=False, type_=sa.ARRAY(sa.String)), types, True
-            )
-            found = lines.table_valued(
-                *(sa.column(k, sa.String) for k in (*types, "_file")), name="lines"
-            )
-            keys = {column: key for key, column in source.keys.items()}
-            ahead = {c.name: integer(found.c[keys[n]]) for n, c in typed_ahead(source).items()}
-            place = sa.func.coalesce(found.c[injected[0]], found.c._file), found.c[injected[1]]
-            read = [*(found.c[key] for key in source.keys), *place, found.c._file, UNNUMBERED]
-            return sa.insert(raw).from_select([*names, *ahead], sa.select(*read, *ahead.values()))
-
-        reader = Reader(ex, source, raw, self.scratch, quarantine, insert, files, self.fill)
+        rows = RawRows(ex, source, self.raw_table(source), self.fill)
+        reader = Reader(rows, self.scratch, quarantine, files)
         self._readers[source.name] = reader
+        objects = files.others
         if not ex.planning:
             with ex.timed("read", source.name):
-                local, changed = self._local(
+                objects, changed = self._local(
                     objects, partial(ex.observer.advance, "fetch", source.name)
                 )
             if changed:
                 return Reading(changed=changed)
-            objects = local
         return reader.read(objects)
 
     def _local(
@@ -112,8 +93,8 @@ class DuckDBEngine(DuckDBConnection):
     ) -> tuple[list[Object], set[str]]:
         """The objects as local files, and the keys of those that changed or vanished.
 
-        Those on S3 are copied to ``scratch``, once in a run, and stay there until it ends: a
-        refused record is shown as it stands in its object.
+        Those on S3 are copied to ``scratch`` once and stay there until the run ends, since refused
+        records are read from them again.
         """
         missing = [o for o in objects if not o.path and o not in self._copies]
         changed = set()
@@ -121,7 +102,7 @@ class DuckDBEngine(DuckDBConnection):
             if isinstance(found, str):
                 changed.add(found)
             else:
-                # For the reader it is a file like any other, with the version that a file has.
+                # The reader treats it as a local file, whose version is its mtime.
                 modified = str(Path(found.path).stat().st_mtime_ns)
                 self._copies[replace(found, path="")] = replace(found, version=modified)
                 fetched(found.size)
@@ -131,16 +112,15 @@ class DuckDBEngine(DuckDBConnection):
         replace_staging(ex, source, self.raw_table(source))
 
     def remains(self, tables: Sequence[sa.Table]) -> str:
-        # Measured: a checkpoint does not overwrite them.
+        # Measured: a checkpoint does not overwrite the bytes of deleted rows.
         if not tables:
             return ""
         return (
-            "the database file keeps the bytes of deleted rows; a copy of it by COPY FROM DATABASE "
-            "does not (docs/operations.md)"
+            "the database file still contains the bytes of deleted rows; a copy made with "
+            "COPY FROM DATABASE does not (docs/operations.md)"
         )
 
     def staged_counts(self, ex: Executor, source: Source) -> dict[str, int]:
-        """Rows of each object in the raw table, by key."""
         key = self.raw_table(source).c._object
         found = ex.rows(
             sa.select(key, sa.func.count()).group_by(key),
@@ -169,21 +149,18 @@ class DuckDBEngine(DuckDBConnection):
             path = self.scratch / f"fill-{os.urandom(6).hex()}.json"
             with path.open("w", encoding="ascii") as file:
                 for row in rows:
-                    file.write(json.dumps(row, default=_plain) + "\n")
+                    file.write(json.dumps(row, default=_json_value) + "\n")
         types = {c.name: json_type(c) for c in table.columns}
         lines = ReadJson(
             sa.bindparam("files", required=False, type_=sa.ARRAY(sa.String)), types, False
         )
         columns: list[sa.ColumnClause[Any]] = [sa.column(name) for name in types]
-        found = lines.table_valued(*columns, name="rows")
+        read = lines.table_valued(*columns, name="rows")
         statement = sa.insert(table).from_select(
-            list(types), sa.select(*(found.c[name] for name in types))
+            list(types), sa.select(*(read.c[name] for name in types))
         )
         return ex.change(statement, {"files": [str(path)]}, step=step, target=target)
 
 
-def _plain(value: Any) -> Any:
+def _json_value(value: Any) -> Any:
     return value.isoformat(sep=" ") if hasattr(value, "isoformat") else str(value)
-
-
-__all__ = ["DBAPI", "DuckDBDialect", "DuckDBEngine"]

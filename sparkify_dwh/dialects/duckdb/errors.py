@@ -1,4 +1,4 @@
-"""What DuckDB's errors mean, and what to do about each."""
+"""DuckDB's errors as ours, with what to do about each."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ _OTHER_CONFIGURATION = "different configuration"
 #: While one thread closes a database and another opens it.
 _CLOSING = "Unique file handle conflict"
 
-#: Signs in the text of an error, in lower case; what it says of the file; what to do.
+#: Parts of the text of an error, in lower case; what happened to the file; what to do.
 _MEANINGS = (
     (
         ("no space left", "file too large", "quota exceeded", "could not write"),
-        "cannot be written for want of space",
+        "cannot be written: no space left",
         "free some space, then try again",
     ),
     (
         ("permission denied", "read-only", "operation not permitted"),
         "may not be opened or written by this user",
-        "give this user the right to, or name another file: --database-url",
+        "allow it, or name another file: --database-url",
     ),
     (
         ("not a valid duckdb",),
-        "is no DuckDB database",
+        "is not a DuckDB database",
         "name another file: --database-url duckdb:///file.duckdb",
     ),
     (
@@ -45,7 +45,7 @@ _MEANINGS = (
     (
         ("out of memory", "failed to offload", "max_temp_directory_size"),
         "needs more memory or temporary space",
-        "allow more memory: --memory-limit, or free some space beside the file",
+        "allow more memory: --memory-limit, or free some space next to the file",
     ),
     (
         (
@@ -56,7 +56,7 @@ _MEANINGS = (
             "memory cannot",
             "memory value",
         ),
-        "does not take the memory limit",
+        "rejects the memory limit",
         "write it like 2GiB",
     ),
     (
@@ -74,14 +74,14 @@ def _text(error: BaseException) -> str:
 
 def database_error(error: BaseException, path: str) -> DatabaseError:
     """An error of the driver, or of the file, as one of ours."""
-    signs_in = _text(error).lower()
+    lowered = _text(error).lower()
     text = re.sub(r"^[\w ]+ Error: ", "", _text(error))
     if Path(path).is_dir():
         return DatabaseError(
-            f"{path} is a folder, no database", "name a file: duckdb:///file.duckdb"
+            f"{path} is a folder, not a database", "name a file: duckdb:///file.duckdb"
         )
     for signs, what, hint in _MEANINGS:
-        if any(sign in signs_in for sign in signs):
+        if any(sign in lowered for sign in signs):
             return DatabaseError(f"{path} {what}: {text}", hint)
     return DatabaseError(f"{path}: {text}", "-v shows the traceback")
 
@@ -92,7 +92,7 @@ def is_other_configuration(error: BaseException) -> bool:
 
 
 def holder_of(error: BaseException) -> str | None:
-    """Who has the database open; None: it is another error."""
+    """Who has the database open; None for other errors."""
     if is_other_configuration(error) or _CLOSING in _text(error):
         return "another connection of this process"
     found = _HELD.search(_text(error))
@@ -104,5 +104,5 @@ def holder_of(error: BaseException) -> str | None:
 
 
 def is_conflict(error: BaseException) -> bool:
-    """Whether another transaction wrote the same rows; a commit on a full disk is none."""
+    """Whether another transaction wrote the same rows; a full disk is not a conflict."""
     return "onflict" in _text(error) and holder_of(error) is None

@@ -1,4 +1,4 @@
-"""The way of objects to the engine and back: which it may read where they lie, and their bytes."""
+"""Sorts objects into those that DuckDB reads directly and those that are spooled."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SMALL = 256 * 1024
 
 
 class ObjectSorter:
-    """Takes in the objects of a source: large sound ones as they are, the others spooled.
+    """Sorts the objects of a source: large sound ones are read directly, the others spooled.
 
-    :param reading: gets the records counted in each object, and what changed meanwhile.
+    :param reading: receives the number of records in each object, and the changed objects.
     """
 
     def __init__(
@@ -37,20 +37,20 @@ class ObjectSorter:
         self.reading = reading
         self.spool = Spool(scratch, source, quarantine)
         self.objects: dict[str, Object] = {}
-        #: Where the plain bytes of an object are; small gzip is unpacked again when asked for.
+        #: Paths of the objects' plain bytes; small gzip is decompressed again on demand.
         self.plain: dict[str, str] = {}
         self.gzip_keys: set[str] = set()
-        #: Lines (from 0) of objects that the engine may wrongly take for sound.
-        self.odd: dict[str, Sequence[int]] = {}
-        # DuckDB leaves a part of a core idle while it writes what it read.
+        #: Lines (from 0) of objects that DuckDB may wrongly accept as sound.
+        self.doubtful: dict[str, Sequence[int]] = {}
+        # DuckDB leaves part of a core idle while it writes.
         self._surveyor = ThreadPoolExecutor(1, "survey")
         self._surveys: dict[str, Future[Survey]] = {}
         self._ended = threading.Event()
 
-    def accept(self, each: Object) -> bool:
-        """Whether DuckDB may read an object where it lies; else it is spooled, refused or gone.
+    def sort(self, each: Object) -> bool:
+        """Whether DuckDB may read an object directly; otherwise it is spooled, refused or changed.
 
-        That the whole of it is as its start looks is found out meanwhile: ask ``lines``.
+        The answer depends on the object's start; ``count_lines`` has surveyed all of it.
         """
         try:
             return self._small(each) if each.size < SMALL else self._large(each, each.path)
@@ -63,7 +63,7 @@ class ObjectSorter:
         return False
 
     def _small(self, each: Object) -> bool:
-        # Not by Path: for thousands of small files it takes half as long as to read them.
+        # Not by Path: for thousands of small files that takes half as long as reading them.
         with open(each.path, "rb", buffering=0) as file:  # noqa: PTH123
             body = file.read(each.size + 1)
         if len(body) != each.size:
@@ -87,7 +87,7 @@ class ObjectSorter:
             path = gzip_files.decompress_file(path, self.scratch)
             head = _head(path, 4)
         elif each.key != path or set(path) & set("*?[]{}\\") or path.endswith(".gz"):
-            # DuckDB takes glob characters and the ending .gz at their word, and only UTF-8.
+            # DuckDB expands glob characters, decompresses names in .gz, and needs UTF-8 names.
             path = self._linked(path)
         self.plain[each.key] = path
         if (
@@ -101,28 +101,28 @@ class ObjectSorter:
         return False
 
     def spool_whole(self, each: Object) -> None:
-        """Spools an object that DuckDB may not read where it lies."""
+        """Spools a large object that DuckDB must not read directly."""
         path = self.plain[each.key]
         head = _head(path, 4)
         with Path(path).open("rb") as file:
             self._spool(each, head, file)
 
-    def lines(self, each: Object) -> int:
-        """Lines of an object that was accepted; 0: it is unfit after all, and was spooled now.
+    def count_lines(self, each: Object) -> int:
+        """Lines of an object to be read directly; 0: it is unfit after all, and now spooled.
 
         :raises OSError: when it cannot be read to its end.
         """
-        found = self._surveys[each.key].result()
-        if not found.plain:
+        surveyed = self._surveys[each.key].result()
+        if not surveyed.plain:
             self.spool_whole(each)
             return 0
-        self.reading.read[each.key] = found.lines
-        if found.odd:
-            self.odd[each.key] = found.odd
-        return found.lines
+        self.reading.read[each.key] = surveyed.lines
+        if surveyed.doubtful:
+            self.doubtful[each.key] = surveyed.doubtful
+        return surveyed.lines
 
     def close(self) -> None:
-        """Ends what goes on beside the reading."""
+        """Ends the surveys."""
         self._ended.set()
         self._surveyor.shutdown(cancel_futures=True)
 
@@ -145,8 +145,8 @@ class ObjectSorter:
         self.reading.read[each.key] = 1
         self.quarantine.add_unread(self.source.name, rule, each.key, 0, raw, size)
 
-    def opened(self, each: Object) -> BinaryIO:
-        """The plain bytes of an object that was accepted."""
+    def open_plain(self, each: Object) -> BinaryIO:
+        """Opens the plain bytes of an object."""
         if each.key in self.gzip_keys:
             self.gzip_keys.discard(each.key)
             self.plain[each.key] = gzip_files.decompress_file(each.path, self.scratch)

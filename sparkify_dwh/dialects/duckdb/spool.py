@@ -1,4 +1,4 @@
-"""Objects on their way to the engine: unpacked, small or odd ones spooled together."""
+"""Spools small and odd objects together into files that DuckDB reads."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from .line_survey import must_be_parsed
 
 _BLANKS = b" \t\r\n"
 _BATCH = 1000
-#: Bytes of records that are held at a time.
+#: Bytes of records held in memory.
 _BATCH_BYTES = json_records.MAX_RECORD
-#: A line is read in parts of this size: one with a record that may be loaded has one part.
+#: Lines are read in parts of this size: a line with one acceptable record is one part.
 _LONG = json_records.MAX_RECORD + 64 * 1024
 _BLANK_BYTES = 64 * 1024
 
 
 def _is_record(text: bytes) -> bool:
-    """Whether a text looks like an object with a key, small enough to be a record."""
+    """Whether a text looks like a JSON object with a key, small enough for a record."""
     braces = text[:1] == b"{" and text[-1:] == b"}" and len(text) <= json_records.MAX_RECORD
     return braces and text[1:].lstrip(_BLANKS)[:1] != b"}"
 
 
 class _Lines:
-    """The lines of a stream, long ones in parts, with a look at the next; b"" at the end.
+    """The lines of a stream, long ones in parts, with one line of lookahead; b"" at the end.
 
-    :param number: of the line that was taken last, from 1.
-    :param fresh: whether ``next`` is the start of a line.
+    :ivar number: number of the last line taken, from 1.
+    :ivar fresh: whether ``next`` is the start of a line.
     """
 
     def __init__(self, body: BinaryIO) -> None:
@@ -47,7 +47,7 @@ class _Lines:
         return line
 
     def take_blank(self) -> bytes:
-        """The next lines as long as they are blank, up to some size."""
+        """The next lines while they are blank, up to ``_BLANK_BYTES``."""
         taken, size = [], 0
         while self.next and size < _BLANK_BYTES and not self.next.strip(_BLANKS):
             taken.append(self.take())
@@ -55,24 +55,24 @@ class _Lines:
         return b"".join(taken)
 
     @property
-    def parted(self) -> bool:
-        """Whether there is a record's start, or the end, where reading stands."""
+    def at_record_start(self) -> bool:
+        """Whether a record starts next, or nothing follows."""
         return not self.next or (self.fresh and self.next[:1] == b"{")
 
     def stretch(self, start: bytes) -> BinaryIO:
-        """``start`` and the lines behind it up to one that starts with ``{`` in column 0."""
+        """``start`` and the following lines, up to one that starts with ``{`` in column 0."""
         return cast(BinaryIO, _Stretch(self, start))
 
 
 class _Stretch:
-    """Reads as a file does."""
+    """The part of a file that ``_Lines.stretch`` describes; it can only be read."""
 
     def __init__(self, lines: _Lines, start: bytes) -> None:
         self.lines, self.left = lines, start
 
     def read(self, size: int) -> bytes:
         parts, length = [self.left], len(self.left)
-        while length < size and not self.lines.parted:
+        while length < size and not self.lines.at_record_start:
             parts.append(self.lines.take())
             length += len(parts[-1])
         text = b"".join(parts)
@@ -81,9 +81,9 @@ class _Stretch:
 
 
 class Spool:
-    """Writes objects one after the other into files of one record a line.
+    """Writes objects into files with one record per line.
 
-    Each line carries its object and line under two keys that no input can guess.
+    Each line names its object and line under two keys that no input can guess.
     """
 
     def __init__(self, folder: Path, source: Source, quarantine: Quarantine) -> None:
@@ -93,16 +93,16 @@ class Spool:
         self._keys = [key.encode() for key in self.injected]
         self._mark = b',"%s":' % self._keys[1]
         self._names = source.keys
-        #: Objects some of whose records may not be a line each.
-        self.parted: set[str] = set()
+        #: Keys of objects that were cut into records, at least in part.
+        self.cut_keys: set[str] = set()
         self._open: dict[bool, tuple[Piece, BinaryIO]] = {}
         self._full: dict[bool, list[Piece]] = {False: [], True: []}
 
     def add(self, each: Object, body: BinaryIO) -> int:
-        """Spools an object; returns its records.
+        """Spools an object; returns its number of records.
 
-        A line is spooled as it is where it looks like a record and the next one starts with ``{``
-        in column 0, so that neither it nor what stands before it can go on. What lies between such
+        A line is spooled unchanged if it looks like a record and the next one starts with ``{`` in
+        column 0, so that neither it nor a record before it can continue. The text between such
         lines is cut into records.
         """
         _, file = self._current(False)
@@ -118,52 +118,52 @@ class Spool:
             whole = fresh and (lines.fresh or not lines.next)
             if whole and _is_record(record) and not must_be_parsed(line):
                 blank = lines.take_blank()
-                if lines.parted:
+                if lines.at_record_start:
                     file.write(b"%s%d,%s\n" % (start, number, record[1:]))
                     count += 1
                     continue
                 line += blank
-            others += self.add_parts(
+            others += self.add_all(
                 each, json_records.split(lines.stretch(line), self._names, number)
             )
-            self.parted.add(each.key)
+            self.cut_keys.add(each.key)
         self._wrote(False, each, count)
         return count + others
 
-    def restored(self, line: bytes) -> tuple[int, bytes]:
-        """Line of its object, from 1, and bytes of a line that was spooled as it is."""
+    def restore(self, line: bytes) -> tuple[int, bytes]:
+        """The line number in its object, and the bytes, of a line that was spooled unchanged."""
         at = line.index(self._mark) + len(self._mark)
         end = line.index(b",", at)
         return int(line[at:end]), b"{" + line[end + 1 :]
 
     def cut(self, each: Object, body: BinaryIO) -> int:
-        """Cuts an object into records, spools the sound ones, refuses the others."""
-        self.parted.add(each.key)
-        return self.add_parts(each, json_records.split(body, self._names))
+        """Cuts an object into records; spools or refuses them."""
+        self.cut_keys.add(each.key)
+        return self.add_all(each, json_records.split(body, self._names))
 
-    def add_parts(self, each: Object, parts: Iterable[json_records.Record]) -> int:
-        """Spools or refuses records, few at a time; returns how many they are."""
+    def add_all(self, each: Object, records: Iterable[json_records.Record]) -> int:
+        """Spools or refuses records in batches; returns their number."""
         count, size, batch = 0, 0, list[json_records.Record]()
-        for part in parts:
-            batch.append(part)
-            size += len(part.raw)
+        for record in records:
+            batch.append(record)
+            size += len(record.raw)
             if len(batch) == _BATCH or size > _BATCH_BYTES:
-                self.add_records(each, batch)
+                self.add_batch(each, batch)
                 count, size, batch = count + len(batch), 0, []
-        self.add_records(each, batch)
+        self.add_batch(each, batch)
         return count + len(batch)
 
-    def add_records(self, each: Object, parts: Sequence[json_records.Record]) -> None:
-        """Spools sound records by their values, refuses the others."""
+    def add_batch(self, each: Object, records: Sequence[json_records.Record]) -> None:
+        """Spools the values of sound records, refuses the others."""
         lines = []
         names = {column: key for key, column in self._names.items()}
-        for part in parts:
-            if part.rule:
+        for record in records:
+            if record.rule:
                 add = self.quarantine.add_unread
-                add(self.source.name, part.rule, each.key, part.line, part.raw, part.size)
+                add(self.source.name, record.rule, each.key, record.line, record.raw, record.size)
                 continue
-            values = {self.injected[0]: each.key, self.injected[1]: part.line}
-            values |= {names[column]: value for column, value in part.values.items()}
+            values = {self.injected[0]: each.key, self.injected[1]: record.line}
+            values |= {names[column]: value for column, value in record.values.items()}
             lines.append(json.dumps(values).encode() + b"\n")
         if lines:
             _, file = self._current(True)
@@ -171,7 +171,10 @@ class Spool:
             self._wrote(True, each, len(lines))
 
     def take(self, cut: bool) -> list[Piece]:
-        """Closes the spool files written so far and hands them over."""
+        """Closes and returns the spool files written so far.
+
+        :param cut: those of records that were cut, or those of unchanged lines.
+        """
         if cut in self._open:
             self._close(cut)
         pieces, self._full[cut] = self._full[cut], []

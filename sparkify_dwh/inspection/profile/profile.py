@@ -143,7 +143,7 @@ def _broken(row: Mapping[str, Any]) -> Broken:
 def _field(scan: Any, name: str, records: int, top: int) -> tuple[FieldProfile, Hint]:
     numbers = scan.field(name)
     frequent = scan.frequent(max(top, CLOSED + 1))
-    twice = scan.suspects() if numbers["suspects"] else ()
+    twice = scan.double_encoded() if numbers["double_encoded"] else ()
     types = {
         kind: int(numbers[kind])
         for kind in ("string", "integer", "number", "boolean", "object", "array", "not a number")

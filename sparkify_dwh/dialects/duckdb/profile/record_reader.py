@@ -1,4 +1,4 @@
-"""The objects of a source as lines of JSON that the embedded engine reads, whatever they hold."""
+"""Reads the objects of a source as lines of JSON, whatever keys they have."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ from ..object_sorter import ObjectSorter
 from ..spool import Spool
 
 _READ = "read"
-_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
-#: Broken records that are shown with their place.
+_SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
+#: Maximum number of broken records that a profile shows.
 SHOWN = 20
 
 
 class ReadObjects(FunctionElement[Any]):
-    """``read_json_objects`` over lines, as a table: a line that is no JSON is a NULL in its place.
+    """``read_json_objects`` over lines, as a table: a line that is not JSON becomes NULL.
 
-    It keeps what ``read_json`` loses: keys that differ in case only, null and missing apart.
+    Unlike ``read_json`` it tells keys apart that differ in case only, and null from missing.
     """
 
     name = "read_json_objects"
@@ -62,39 +62,39 @@ def json_lines() -> Any:
 
 
 class RawSpool(Spool):
-    """Spools records as they stand, whatever keys they have."""
+    """Spools unchanged records, whatever keys they have."""
 
-    def add_records(self, each: Object, parts: Sequence[json_records.Record]) -> None:
+    def add_batch(self, each: Object, records: Sequence[json_records.Record]) -> None:
         lines = []
         start = b'{"%s":%s,"%s":' % (
             self._keys[0],
             json.dumps(each.key).encode(),
             self._keys[1],
         )
-        for part in parts:
-            rule = part.rule or ("lone_surrogate" if _halves(part.raw) else None)
+        for record in records:
+            rule = record.rule or ("lone_surrogate" if _has_lone_surrogate(record.raw) else None)
             if rule:
                 add = self.quarantine.add_unread
-                add(self.source.name, rule, each.key, part.line, part.raw, part.size)
+                add(self.source.name, rule, each.key, record.line, record.raw, record.size)
                 continue
-            # A line end in a sound record stands between its tokens.
-            rest = part.raw[1:].replace(b"\n", b" ").replace(b"\r", b" ").strip()
+            # Line ends in a sound record are between its tokens.
+            rest = record.raw[1:].replace(b"\n", b" ").replace(b"\r", b" ").strip()
             comma = b"" if rest == b"}" else b","
-            lines.append(b"%s%d%s%s\n" % (start, part.line, comma, rest))
+            lines.append(b"%s%d%s%s\n" % (start, record.line, comma, rest))
         if lines:
             _, file = self._current(True)
             file.writelines(lines)
             self._wrote(True, each, len(lines))
 
     def close(self) -> None:
-        """Closes what is still open, where reading ended early."""
+        """Closes open files, for a reading that ended early."""
         for _, file in self._open.values():
             file.close()
 
 
-def _halves(raw: bytes) -> bool:
-    """Whether a sound record has half of a surrogate pair in a text, which is no Unicode."""
-    if not _HALF.search(raw):
+def _has_lone_surrogate(raw: bytes) -> bool:
+    """Whether a sound record has half of a surrogate pair in a text."""
+    if not _SURROGATE_ESCAPE.search(raw):
         return False
     try:
         json.dumps(json.loads(raw), ensure_ascii=False).encode()
@@ -104,9 +104,9 @@ def _halves(raw: bytes) -> bool:
 
 
 class RecordReader:
-    """Finds the records of a source's objects and their keys; refused ones are kept aside.
+    """Finds the records of a source's objects and their keys; collects refused ones.
 
-    :param scratch: folder for unpacked, spooled and fetched objects.
+    :param scratch: folder for decompressed, spooled and fetched objects.
     """
 
     def __init__(self, ex: Executor, name: str, scratch: Path, s3: S3) -> None:
@@ -114,9 +114,9 @@ class RecordReader:
         self.quarantine = Quarantine(scratch / "broken.json", "", datetime.min)
         self.reading = Reading()
         source = Source(name, "", sa.Table(name, sa.MetaData()), (), ())
-        self.intake = ObjectSorter(scratch, source, self.quarantine, self.reading)
+        self.sorter = ObjectSorter(scratch, source, self.quarantine, self.reading)
         self.spool = RawSpool(scratch, source, self.quarantine)
-        self.intake.spool = self.spool
+        self.sorter.spool = self.spool
         self.key_sets = temporary(
             "key_sets",
             sa.Column("file", sa.String),
@@ -124,12 +124,12 @@ class RecordReader:
             sa.Column("n", sa.BigInteger),
         )
         self.pieces: dict[str, Piece] = {}
-        #: Rows that stand for a line that is no record.
+        #: Rows for lines that are not records.
         self.lost = 0
 
     @property
     def files(self) -> list[str]:
-        """The files that hold the records, one a line."""
+        """The files of the records, one per line."""
         return list(self.pieces)
 
     def read(self, objects: Sequence[Object]) -> None:
@@ -142,13 +142,13 @@ class RecordReader:
         self.ex.create(self.key_sets, step=_READ, target=self.name)
         with self.ex.timed(_READ, self.name):
             objects = list(self._local(objects))
-            self.intake.objects = {each.key: each for each in objects}
+            self.sorter.objects = {each.key: each for each in objects}
             direct = {}
             for each in objects:
-                if lines := self._accept(each):
+                if lines := self._direct_lines(each):
                     direct[each.key] = lines
                 self.ex.observer.advance(_READ, self.name, each.size)
-        pieces = [Piece(self.intake.plain[key], key, rows=n) for key, n in direct.items()]
+        pieces = [Piece(self.sorter.plain[key], key, rows=n) for key, n in direct.items()]
         pieces += self.spool.take(cut=False) + self.spool.take(cut=True)
         while pieces:
             self._survey(pieces)
@@ -156,7 +156,7 @@ class RecordReader:
 
     def close(self) -> None:
         """Closes its files."""
-        self.intake.close()
+        self.sorter.close()
         self.spool.close()
         self.quarantine.close()
 
@@ -167,32 +167,32 @@ class RecordReader:
             return heapq.nsmallest(SHOWN, rows, key=lambda row: (row["key"], row["line"]))
 
     def _local(self, objects: Sequence[Object]) -> Iterator[Object]:
-        far = [each for each in objects if each.key.startswith(SCHEME)]
+        remote = [each for each in objects if each.key.startswith(SCHEME)]
         yield from (each for each in objects if not each.key.startswith(SCHEME))
-        for found in self.s3.fetch(far, self.scratch) if far else ():
+        for found in self.s3.fetch(remote, self.scratch) if remote else ():
             if isinstance(found, str):
                 self.reading.changed.add(found)
             else:
                 yield replace(found, version=str(Path(found.path).stat().st_mtime_ns))
 
-    def _accept(self, each: Object) -> int:
-        """Lines of an object that may be read where it lies."""
-        lines = self.intake.lines(each) if self.intake.accept(each) else 0
-        if odd := self.intake.odd.get(each.key, ()):
-            with Path(self.intake.plain[each.key]).open("rb") as file:
+    def _direct_lines(self, each: Object) -> int:
+        """Lines of an object that may be read directly; 0 for one that is spooled."""
+        lines = self.sorter.count_lines(each) if self.sorter.sort(each) else 0
+        if doubtful := self.sorter.doubtful.get(each.key, ()):
+            with Path(self.sorter.plain[each.key]).open("rb") as file:
                 broken = any(
-                    part.rule
-                    for number, text, _ in pick_lines(file, odd)
-                    for part in json_records.split(text, {}, number + 1)
+                    record.rule
+                    for number, text, _ in pick_lines(file, doubtful)
+                    for record in json_records.split(text, {}, number + 1)
                 )
-            if broken:  # the engine would take such a line for sound
-                with self.intake.opened(each) as body:
+            if broken:  # DuckDB would accept the line
+                with self.sorter.open_plain(each) as body:
                     self.spool.add(each, body)
                 return 0
         return lines
 
     def _survey(self, pieces: list[Piece]) -> None:
-        """Notes the keys of the records of pieces and looks at lines that may be none."""
+        """Collects the keys of the pieces' records, and checks lines that may not be records."""
         lines = json_lines()
         keys = sa.func.json_keys(lines.c.json, type_=sa.ARRAY(sa.String))
         grouped = sa.select(lines.c.filename, keys, sa.func.count()).group_by(
@@ -216,18 +216,18 @@ class RecordReader:
             if rest:
                 self._survey(rest)
             return
-        found = self._counted(pieces)
+        counts = self._counts(pieces)
         for piece in pieces:
-            rows, doubtful = found.get(piece.path, (0, 0))
+            rows, doubtful = counts.get(piece.path, (0, 0))
             if rows != piece.rows:
                 self._drop(piece)
             else:
                 self.pieces[piece.path] = piece
                 if doubtful:
-                    self._look_at(piece)
+                    self._check_lines(piece)
 
-    def _counted(self, pieces: Sequence[Piece]) -> dict[str, tuple[int, int]]:
-        """Of each file the rows, and those that are NULL or hold no key."""
+    def _counts(self, pieces: Sequence[Piece]) -> dict[str, tuple[int, int]]:
+        """The rows of each file, and how many of them are NULL or have no key."""
         sets = self.key_sets.c
         doubtful = sa.or_(sets.names.is_(None), sa.func.len(sets.names) == 0)
         rows = self.ex.rows(
@@ -244,26 +244,26 @@ class RecordReader:
         return {path: (int(n), int(odd)) for path, n, odd in rows}
 
     def _drop(self, piece: Piece) -> None:
-        """Takes back a file that is no record a line and cuts it into records."""
-        gone = sa.delete(self.key_sets).where(self.key_sets.c.file == piece.path)
-        self.ex.change(gone, step=_READ, target=self.name)
+        """Takes back a file that does not have one record per line, and cuts it."""
+        deletion = sa.delete(self.key_sets).where(self.key_sets.c.file == piece.path)
+        self.ex.change(deletion, step=_READ, target=self.name)
         self.pieces.pop(piece.path, None)
         self._cut(piece)
 
     def _cut(self, piece: Piece) -> None:
         if piece.key is not None:
-            each = self.intake.objects[piece.key]
-            with self.intake.opened(each) as body:
+            each = self.sorter.objects[piece.key]
+            with self.sorter.open_plain(each) as body:
                 self.spool.cut(each, body)
             return
         with Path(piece.path).open("rb") as file:
             for row, spooled in enumerate(file):
-                line, text = self.spool.restored(spooled)
-                parts = list(json_records.split(text, {}, line))
-                self.spool.add_records(self.intake.objects[piece.owner(row)], parts)
+                line, text = self.spool.restore(spooled)
+                records = list(json_records.split(text, {}, line))
+                self.spool.add_batch(self.sorter.objects[piece.owner(row)], records)
 
-    def _look_at(self, piece: Piece) -> None:
-        """Looks at the lines of a file that may be no record."""
+    def _check_lines(self, piece: Piece) -> None:
+        """Checks the lines of a file that may not be records."""
         lines = json_lines()
         row = sa.func.row_number().over().label("row")
         numbered = sa.select(row, sa.func.json_keys(lines.c.json).label("names")).subquery()
@@ -274,20 +274,20 @@ class RecordReader:
             step=_READ,
             target=self.name,
         )
-        looked: list[tuple[int, list[json_records.Record]]] = []
+        replaced: list[tuple[int, list[json_records.Record]]] = []
         with Path(piece.path).open("rb") as file:
             for number, text, after in pick_lines(file, [n - 1 for (n,) in rows]):
                 line = number + 1
                 if piece.key is None:
-                    line, text = self.spool.restored(text)
-                parts = list(json_records.split(text, {}, line))
-                goes_on = after not in b"{" and any(part.is_open for part in parts[-1:])
-                if piece.key is not None and goes_on:
-                    # The record may go on in the next line: only the whole object tells.
+                    line, text = self.spool.restore(text)
+                records = list(json_records.split(text, {}, line))
+                continues = after not in b"{" and any(r.is_open for r in records[-1:])
+                if piece.key is not None and continues:
+                    # The record may continue in the next line: cut the whole object.
                     self._drop(piece)
                     return
-                if len(parts) != 1 or parts[0].rule or parts[0].raw.strip(b"{} \t\r\n"):
-                    looked.append((number, parts))
-        for number, parts in looked:
+                if len(records) != 1 or records[0].rule or records[0].raw.strip(b"{} \t\r\n"):
+                    replaced.append((number, records))
+        for number, records in replaced:
             self.lost += 1
-            self.spool.add_records(self.intake.objects[piece.owner(number)], parts)
+            self.spool.add_batch(self.sorter.objects[piece.owner(number)], records)

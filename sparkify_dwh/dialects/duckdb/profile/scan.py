@@ -1,7 +1,7 @@
-"""What stands in the records of a source: the statistics of each field, keys, groups.
+"""Statistics of a source's records: the values of each field, repeated keys, patterns.
 
-Measured on 1.5 million events: grouping a field by its values and looking at the distinct ones
-costs less than any look at all rows, and everything that is asked follows from the groups.
+Measured on 1.5 million events: grouping a field by its values and reading the groups is faster
+than any query over all rows, and all statistics follow from the groups.
 """
 
 from __future__ import annotations
@@ -19,31 +19,34 @@ _STEP = "profile"
 
 
 class Scan:
-    """The values of a source's records, one column a field; see ``read``."""
+    """The values of a source's records, with one column for each field; see ``read``."""
 
     def __init__(self, ex: Executor, reader: RecordReader) -> None:
         self.ex, self.reader, self.name = ex, reader, reader.name
         self.names: list[str] = []
         self.present: dict[str, int] = {}
         self.table = temporary("profiled")
-        self._narrow: dict[str, sa.Table] = {}
-        self.values, self._made = typed_table(), False
+        self._narrowed_tables: dict[str, sa.Table] = {}
+        self.values, self._created = typed_table(), False
 
     # The records --------------------------------------------------------------------------
 
     def rows(self) -> int:
-        """The rows of ``key_sets``: records, and lines that are none."""
+        """The rows of ``key_sets``: records, and lines that are not records."""
         return self._number(sa.select(sa.func.sum(self.reader.key_sets.c.n)))
 
     def repeated_keys(self) -> int:
-        """Records that give a key twice."""
+        """Records that repeat a key."""
         sets = self.reader.key_sets.c
         unique = sa.func.list_distinct(sets.names)
         twice = sa.func.len(sets.names) != sa.func.len(unique)
         return self._number(sa.select(sa.func.sum(sets.n)).where(twice))
 
     def find_fields(self, most: int) -> int:
-        """Fills ``names``, in the order of the records, and ``present``; how many are left out."""
+        """Fills ``names``, in the order of the records, and ``present``.
+
+        :returns: how many fields exceed ``most``.
+        """
         sets = self.reader.key_sets.c
         own = self.reader.spool.injected
         each = sa.select(
@@ -88,18 +91,18 @@ class Scan:
         )
 
     def column(self, name: str) -> sa.Column[Any]:
-        """The column that holds the values of a field."""
+        """The column of a field's values."""
         return self.table.c[self.names.index(name)]
 
     # One field ----------------------------------------------------------------------------
 
     def field(self, name: str) -> Any:
-        """Groups the values of a field for what is asked next; returns its numbers."""
+        """Groups the values of a field for the next queries; returns its statistics."""
         column, values = self.column(name), self.values
-        # The same table for every field: statements are compiled once.
-        if self._made:
+        # The same table for every field, so that statements are compiled once.
+        if self._created:
             self.ex.change(sa.schema.DropTable(values), step=_STEP, target=self.name)
-        self._made = True
+        self._created = True
         self.ex.create(values, step=_STEP, target=self.name)
         grouped = (
             sa.select(column.label("v"), sa.func.count().label("n"))
@@ -116,19 +119,19 @@ class Scan:
         return numbers._mapping
 
     def frequent(self, most: int) -> Sequence[Any]:
-        """The most frequent values of the field and their records."""
+        """The most frequent values of the field, with their numbers of records."""
         v, n, kind = self.values.c.v, self.values.c.n, self.values.c.kind
         return self._rows(
             sa.select(v, n).where(kind.is_not(None)).order_by(n.desc(), v).limit(most)
         )
 
-    def suspects(self) -> Sequence[Any]:
-        """Texts of the field that may be encoded twice, and their records."""
+    def double_encoded(self) -> Sequence[Any]:
+        """Texts of the field that may be double-encoded, with their numbers of records."""
         text, n = self.values.c.text, self.values.c.n
-        return self._rows(sa.select(text, n).where(self.values.c.twice).order_by(text))
+        return self._rows(sa.select(text, n).where(self.values.c.double_encoded).order_by(text))
 
     def examples(self, *damages: str) -> list[str]:
-        """Three texts of the field that are damaged in one of these ways."""
+        """Three texts of the field with one of these kinds of damage."""
         text = self.values.c.text
         damaged = sa.or_(*(self.values.c[name] for name in damages))
         return [
@@ -139,9 +142,9 @@ class Scan:
     # Several fields -----------------------------------------------------------------------
 
     def repeats(self, names: Sequence[str], narrow: str | None) -> int:
-        """Records whose values of these fields stand in another one before.
+        """Records whose values of these fields an earlier record has.
 
-        :param narrow: one of them that few records repeat: only these are looked at.
+        :param narrow: one of the fields; the query reads only records that repeat its value.
         """
         table = self.table if narrow is None else self._narrowed(narrow)
         columns = [table.c[self.column(name).name] for name in names]
@@ -155,24 +158,24 @@ class Scan:
         return self._number(sa.select(sa.func.sum(groups.c.more)))
 
     def _narrowed(self, name: str) -> sa.Table:
-        """The records whose value of a field stands in another one too."""
+        """The records whose value of a field another record has too."""
         column = self.column(name)
         place = f"repeated_{column.name}"
-        if place not in self._narrow:
+        if place not in self._narrowed_tables:
             columns = [sa.Column(c.name, sa.String) for c in self.table.c]
-            self._narrow[place] = temporary(place, *columns)
-            self.ex.create(self._narrow[place], step=_STEP, target=self.name)
+            self._narrowed_tables[place] = temporary(place, *columns)
+            self.ex.create(self._narrowed_tables[place], step=_STEP, target=self.name)
             again = sa.select(column).group_by(column).having(sa.func.count() > 1)
             rows = sa.select(self.table).where(column.in_(again))
             names = [c.name for c in columns]
-            statement = sa.insert(self._narrow[place]).from_select(names, rows)
+            statement = sa.insert(self._narrowed_tables[place]).from_select(names, rows)
             self.ex.change(statement, step=_STEP, target=self.name)
-        return self._narrow[place]
+        return self._narrowed_tables[place]
 
     def duplicates(self, names: Sequence[str]) -> int:
         """Records that equal another one in all fields.
 
-        :param names: fields of which equal records must be equal in: the fewer repeat, the faster.
+        :param names: a subset of the fields; the fewer records repeat it, the faster.
         """
         if not self.names:
             return max(0, self.rows() - self.reader.lost - 1)
@@ -194,14 +197,14 @@ class Scan:
             .subquery()
         )
         equal = self._number(sa.select(sa.func.sum(groups.c.more)))
-        # A row without any value is a record without keys, or a line that is none.
+        # A row without any value is a record without keys, or a line that is not a record.
         bare = self._number(sa.select(sa.func.count()).select_from(self.table).where(~given))
         return equal + max(0, bare - self.reader.lost - 1)
 
     def patterns(
-        self, optional: Sequence[str], beside: Sequence[str]
+        self, optional: Sequence[str], grouped_by: Sequence[str]
     ) -> Iterator[tuple[tuple[bool, ...], tuple[Any, ...], int]]:
-        """Which optional fields records give, values of the fields beside, and how often."""
+        """Combinations of present optional fields and of values of ``grouped_by``, with counts."""
         masks = []
         for start in range(0, len(optional), 60):
             bits = [
@@ -212,7 +215,7 @@ class Scan:
             for bit in bits[1:]:
                 total = total + bit
             masks.append(sa.cast(total, sa.BigInteger).label(f"mask{start}"))
-        others = [self.column(name) for name in beside]
+        others = [self.column(name) for name in grouped_by]
         statement = sa.select(*masks, *others, sa.func.count().label("rows"))
         for row in self._rows(statement.group_by(*masks, *others)):
             flags = [
@@ -231,5 +234,5 @@ class Scan:
 
 
 def _pointer(name: str) -> str:
-    """A JSON Pointer (RFC 6901) to a key: unlike a path it takes any key for a name."""
+    """A JSON Pointer (RFC 6901) to a key: unlike a path it allows any key."""
     return "/" + name.replace("~", "~0").replace("/", "~1")

@@ -1,4 +1,4 @@
-"""The embedded engine that profiles files, in memory, whatever the engine of the warehouse is."""
+"""Opens a DuckDB database in memory for profiling files, whatever the warehouse's engine is."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from ..engine import DuckDBEngine
 from .record_reader import RecordReader
 from .scan import Scan
 
-#: Bytes of memory for one thread. Measured: two do not always get along with 150 MiB, one does.
-_A_THREAD = 128 * 1024 * 1024
+#: Bytes of memory for one thread. Measured: 150 MiB suffice for one, but not always for two.
+_THREAD_MEMORY = 128 * 1024 * 1024
 
 
 @contextmanager
 def open_scanner(
     settings: Settings, name: str, observer: Observer
 ) -> Iterator[tuple[RecordReader, Scan]]:
-    """A reader and a scan for one source; what they leave on disk goes with them.
+    """A reader and a scan for one source; their files are removed at the end.
 
     :raises DatabaseError: when memory or the disk for temporary files does not suffice.
     """
@@ -33,10 +33,10 @@ def open_scanner(
     )
     try:
         with engine.session() as session:
-            # Rows are scanned by one thread only in the transaction that inserted them.
+            # Only one thread scans rows in the transaction that inserted them.
             connection = session.execution_options(isolation_level="AUTOCOMMIT")
-            _spill(connection, engine.scratch)
-            _fit(connection)
+            _set_spill_folder(connection, engine.scratch)
+            _limit_threads(connection)
             ex = Executor(connection)
             if observer is not SILENT:
                 ex.observer, ex.fraction = observer, engine.watch(connection)
@@ -49,16 +49,18 @@ def open_scanner(
         engine.close()
 
 
-def _fit(connection: sa.Connection) -> None:
-    """Takes no more threads than the memory allows: each holds buffers for the longest record."""
+def _limit_threads(connection: sa.Connection) -> None:
+    """Fits the threads to the memory: each has buffers for the longest record."""
     limit = sa.func.parse_formatted_bytes(sa.func.current_setting("memory_limit"))
     threads = sa.cast(sa.func.current_setting("threads"), sa.BigInteger)
-    fit = sa.func.greatest(1, sa.func.least(threads, sa.cast(limit, sa.BigInteger) / _A_THREAD))
-    found = connection.execute(sa.select(sa.cast(sa.func.floor(fit), sa.BigInteger))).scalar_one()
-    connection.exec_driver_sql(f"SET threads = {int(found)}")
+    fit = sa.func.greatest(
+        1, sa.func.least(threads, sa.cast(limit, sa.BigInteger) / _THREAD_MEMORY)
+    )
+    count = connection.execute(sa.select(sa.cast(sa.func.floor(fit), sa.BigInteger))).scalar_one()
+    connection.exec_driver_sql(f"SET threads = {int(count)}")
 
 
-def _spill(connection: object, folder: Path) -> None:
-    """What does not fit into memory goes to the scratch folder, not to the working directory."""
+def _set_spill_folder(connection: sa.Connection, folder: Path) -> None:
+    """Spills to the scratch folder, not to the working directory."""
     place = str(folder / "spill").replace("'", "''")
-    connection.exec_driver_sql(f"SET temp_directory = '{place}'")  # type: ignore[attr-defined]
+    connection.exec_driver_sql(f"SET temp_directory = '{place}'")
