@@ -79,7 +79,7 @@ def no_parent(path: Path, good: bytes) -> None:
         (truncated, "is damaged", "restore it from a copy"),
         (header_alone, "is damaged", "restore it from a copy"),
         (bad_checksum, "is damaged", "restore it from a copy"),
-        (no_parent, "there is no folder", "make it"),
+        (no_parent, "there is no folder", "create it"),
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )

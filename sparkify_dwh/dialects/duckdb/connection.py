@@ -1,13 +1,12 @@
-"""How a DuckDB file is made, opened, waited for and shared between threads.
+"""Opens a DuckDB database, waits for its lock, and shares it between threads.
 
-One process at a time may write a file, others only read it while none writes. Within a process all
-connections share one database, with one configuration, and the last one that closes closes it.
+One process at a time may write a file; others may read it only while none writes. Within a process
+all connections share one database with one configuration, and the last connection closes it.
 """
 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import threading
 import time
@@ -27,13 +26,14 @@ from ...models.audit import LoadLock
 from ...models.base import table_of
 from ...steps.executor import Executor
 from ..base import Engine
+from .database_file import create_database, is_database
 from .errors import database_error, holder_of, is_conflict, is_other_configuration
 from .incoming_table import drop_incoming
 
 MEMORY = ":memory:"
 _POLL = 0.05
-#: Threads of this process that write, by process and file: a forked one has none of them.
-_TURNS: dict[tuple[int, str], threading.RLock] = {}
+#: Locks between writing threads, by process and file: a forked process must not inherit them.
+_WRITE_LOCKS: dict[tuple[int, str], threading.RLock] = {}
 
 
 class DuckDBConnection(Engine):
@@ -42,27 +42,27 @@ class DuckDBConnection(Engine):
     name = "duckdb"
     reads_first = True
     embedded = True
-    # Measured: an outer join builds a hash table of all of `time`, 0.4 s with 15 million rows of it
-    # for a load of a day; NOT EXISTS reads what is near the day, in 0.03 s.
+    # Measured: an outer join builds a hash table of all 15 million rows of `time`, in 0.4 s for a
+    # load of one day; NOT EXISTS reads only the rows near that day, in 0.03 s.
     checks_apart = True
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
-        self._place(make_url(settings.database_url).database or MEMORY)
+        self._set_path(make_url(settings.database_url).database or MEMORY)
 
-    def _place(self, database: str) -> None:
+    def _set_path(self, database: str) -> None:
         self.path = database if database == MEMORY else str(Path(database).expanduser())
         self.url = make_url(self.settings.database_url).set(database=self.path)
 
     def aside(self) -> Engine:
         self._require_folder()
         other = type(self)(self.settings)
-        other._place(str(other.scratch / "warehouse.duckdb"))
+        other._set_path(str(other.scratch / "warehouse.duckdb"))
         other.tell = self.tell
         return other
 
     def exists(self) -> bool:
-        return self.path != MEMORY and _holds_anything(Path(self.path))
+        return self.path != MEMORY and is_database(Path(self.path))
 
     # Opening --------------------------------------------------------------------------------
 
@@ -70,15 +70,15 @@ class DuckDBConnection(Engine):
         config = {"access_mode": "READ_ONLY"} if read_only else {}
         engine = sa.create_engine(self.url, poolclass=NullPool, connect_args={"config": config})
         sa.event.listen(engine, "connect", self._set_up)
-        sa.event.listen(engine, "handle_error", _interrupted)
+        sa.event.listen(engine, "handle_error", _signal_error)
         return engine
 
     def _set_up(self, connection: Any, record: Any) -> None:
-        # Not among the configuration: that must be the same for all connections of a process.
+        # Not in the configuration, which must be the same for all connections of a process.
         if self.settings.memory_limit:
             _limit_memory(connection, self.settings.memory_limit)
-        # It draws on a terminal whose owner asked for no drawing, and can be set for one
-        # connection only. In a notebook without ipywidgets it cannot be set, and is not drawn.
+        # DuckDB's own progress bar would appear in every terminal, and is set for each connection.
+        # In a notebook without ipywidgets it cannot be set, and does not appear.
         with contextlib.suppress(duckdb.InvalidInputException):
             connection.execute("SET enable_progress_bar = false")
 
@@ -90,7 +90,7 @@ class DuckDBConnection(Engine):
     @contextlib.contextmanager
     def session(self, read_only: bool = False) -> Iterator[sa.Connection]:
         deadline = self._deadline()
-        turn = contextlib.nullcontext() if read_only else self._turn(deadline)
+        turn = contextlib.nullcontext() if read_only else self._write_turn(deadline)
         with turn:
             try:
                 with self._connect(read_only, self.tell, deadline) as connection:
@@ -102,16 +102,18 @@ class DuckDBConnection(Engine):
         return time.monotonic() + self.settings.lock_timeout
 
     @contextlib.contextmanager
-    def _turn(self, deadline: float) -> Iterator[None]:
-        """One thread of this process at a time writes: two would only undo each other's work."""
+    def _write_turn(self, deadline: float) -> Iterator[None]:
+        """One thread of this process writes at a time: two would only conflict."""
         if self.path == MEMORY:
             yield
             return
-        lock = _TURNS.setdefault((os.getpid(), os.path.realpath(self.path)), threading.RLock())
+        lock = _WRITE_LOCKS.setdefault(
+            (os.getpid(), os.path.realpath(self.path)), threading.RLock()
+        )
         if not lock.acquire(blocking=False):
-            self.tell(f"waiting for another thread of this process that writes {self.path}")
+            self.tell(f"waiting for another thread of this process, which is writing {self.path}")
             if not lock.acquire(timeout=max(0.0, deadline - time.monotonic())):
-                raise self._held("another thread of this process")
+                raise self._lock_error("another thread of this process")
         try:
             yield
         finally:
@@ -121,8 +123,8 @@ class DuckDBConnection(Engine):
         self, read_only: bool, tell: Callable[[str], None], deadline: float
     ) -> sa.Connection:
         if not read_only:
-            self._make_file()
-        engine, told = self.create(read_only), False
+            self._create_file()
+        engine, announced = self.create(read_only), False
         while True:
             try:
                 return self._open(engine, read_only)
@@ -131,10 +133,10 @@ class DuckDBConnection(Engine):
                 if holder is None:
                     raise self.explain(error) from error
             if time.monotonic() >= deadline:
-                raise self._held(holder)
-            if not told:
+                raise self._lock_error(holder)
+            if not announced:
                 tell(f"waiting for {holder}, which has {self.path} open")
-                told = True
+                announced = True
             time.sleep(max(0.0, min(_POLL, deadline - time.monotonic())))
 
     def _open(self, engine: sa.Engine, read_only: bool) -> sa.Connection:
@@ -143,18 +145,18 @@ class DuckDBConnection(Engine):
         except sa.exc.DBAPIError as error:
             if not read_only or not is_other_configuration(error):
                 raise
-        # Another thread has it open to write. It is one database then, and a transaction that
-        # may not write does what access_mode would.
+        # Another thread has it open for writing. Both share one database then, and a read-only
+        # transaction replaces the access_mode.
         shared = self.create().execution_options(isolation_level="AUTOCOMMIT")
         sa.event.listen(shared, "begin", _begin_read_only)
-        sa.event.listen(shared, "before_cursor_execute", _stay_inside)
-        sa.event.listen(shared, "handle_error", _no_write)
+        sa.event.listen(shared, "before_cursor_execute", _require_one_query)
+        sa.event.listen(shared, "handle_error", _explain_write)
         return shared.connect()
 
-    def _held(self, holder: str) -> LockError:
+    def _lock_error(self, holder: str) -> LockError:
         return LockError(
             f"{self.path} is in use by {holder}; waited {self.settings.lock_timeout:g} s",
-            "wait for it to end, or allow more: --lock-timeout",
+            "wait for it to end, or wait longer: --lock-timeout",
         )
 
     def _require_folder(self) -> None:
@@ -162,30 +164,20 @@ class DuckDBConnection(Engine):
         if not folder.is_dir():
             raise DatabaseError(
                 f"there is no folder {folder} for the database {self.path}",
-                "make it, or name another file: --database-url duckdb:///file.duckdb",
+                "create it, or name another file: --database-url duckdb:///file.duckdb",
             )
         if not os.access(folder, os.W_OK):
             raise self.explain(PermissionError(f"{folder}: Permission denied"))
 
-    def _make_file(self) -> None:
-        """Makes the file of a new database whole, or not at all, whatever happens meanwhile.
-
-        DuckDB takes no empty file for a database, and leaves one where the disk is full.
-        """
+    def _create_file(self) -> None:
         path = Path(os.path.realpath(self.path))
-        if self.path == MEMORY or _holds_anything(path):
+        if self.path == MEMORY or is_database(path):
             return
         self._require_folder()
-        made = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_native_id()}")
         try:
-            duckdb.connect(str(made)).close()
-            _put_in_place(made, path)
+            create_database(path)
         except (duckdb.Error, OSError) as error:
             raise self.explain(error) from error
-        finally:
-            for left in (made, Path(f"{made}.wal")):
-                with contextlib.suppress(OSError):
-                    left.unlink()
 
     def watch(self, connection: sa.Connection) -> Fraction:
         try:
@@ -197,14 +189,14 @@ class DuckDBConnection(Engine):
             return unknown_fraction
         driver: Any = connection.connection.dbapi_connection
 
-        def done() -> float | None:
+        def fraction() -> float | None:
             try:
                 percent = driver.query_progress()
-            except duckdb.Error:  # closed meanwhile
+            except duckdb.Error:  # the connection was closed
                 return None
             return None if percent < 0 else min(percent / 100, 1.0)
 
-        return done
+        return fraction
 
     # Errors ---------------------------------------------------------------------------------
 
@@ -212,7 +204,7 @@ class DuckDBConnection(Engine):
         return database_error(error, self.path)
 
     def advice(self, error: BaseException) -> str:
-        # The second line, such as 'Did you mean "sparkify.users"?'; without one, the place follows.
+        # The second line, such as 'Did you mean "sparkify.users"?', or the place of the error.
         lines = self._words(error)[1:2]
         return "" if not lines or lines[0].startswith("LINE ") else lines[0]
 
@@ -222,9 +214,9 @@ class DuckDBConnection(Engine):
     # Loading --------------------------------------------------------------------------------
 
     def lock(self, ex: Executor) -> None:
-        # The file is the lock between processes and a turn between threads; a row is the lock
-        # against connections of this process that were not opened by this library. Measured:
-        # an UPDATE that leaves the values as they are locks nothing.
+        # The file locks out other processes, the write turn other threads, and this row other
+        # connections of this process that the library did not open. Measured: an UPDATE that
+        # changes no value locks nothing.
         lock = table_of(LoadLock)
         ex.change(sa.delete(lock), step="lock")
         ex.change(sa.insert(lock).values(id=sa.literal_column("1")), step="lock")
@@ -234,42 +226,20 @@ class DuckDBConnection(Engine):
 
 
 def _limit_memory(connection: Any, limit: str) -> None:
-    """Gives DuckDB seven eighths of a limit to count up to: it takes more than it counts.
+    """Sets DuckDB's limit to seven eighths, because it uses more memory than it counts.
 
-    Measured on joins of 15 million rows in 2 GiB: up to 0.6 GiB more, with what Python takes.
+    Measured on joins of 15 million rows in 2 GiB: up to 0.6 GiB more, including Python's share.
     """
     (size,) = connection.execute("SELECT parse_formatted_bytes(?)", [limit]).fetchone()
     connection.execute(f"SET memory_limit = '{size * 7 // 8}B'")
 
 
-def _holds_anything(path: Path) -> bool:
-    try:
-        return path.is_dir() or path.stat().st_size > 0
-    except OSError:
-        return False
-
-
-def _put_in_place(made: Path, path: Path) -> None:
-    """Gives a new database its name; one that another loader was faster to make stays."""
-    try:
-        path.hardlink_to(made)
-        return
-    except FileExistsError:
-        pass
-    with path.open("r+b") as empty:
-        fcntl.lockf(empty, fcntl.LOCK_EX)
-        mine = os.fstat(empty.fileno())
-        if mine.st_size == 0 and mine.st_ino == path.stat().st_ino:
-            made.chmod(mine.st_mode & 0o7777)
-            made.replace(path)
-
-
-def _interrupted(context: Any) -> BaseException | None:
-    """What the handler of a signal raised, in place of the engine's error that hides it."""
+def _signal_error(context: Any) -> BaseException | None:
+    """The exception of a signal handler, instead of the engine's error that hides it."""
     error = context.original_exception
     if type(error) is not RuntimeError or error.__cause__ is None:
         return None
-    # The statement goes on in the background until it is told to end.
+    # The statement continues in the background until it is interrupted.
     context.connection.connection.dbapi_connection.interrupt()
     cause: BaseException = error.__cause__
     return cause
@@ -279,18 +249,18 @@ def _begin_read_only(connection: sa.Connection) -> None:
     connection.connection.cursor().execute("BEGIN TRANSACTION READ ONLY")
 
 
-def _stay_inside(
+def _require_one_query(
     connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool
 ) -> None:
     try:
         parts = duckdb.extract_statements(statement)
     except duckdb.Error:
-        return  # it will not run either
+        return  # the statement fails anyway
     if len(parts) > 1 or any(p.type == duckdb.StatementType.TRANSACTION for p in parts):
-        raise UsageError("only one query at a time is answered while a load is at work")
+        raise UsageError("only one query at a time can run during a load")
 
 
-def _no_write(context: Any) -> Exception | None:
+def _explain_write(context: Any) -> Exception | None:
     if "read-only mode" in str(context.original_exception):
-        return UsageError("the statement would write", "only queries are answered")
+        return UsageError("the statement would write", "only queries are allowed")
     return None
