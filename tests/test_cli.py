@@ -1,4 +1,4 @@
-"""Every command through its own front door: what it prints, where, and how it ends."""
+"""Every command: what it prints, where, and how it exits."""
 
 from __future__ import annotations
 
@@ -142,15 +142,15 @@ def test_sources_of_extensions_are_pairs() -> None:
 # init and config --------------------------------------------------------------------------
 
 
-def test_init_writes_what_settings_take() -> None:
+def test_init_writes_valid_settings() -> None:
     sparkify("init")
     lines = Path("sparkify.toml").read_text().splitlines()
     assert tomllib.loads("\n".join(lines)) == {}
-    taken = [ln[1:] if ln.startswith("#") and not ln.startswith("# ") else ln for ln in lines]
-    values = tomllib.loads("\n".join(taken))
+    values_set = [ln[1:] if ln.startswith("#") and not ln.startswith("# ") else ln for ln in lines]
+    values = tomllib.loads("\n".join(values_set))
     assert set(values) == set(Settings.model_fields) - ENV_ONLY
-    Path("taken.toml").write_text("\n".join(taken))
-    settings = Settings(config="taken.toml")
+    Path("all.toml").write_text("\n".join(values_set))
+    settings = Settings(config="all.toml")
     for setting in SETTINGS:
         if setting.default not in (None, {}):
             assert getattr(settings, setting.name) == setting.default
@@ -224,7 +224,7 @@ def test_migration_sql_needs_no_database(url: str) -> None:
 # load -------------------------------------------------------------------------------------
 
 
-def test_load_says_what_it_did_on_one_screen(places: tuple[str, ...]) -> None:
+def test_load_shows_its_summary_on_one_screen(places: tuple[str, ...]) -> None:
     result = sparkify("load", *places)
     assert result.stdout == ""
     lines = result.stderr.splitlines()
@@ -486,7 +486,7 @@ def test_a_refused_record_with_half_a_surrogate_pair_is_shown() -> None:
     assert (row["rule"], row["in_star"], row["raw"]) == ("lone_surrogate", False, line)
 
 
-def test_records_cut_by_the_quarantine_are_named_and_not_written() -> None:
+def test_records_that_the_quarantine_cut_are_named_and_not_written() -> None:
     whole = {"song_id": "S2", "duration": -1, "title": "x" * 1000}
     cut = {"song_id": "S3", "title": "x" * 70_000}
     songs("songs", whole, cut, "{" + "é" * 40_000)
@@ -536,7 +536,7 @@ def test_check_passes_and_fails() -> None:
 # generate and demo ------------------------------------------------------------------------
 
 
-def test_generate_writes_what_was_asked_for() -> None:
+def test_generate_writes_the_numbers_given() -> None:
     options = ("--events", "50", "--songs", "4", "--days", "2", "--seed", "3", "--dirty", "0.1")
     result = sparkify("generate", "out", *options)
     assert "55 events and 4 songs written to out" in result.stderr
@@ -549,8 +549,8 @@ def test_generate_writes_what_was_asked_for() -> None:
     assert sparkify("generate", "file/x", code=2).stderr.startswith("error: ")
 
 
-def test_demo_shows_the_whole_way(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SPARKIFY_MAX_REJECTS", "0")  # the user's settings have no say
+def test_demo_shows_every_stage(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SPARKIFY_MAX_REJECTS", "0")  # the demo ignores the user's settings
     Path("sparkify.toml").write_text("lock_timeout = 'soon'\n")
     before = set(Path().iterdir())
     result = sparkify("demo")
@@ -630,7 +630,7 @@ def test_an_unexpected_error_is_reported_as_a_bug(monkeypatch: pytest.MonkeyPatc
     assert "Traceback" in sparkify("-v", "check", code=1).stderr
 
 
-def test_a_connection_that_breaks_is_no_reader_that_left(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broken_connection_is_not_a_reader_that_left(monkeypatch: pytest.MonkeyPatch) -> None:
     def check(self: Warehouse) -> None:
         raise BrokenPipeError(32, "Broken pipe")
 
@@ -648,7 +648,7 @@ def test_a_connection_that_breaks_is_no_reader_that_left(monkeypatch: pytest.Mon
         ["runs", "a", "b"],
     ],
 )
-def test_wrong_usage_is_one_line_and_where_to_find_help(arguments: list[str]) -> None:
+def test_wrong_usage_is_one_line_and_a_hint_to_help(arguments: list[str]) -> None:
     lines = sparkify(*arguments, code=2).stderr.splitlines()
     assert lines[0].startswith("error: ")
     assert lines[-1].startswith("  see: sparkify")

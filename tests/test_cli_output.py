@@ -42,7 +42,7 @@ def terminal(monkeypatch: pytest.MonkeyPatch) -> Terminal:
     return Terminal()
 
 
-def test_what_a_terminal_obeys_is_shown() -> None:
+def test_controls_are_escaped() -> None:
     assert escape_controls(NASTY) == (
         "\\x1b[31mred\\x07\\x9b1m\\u202eevil\\u2066\\r\\n\\x00\\x7f\\u200b"
     )
@@ -50,7 +50,7 @@ def test_what_a_terminal_obeys_is_shown() -> None:
 
 
 @given(st.text())
-def test_inert_text_holds_nothing_that_is_obeyed(text: str) -> None:
+def test_escaped_text_has_no_controls(text: str) -> None:
     assert all(
         c.isprintable() or c in "\u00a0\u3000" or c.isspace() for c in escape_controls(text)
     ) or all(ord(c) >= 0x20 for c in escape_controls(text))
@@ -59,7 +59,7 @@ def test_inert_text_holds_nothing_that_is_obeyed(text: str) -> None:
 
 
 @given(st.recursive(st.none() | st.booleans() | st.text() | st.floats(), st.lists))
-def test_json_reads_back_and_is_inert(value: object) -> None:
+def test_json_reads_back_and_has_no_controls(value: object) -> None:
     text = to_json(value)
     assert json.loads(text) == plain(value)
     assert "\x1b" not in text
@@ -97,7 +97,7 @@ def test_json_of_every_kind_of_value() -> None:
     }
 
 
-def test_a_name_that_stands_twice_gets_a_number() -> None:
+def test_a_repeated_name_gets_a_number() -> None:
     assert records(("a", "a", "a_2", "a"), [(1, 2, 3, 4)]) == [
         {"a": 1, "a_2": 2, "a_2_2": 3, "a_3": 4}
     ]
@@ -111,7 +111,7 @@ def test_cells() -> None:
     assert cell([1, "\x1b"]) == '[1, "\\u001b"]'
 
 
-def test_data_are_inert_in_tables_and_true_in_json_and_csv(
+def test_data_is_escaped_in_tables_and_exact_in_json_and_csv(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -131,7 +131,7 @@ def test_data_are_inert_in_tables_and_true_in_json_and_csv(
 # Tables -----------------------------------------------------------------------------------
 
 
-def test_a_table_in_a_pipe_is_whole_and_aligned() -> None:
+def test_a_table_in_a_pipe_is_complete_and_aligned() -> None:
     text = table(("name", "n\nrows"), [("a" * 200, 5), ("東京", 1000)], io.StringIO())
     head, head2, rule, first, second = text.splitlines()
     assert first == "a" * 200 + "     5"
@@ -167,7 +167,7 @@ def test_times_and_numbers_are_not_cut(terminal: Terminal) -> None:
     assert all(len(line) <= 80 for line in text.splitlines())
 
 
-def test_sentences_are_broken_between_words_on_a_terminal(terminal: Terminal) -> None:
+def test_sentences_wrap_between_words_on_a_terminal(terminal: Terminal) -> None:
     text = "word " * 40
     assert wrapped(text, io.StringIO()) == text
     assert wrapped(text, terminal).split() == text.split()
@@ -193,7 +193,7 @@ def strip(text: str) -> str:
     return re.sub("\x1b\\[[0-9;]*m", "", text)
 
 
-def test_colours_only_on_a_terminal_that_wants_them(
+def test_colours_only_on_a_terminal_that_accepts_them(
     terminal: Terminal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "\x1b[1m" in table(("a",), [(1,)], terminal)
@@ -235,7 +235,7 @@ def a_run(**more: object) -> Run:
 
 def test_the_summary_of_a_large_load_fits_one_screen() -> None:
     lines = summary(a_run(), io.StringIO()).splitlines()
-    assert len(lines) <= 22  # beside the command and the next prompt
+    assert len(lines) <= 22  # and the command and the next prompt
     assert max(map(len, lines)) <= 80
     text = "\n".join(lines)
     assert "1,500,000" in text
@@ -248,7 +248,7 @@ def test_the_summary_of_a_large_load_fits_one_screen() -> None:
     assert "\x1b" not in text
 
 
-def test_warnings_take_what_room_is_left() -> None:
+def test_warnings_fill_the_room_left() -> None:
     few = summary(a_run(refused={}, sources=[], targets=[]), None)
     assert few.count("warning: warning") == 7
     long = summary(a_run(warnings=["x" * 300]), None).splitlines()
@@ -264,18 +264,18 @@ def test_the_summary_of_a_dry_run_and_of_nothing() -> None:
     )
 
 
-# What the quarantine kept -----------------------------------------------------------------
+# What the quarantine stored ---------------------------------------------------------------
 
 
 @given(st.sampled_from([b"a", "é".encode(), b"\xff"]), st.sampled_from([100, 65_535, 70_000]))
-def test_cut_records_are_told_from_whole_ones(unit: bytes, size: int) -> None:
+def test_cut_records_are_distinguished_from_whole_ones(unit: bytes, size: int) -> None:
     raw = unit * (size // len(unit))
-    kept = shown_raw(raw)
+    stored = shown_raw(raw)
     whole = raw.decode("utf-8", "backslashreplace")
-    assert is_cut(kept, len(raw)) == (kept != whole)
+    assert is_cut(stored, len(raw)) == (stored != whole)
 
 
-def test_numbers_that_are_formatted_are_flush_right() -> None:
+def test_formatted_numbers_are_right_aligned() -> None:
     lines = table(
         ("n",), [(RightAligned("1,000"),), (RightAligned("5"),)], io.StringIO()
     ).splitlines()

@@ -60,29 +60,29 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
 
 # Signals ----------------------------------------------------------------------------------
 
-HELD = """
+BLOCKING_LOAD = """
 import sys, time
 from sparkify_dwh.jobs.load import attempt
 from sparkify_dwh.cli import main
 
-def held(*arguments):
+def block(*arguments):
     merge(*arguments)
     print("written", flush=True)
     time.sleep(60)
 
-merge, attempt.merge_star = attempt.merge_star, held
+merge, attempt.merge_star = attempt.merge_star, block
 main(sys.argv[1:])
 """
-ASKING = """
+ANNOUNCED_QUERY = """
 import sys
 from sparkify_dwh import Warehouse
 from sparkify_dwh.cli import main
 
-def asking(self, *arguments):
+def announce(self, *arguments):
     print("asking", flush=True)
     return query(self, *arguments)
 
-query, Warehouse.query = Warehouse.query, asking
+query, Warehouse.query = Warehouse.query, announce
 main(sys.argv[1:])
 """
 
@@ -111,7 +111,7 @@ def interrupted(script: str, arguments: Sequence[str], number: int, cwd: Path) -
 def test_a_signal_rolls_the_load_back(number: int, code: int, word: str, migrated: Path) -> None:
     generate(migrated / "data", events=50, songs=5, days=1)
     places = ("--log-data", "data/log_data", "--song-data", "data/song_data")
-    ended, errors = interrupted(HELD, ["load", *places], number, migrated)
+    ended, errors = interrupted(BLOCKING_LOAD, ["load", *places], number, migrated)
     assert ended == code
     assert f"error: {word}\n" in errors
     assert "Traceback" not in errors
@@ -124,9 +124,9 @@ def test_a_signal_rolls_the_load_back(number: int, code: int, word: str, migrate
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_a_signal_ends_a_statement_at_work(number: int, code: int, migrated: Path) -> None:
+def test_a_signal_ends_a_running_statement(number: int, code: int, migrated: Path) -> None:
     endless = "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
-    ended, errors = interrupted(ASKING, ["query", endless], number, migrated)
+    ended, errors = interrupted(ANNOUNCED_QUERY, ["query", endless], number, migrated)
     assert ended == code
     assert "Traceback" not in errors
 
@@ -153,7 +153,7 @@ def test_a_reader_that_leaves_is_no_error(form: str, migrated: Path) -> None:
 
 
 @pytest.mark.parametrize("target", ["/dev/full", "&-"])
-def test_a_stdout_that_takes_nothing_is_said(target: str, migrated: Path) -> None:
+def test_an_unwritable_stdout_is_reported(target: str, migrated: Path) -> None:
     for command in ("query 'select 1'", "runs --json", "--help", "migrate --sql"):
         done = subprocess.run(
             ["bash", "-c", f"{' '.join(COMMAND)} {command} >{target}"],
@@ -170,7 +170,7 @@ def test_a_stdout_that_takes_nothing_is_said(target: str, migrated: Path) -> Non
             assert done.stderr.splitlines()[-1].startswith("error: stdout ")
 
 
-def test_a_stderr_that_takes_nothing_does_not_fail_the_command(migrated: Path) -> None:
+def test_an_unwritable_stderr_does_not_fail_the_command(migrated: Path) -> None:
     (migrated / "song.json").write_text("{}")
     for target in ("/dev/full", "&-"):
         done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Settings, options, jsonpaths files, keys and manifests of any kind: taken rightly, or refused."""
+"""Settings, options, jsonpaths files, keys and manifests of any kind are accepted or refused."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from sparkify_dwh.storage.objects import Listing
 from sparkify_dwh.storage.s3 import S3, S3Address, parse_address
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
-#: The most examples that each takes in a long run.
+#: Most examples of each test in a long run.
 MANY = 3_000
 (EVENTS,) = (source for source in SPARKIFY.sources if source.name == "events")
 NAMES = sorted(Settings.model_fields)
@@ -50,7 +50,7 @@ VALUES = st.recursive(
 
 @pytest.fixture(autouse=True)
 def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No settings but those of the test."""
+    """Only the settings of the test."""
     monkeypatch.chdir(tmp_path)
     for name in [name for name in os.environ if name.upper().startswith("SPARKIFY_")]:
         if not name.startswith("SPARKIFY_SOAK"):
@@ -58,19 +58,19 @@ def alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def accepted(**values: Any) -> Settings | None:
-    """Settings, or None where they are refused with a reason."""
+    """The settings, or None if they are refused with a reason."""
     try:
-        made = Settings(**values)
+        settings = Settings(**values)
     except SettingsError:
         return None
-    repr(made), made.masked()
-    return made
+    repr(settings), settings.masked()
+    return settings
 
 
 # Settings ----------------------------------------------------------------------------------------
 
 
-def test_values_of_any_type_are_taken_or_refused() -> None:
+def test_values_of_any_type_are_accepted_or_refused() -> None:
     @fuzzed("settings as keywords", 150, MANY)
     @given(st.dictionaries(st.sampled_from(NAMES) | TEXTS, VALUES, max_size=4))
     def check(values: dict[str, Any]) -> None:
@@ -80,7 +80,7 @@ def test_values_of_any_type_are_taken_or_refused() -> None:
     check()
 
 
-def test_values_of_the_environment_are_taken_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_values_of_the_environment_are_accepted_or_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     @fuzzed("settings of the environment", 200, MANY)
     @given(st.dictionaries(st.sampled_from(NAMES), TEXTS, max_size=4))
     def check(values: dict[str, str]) -> None:
@@ -105,10 +105,10 @@ def _toml(value: Any) -> str:
     return json.dumps("" if value is None else str(value)).replace("\\ud", "\\\\ud")
 
 
-def test_files_of_any_content_are_taken_or_refused(tmp_path: Path) -> None:
+def test_files_of_any_content_are_accepted_or_refused(tmp_path: Path) -> None:
     file = tmp_path / "any.toml"
-    sound = st.dictionaries(st.sampled_from([*NAMES, "log-data", "infra.x"]), VALUES, max_size=5)
-    text = sound.map(lambda held: "\n".join(f"{k} = {_toml(v)}" for k, v in held.items()))
+    values = st.dictionaries(st.sampled_from([*NAMES, "log-data", "infra.x"]), VALUES, max_size=5)
+    text = values.map(lambda items: "\n".join(f"{k} = {_toml(v)}" for k, v in items.items()))
     whole = st.tuples(text, st.sampled_from(["", "[infra]\n", "[sources]\n", "[[x]]\n"]), text)
     unlike = st.text(max_size=60).map(lambda text: text.encode("utf-8", "replace"))
     bodies = whole.map(lambda parts: "\n".join(parts).encode("utf-8", "replace"))
@@ -122,29 +122,29 @@ def test_files_of_any_content_are_taken_or_refused(tmp_path: Path) -> None:
     check()
 
 
-def test_the_stronger_place_wins_whatever_the_values(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Keyword, environment, file, default: against a judge of three lines."""
+def test_the_stronger_place_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keyword, environment, file, default, compared with a reference of three lines."""
     file = tmp_path / "some.toml"
     texts = st.none() | st.text("abc/:'\" é\\", min_size=1, max_size=6)
 
     @fuzzed("strength of places", 100, 5_000)
     @given(texts, texts, texts)
-    def check(keyword: str | None, environment: str | None, held: str | None) -> None:
-        file.write_text("" if held is None else f"log_data = {json.dumps(held)}", encoding="utf-8")
+    def check(keyword: str | None, environment: str | None, in_file: str | None) -> None:
+        file.write_text(
+            "" if in_file is None else f"log_data = {json.dumps(in_file)}", encoding="utf-8"
+        )
         with monkeypatch.context() as patch:
             if environment is not None:
                 patch.setenv("SPARKIFY_LOG_DATA", environment)
-            made = Settings(config=file, log_data=keyword)
-        given_ = [value for value in (keyword, environment, held) if value is not None]
-        assert made.log_data == (given_[0] if given_ else None)
+            settings = Settings(config=file, log_data=keyword)
+        values = [value for value in (keyword, environment, in_file) if value is not None]
+        assert settings.log_data == (values[0] if values else None)
 
     check()
 
 
 def _options() -> list[tuple[str, ...]]:
-    """Each command with the names of its options; none that changes a cluster or listens."""
+    """Each command with its options, except commands that change a cluster or take long."""
     found = []
     group: Any = get_command(app)
     for name, command in group.commands.items():
@@ -175,9 +175,11 @@ def test_commands_with_any_options_end_with_an_exit_code() -> None:
 
     def words(name: str) -> st.SearchStrategy[list[str]]:
         option = st.sampled_from(commands[name])
-        some = st.lists(st.tuples(option, values).map(list) | option.map(lambda o: [o]), max_size=3)
-        more = st.lists(values, max_size=1)
-        return st.tuples(more, some).map(lambda got: [name, *got[0], *chain(*got[1])])
+        pairs = st.lists(
+            st.tuples(option, values).map(list) | option.map(lambda o: [o]), max_size=3
+        )
+        argument = st.lists(values, max_size=1)
+        return st.tuples(argument, pairs).map(lambda got: [name, *got[0], *chain(*got[1])])
 
     chosen = st.sampled_from(sorted(commands)).flatmap(words)
 
@@ -206,11 +208,11 @@ ODD_PATHS = st.sampled_from(["$", "", "$.*", "$..a", "$.a['b']", "$[*]", "a"])
 PATHS = BRACKETS | DOTS | ODD_PATHS
 
 
-def judged(held: Any) -> bool:
-    """Whether COPY takes a jsonpaths file for the events, told by hand."""
-    if not isinstance(held, dict) or list(held) != ["jsonpaths"]:
+def copy_accepts(value: Any) -> bool:
+    """Whether COPY accepts a jsonpaths file for the events."""
+    if not isinstance(value, dict) or list(value) != ["jsonpaths"]:
         return False
-    paths = held["jsonpaths"]
+    paths = value["jsonpaths"]
     if not isinstance(paths, list) or len(paths) != len(EVENTS.columns):
         return False
     kinds = []
@@ -238,7 +240,7 @@ def read_paths(data: bytes) -> None:
     read_jsonpaths(S3(Settings()), "paths.json", EVENTS.name, EVENTS.keys)
 
 
-def test_jsonpaths_files_are_taken_as_copy_takes_them() -> None:
+def test_jsonpaths_files_are_accepted_as_by_copy() -> None:
     number = len(EVENTS.columns)
     one = st.one_of(
         *(st.lists(paths, min_size=number, max_size=number) for paths in (BRACKETS, DOTS)),
@@ -246,23 +248,23 @@ def test_jsonpaths_files_are_taken_as_copy_takes_them() -> None:
     )
     files = one.map(lambda paths: {"jsonpaths": paths}) | VALUES
     files |= one.map(lambda paths: {"jsonpaths": paths, "x": 1})
-    taken = set()
+    outcomes = set()
 
     @fuzzed("jsonpaths files", 200, MANY)
     @given(files, st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "latin-1"]))
-    def check(held: Any, encoding: str) -> None:
-        data = json.dumps(held, ensure_ascii=False).encode(encoding, "replace")
+    def check(value: Any, encoding: str) -> None:
+        data = json.dumps(value, ensure_ascii=False).encode(encoding, "replace")
         try:
             read_paths(data)
             passed = True
         except SettingsError:
             passed = False
-        if encoding == "utf-8" and "\ud800" not in str(held):
-            assert passed == judged(held)
-        taken.add(passed)
+        if encoding == "utf-8" and "\ud800" not in str(value):
+            assert passed == copy_accepts(value)
+        outcomes.add(passed)
 
     check()
-    assert taken == {True, False}
+    assert outcomes == {True, False}
 
 
 def test_jsonpaths_of_any_bytes_are_refused() -> None:
@@ -285,14 +287,14 @@ KEYS = st.tuples(st.lists(PARTS, max_size=3), st.sampled_from(["", ".json", ".js
 )
 
 
-def wanted(key: str) -> bool:
-    """Whether a key below the prefix is one to load, as rules.md has it."""
+def is_data(key: str) -> bool:
+    """Whether a load reads a key below the prefix, as rules.md says."""
     names = key.split("/")
     good = key.endswith((".json", ".json.gz"))
     return good and not any(name[:1] in (".", "_") for name in names if name)
 
 
-def test_keys_are_listed_or_passed_over_as_the_rules_say() -> None:
+def test_keys_are_listed_or_skipped_by_the_rules() -> None:
     @fuzzed("keys of a listing", 300, MANY)
     @given(KEYS, st.sampled_from(["", "logs/", "a b/%2e/"]))
     def check(key: str, prefix: str) -> None:
@@ -300,8 +302,8 @@ def test_keys_are_listed_or_passed_over_as_the_rules_say() -> None:
         listing = Listing()
         item = {"Key": whole, "ETag": '"x"', "Size": 1, "LastModified": "2018-11-01T00:00:00Z"}
         S3._add(listing, "bucket", prefix, item, False)
-        assert [each.key for each in listing.objects] == [f"s3://bucket/{whole}"] * wanted(key)
-        assert listing.skipped == (not wanted(key) and not whole.endswith("/"))
+        assert [each.key for each in listing.objects] == [f"s3://bucket/{whole}"] * is_data(key)
+        assert listing.skipped == (not is_data(key) and not whole.endswith("/"))
         assert parse_address(f"s3://bucket/{whole}") == S3Address("bucket", whole)
 
     check()
@@ -310,7 +312,7 @@ def test_keys_are_listed_or_passed_over_as_the_rules_say() -> None:
 def test_objects_with_any_keys_load_on_both_engines(
     migrated: OnRedshift, s3_server: Any, template: Path, tmp_path: Path
 ) -> None:
-    """Found through listing, manifest, COPY and its views; the books are the judge's."""
+    """Listing, manifest, COPY and its views find them; the books equal the reference."""
     keys = st.lists(KEYS.filter(lambda k: 0 < len(k.encode()) < 900), min_size=1, max_size=5)
 
     @fuzzed("objects with any keys, on both engines", 3, 40)
@@ -321,17 +323,17 @@ def test_objects_with_any_keys_load_on_both_engines(
         for number, key in enumerate(found):
             body = lines(event(sessionId=number), event(level="x"))
             address = source.put("events", key, body)
-            if wanted(key) and not key.endswith(".gz"):
+            if is_data(key) and not key.endswith(".gz"):
                 new.append((address, body))
-            elif wanted(key):
+            elif is_data(key):
                 source.delete("events", key)
         books = star.load(events=new)
         with tempfile.TemporaryDirectory(dir=tmp_path) as folder:
             on_duckdb = OnDuckDB(Path(folder) / "w.duckdb", template, source, **NO_LIMIT)
             for store in (migrated.use(source, **NO_LIMIT), on_duckdb):
                 run = store.load()
-                held = {row[0] for row in store.query("SELECT key FROM audit.load_file")}
-                assert held == {address for address, _ in new}
+                loaded = {row[0] for row in store.query("SELECT key FROM audit.load_file")}
+                assert loaded == {address for address, _ in new}
                 if run.event == "loaded":
                     same_books(run, books)
                 assert store.load().event == "nothing new"
@@ -356,9 +358,9 @@ def test_a_manifest_names_each_object_as_it_is(s3_server: Any) -> None:
         work = WorkFiles(given_, S3(given_))
         objects = [Object(f"s3://bucket/{key}", "x", 1) for key in keys]
         address = work.manifest(EVENTS, objects, "plain", True)
-        held = json.loads(work.s3.read(address))
-        assert [entry["url"] for entry in held["entries"]] == [each.key for each in objects]
-        assert all(entry["mandatory"] is True for entry in held["entries"])
+        manifest = json.loads(work.s3.read(address))
+        assert [entry["url"] for entry in manifest["entries"]] == [each.key for each in objects]
+        assert all(entry["mandatory"] is True for entry in manifest["entries"])
         work.remove()
 
     check()

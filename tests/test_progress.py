@@ -1,4 +1,4 @@
-"""How far a load is: what the library tells, and what the terminal shows of it."""
+"""Progress of a load: what the library reports, and what a terminal shows."""
 
 from __future__ import annotations
 
@@ -28,25 +28,25 @@ SPARKIFY = [sys.executable, "-m", "sparkify_dwh"]
 
 class Recorder(Observer):
     def __init__(self) -> None:
-        self.told: list[tuple[Any, ...]] = []
+        self.calls: list[tuple[Any, ...]] = []
         self.fractions: list[float | None] = []
 
     def begin(self, step: str, target: str | None, total: int, unit: str) -> None:
-        self.told.append(("begin", step, target, total, unit))
+        self.calls.append(("begin", step, target, total, unit))
 
     def advance(self, step: str, target: str | None, amount: int) -> None:
-        self.told.append(("advance", step, target, amount))
+        self.calls.append(("advance", step, target, amount))
 
     def enter(self, step: str, target: str | None, fraction: Callable[[], float | None]) -> None:
-        self.told.append(("enter", step, target))
+        self.calls.append(("enter", step, target))
         self.fractions.append(fraction())
 
     def leave(self, step: str, target: str | None, rows: int, seconds: float) -> None:
-        self.told.append(("leave", step, target))
+        self.calls.append(("leave", step, target))
         assert rows >= 0 and seconds >= 0
 
     def total(self, what: str, step: str, target: str | None) -> int:
-        return sum(each[3] for each in self.told if each[:3] == (what, step, target))
+        return sum(each[3] for each in self.calls if each[:3] == (what, step, target))
 
 
 @pytest.fixture(scope="module")
@@ -64,10 +64,10 @@ def settings_of(data: Path, folder: Path) -> Settings:
     )
 
 
-# What the library tells -------------------------------------------------------------------
+# What the library reports -----------------------------------------------------------------
 
 
-def test_a_load_tells_its_way(data: Path, tmp_path: Path) -> None:
+def test_a_load_reports_its_progress(data: Path, tmp_path: Path) -> None:
     seen = Recorder()
     run = Warehouse(settings_of(data, tmp_path), observer=seen).load()
     sizes = {
@@ -79,16 +79,16 @@ def test_a_load_tells_its_way(data: Path, tmp_path: Path) -> None:
         assert seen.total("begin", "read", name) == sizes[name]
         assert seen.total("advance", "read", name) == sizes[name]
     assert seen.total("begin", "merge", None) == 5
-    merged = [each[2] for each in seen.told if each[:2] == ("advance", "merge")]
+    merged = [each[2] for each in seen.calls if each[:2] == ("advance", "merge")]
     assert merged == ["songs", "artists", "users", "time", "songplays"]
-    entered = {each[1:] for each in seen.told if each[0] == "enter"}
-    left = {each[1:3] for each in seen.told if each[0] == "leave"}
+    entered = {each[1:] for each in seen.calls if each[0] == "enter"}
+    left = {each[1:3] for each in seen.calls if each[0] == "leave"}
     assert entered - left == {("list", "events"), ("list", "songs")}
     assert left == {(step.step, step.target) for step in run.steps}
     assert all(each is None or 0 <= each <= 1 for each in seen.fractions)
 
 
-def test_a_profile_tells_its_way(data: Path) -> None:
+def test_a_profile_reports_its_progress(data: Path) -> None:
     seen = Recorder()
     Warehouse(Settings(), observer=seen).profile(str(data / "log_data"))
     name = str(data / "log_data")
@@ -113,7 +113,7 @@ def test_what_an_observer_raises_ends_the_load(data: Path, tmp_path: Path) -> No
 # The meter --------------------------------------------------------------------------------
 
 
-def test_the_meter_goes_forward_and_forecasts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_meter_advances_and_estimates(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
     monkeypatch.setattr(time, "monotonic", lambda: now[0])
     meter = Meter(_LOAD)
@@ -140,7 +140,7 @@ def test_the_meter_goes_forward_and_forecasts(monkeypatch: pytest.MonkeyPatch) -
     assert meter.rate() == "25,000 rows/s" and meter.done() == pytest.approx(0.33 + 0.14 / 4)
     assert meter.line() == f"judging events, {meter.done():.0%}, 25,000 rows/s, {meter.left()}"
     before = meter.done()
-    meter.enter("read", "events", lambda: 0.0)  # read again: never back
+    meter.enter("read", "events", lambda: 0.0)  # reading again does not lower it
     assert meter.done() >= before
     for table, rows in (("users", 1), ("plays", 3)):
         meter.leave("dedupe", table, rows, 0.1)
@@ -166,12 +166,12 @@ def test_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert re.fullmatch(r"1 min \d+ s left", meter.left())
 
 
-# Where nothing can be drawn ---------------------------------------------------------------
+# Without a terminal -----------------------------------------------------------------------
 
 
 @pytest.fixture
 def loaded(data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., str]:
-    """What a load says on stderr that is no terminal, its first line after no time at all."""
+    """What a load writes to a stderr that is not a terminal, with an immediate first line."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(progress, "_FIRST_LINE", 0.005)
     places = ["--log-data", str(data / "log_data"), "--song-data", str(data / "song_data")]
@@ -186,17 +186,19 @@ PROGRESS = re.compile(r"^\w+ing( \w+)?, \d+%", re.MULTILINE)
 
 
 def test_few_lines_in_a_pipe(loaded: Callable[..., str]) -> None:
-    told = PROGRESS.findall(loaded())
-    assert 1 <= len(told) <= 14  # each comes twice as late as the one before
+    lines = PROGRESS.findall(loaded())
+    assert 1 <= len(lines) <= 14  # each pause is twice the one before
 
 
 @pytest.mark.parametrize("options", [("-q",), ("--log-format", "json")])
-def test_none_where_nobody_looks(loaded: Callable[..., str], options: tuple[str, ...]) -> None:
+def test_no_progress_when_quiet_or_in_json(
+    loaded: Callable[..., str], options: tuple[str, ...]
+) -> None:
     text = loaded(*options)
     assert not PROGRESS.search(text) and "%" not in text
 
 
-def test_a_short_load_in_a_pipe_says_nothing_of_it(
+def test_a_short_load_in_a_pipe_shows_no_progress(
     loaded: Callable[..., str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.undo()
@@ -226,7 +228,7 @@ def on_a_terminal(folder: Path, *arguments: str, **environment: str) -> str:
         while True:
             try:
                 piece = os.read(master, 65536)
-            except OSError:  # nobody has the other end any more
+            except OSError:  # the other end is closed
                 break
             if not piece:
                 break
@@ -242,7 +244,7 @@ def test_a_load_on_a_terminal(data: Path, tmp_path: Path) -> None:
     frames = [CODES.sub("", each) for each in re.split(r"\r|\n|\x1b\[2K", text)]
     assert max(map(len, frames)) <= 80
     assert any(each.startswith("listing") and "━" in each for each in frames)
-    # The line is gone in the end, the cursor is back, and the summary fits.
+    # At the end the line is erased, the cursor is back, and the summary fits.
     assert text.rindex("\x1b[?25h") > text.rindex("━")
     left = CODES.sub("", text[text.rindex("\x1b[2K") :]).strip().splitlines()
     assert left[0].startswith("loaded in ") and len(left) <= 22
