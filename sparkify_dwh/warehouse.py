@@ -338,15 +338,15 @@ class Warehouse:
             written.
         :raises DatabaseError: when there is no warehouse yet, or its schema version differs.
         """
-        from .inspection.report import report
+        from .inspection.report.build import build_report
         from .inspection.report.report import writable
 
         place = None if path is None else writable(path)
         with self._reading() as engine:
-            made = report(engine, self.declarations, self._gate.require_current)
+            report = build_report(engine, self.declarations, self._gate.require_current)
         if place is not None:
-            made.write(place)
-        return made
+            report.write(place)
+        return report
 
     def lineage(self) -> Table:
         """The declared origin of each column of the star: fields of files.

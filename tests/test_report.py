@@ -88,7 +88,7 @@ def test_the_page_says_what_the_run_log_says(loaded: Folders) -> None:
         assert record["run_id"] in history
     newest = next(r for r in runs.records() if r["event"] == "loaded")
     text = section(page, "newest")
-    books = loaded.warehouse.runs(newest["run_id"])["books"]
+    books = loaded.warehouse.run(newest["run_id"]).books
     for record in books.records():
         assert f"{record['rows']:,}" in text, record
     assert "No load has been committed" not in text
@@ -390,9 +390,9 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.M
     [
         ("", "is a folder"),
         ("none/report.html", "does not exist"),
-        ("data.json", "is no HTML page"),
+        ("data.json", "is not an HTML page"),
         ("data.json/report.html", "does not exist"),
-        ("nul\0.html", "no name of a file"),
+        ("nul\0.html", "is not a file name"),
         ("x" * 300 + ".html", "cannot be written"),
     ],
 )
@@ -406,7 +406,7 @@ def test_places_that_cannot_be(loaded: Folders, tmp_path: Path, name: str, what:
 
 def test_the_warehouse_itself_is_not_replaced(loaded: Folders) -> None:
     before = loaded.database.read_bytes()
-    with pytest.raises(UsageError, match="is no HTML page"):
+    with pytest.raises(UsageError, match="is not an HTML page"):
         loaded.warehouse.report(loaded.database)
     assert loaded.database.read_bytes() == before
 

@@ -156,7 +156,7 @@ def test_filters(opened: Any) -> None:
     assert shown("rules") < broken
     page.get_by_label("broken at least once").uncheck()
     assert shown("rules") > 3
-    page.get_by_label("Show the way to").select_option("users")
+    page.get_by_label("Show the lineage of").select_option("users")
     dim = "document.querySelectorAll('.lineage .dim[data-table=%s]').length"
     assert page.evaluate(dim % "songplays") > 5 and page.evaluate(dim % "users") == 0
     assert here.quiet()

@@ -1,4 +1,4 @@
-"""Charts as SVG, drawn on the server: stacked columns, shades of a grid, bars and small lines."""
+"""Charts as SVG, drawn without a script: stacked columns, shaded grids, bars, sparklines."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from .markup import cut, element, picture
 
 WIDTH, HEIGHT = 480.0, 240.0
 _LEFT, _RIGHT, _TOP, _BOTTOM = 56.0, 8.0, 16.0, 36.0
-#: Classes of colours for series, and of shades.
+#: Numbers of CSS classes for the colours of series, and for shades.
 COLOURS, SHADES = 6, 8
 
 
 def ticks(most: float, count: int = 4, *, whole: bool = False) -> list[float]:
-    """Round numbers from 0 to at least ``most``; ``whole`` takes no part of one."""
+    """Round numbers from 0 to at least ``most``; integers only where ``whole``."""
     if most <= 0:
         return [0.0, 1.0]
     raw = most / count
@@ -46,13 +46,13 @@ def full(value: float | None) -> str:
 
 
 def percent(ratio: float | None) -> str:
-    """A ratio as a percentage that never rounds something to nothing."""
+    """A ratio as a percentage; what is above 0 never rounds to 0."""
     if ratio is None:
         return ""
     return "0 %" if not ratio else f"{100 * ratio:.2f} %" if ratio >= 0.0001 else "< 0.01 %"
 
 
-def mark(ratio: float) -> str:
+def percent_tick(ratio: float) -> str:
     """A ratio for an axis, as a percentage."""
     return f"{100 * ratio:.3g} %"
 
@@ -70,8 +70,8 @@ def columns(
 ) -> Markup:
     """Stacked columns, one for each label.
 
-    :param line: a limit to draw across, with its name.
-    :param whole: the numbers are counts, and the axis has no parts of one.
+    :param line: a limit to draw as a line, with its name.
+    :param whole: whether the numbers are counts, so that the axis shows integers only.
     """
     totals = [sum(values[i] for _, values in series) for i in range(len(labels))]
     most = max([*totals, *([line[0] * 1.15] if line else [])], default=0)
@@ -103,10 +103,10 @@ def columns(
                         class_=f"s{colour % COLOURS}",
                     )
                 )  # fmt: skip
-        said = ", ".join(f"{text} {value(v[i])}" for text, v in series)
+        numbers = ", ".join(f"{text} {value(v[i])}" for text, v in series)
         parts.append(
             element(
-                "rect", element("title", f"{label}: {said}"), x=x - slot / 2, y=_TOP, width=slot,
+                "rect", element("title", f"{label}: {numbers}"), x=x - slot / 2, y=_TOP, width=slot,
                 height=tall, class_="hit",
             )
         )  # fmt: skip
@@ -128,7 +128,7 @@ def shades(
     rows: Mapping[int, str],
     across: Mapping[int, str],
 ) -> Markup:
-    """A grid of shades: the more, the stronger."""
+    """A grid of shades, the darker the more."""
     left, top, tall = 44.0, 6.0, 26.0
     wide = (WIDTH - left - 2) / max(1, len(across))
     most = max(values.values(), default=0)
@@ -161,7 +161,7 @@ def shades(
 
 
 def bar(value: float, most: float, colour: int = 0) -> Markup:
-    """A bar beside a number in a table, which says the same."""
+    """A bar next to a number in a table, hidden from screen readers."""
     wide = max(100 * value / most, 0.6) if most and value else 0.0
     return element(
         "svg",
@@ -171,7 +171,7 @@ def bar(value: float, most: float, colour: int = 0) -> Markup:
     )  # fmt: skip
 
 
-def spark(values: Sequence[float | None], limit: float | None, said: str) -> Markup:
+def sparkline(values: Sequence[float | None], limit: float | None, title: str) -> Markup:
     """A small line of values over time, with a dot at the newest."""
     wide, tall = 120.0, 26.0
     given = [value for value in values if value is not None]
@@ -191,6 +191,6 @@ def spark(values: Sequence[float | None], limit: float | None, said: str) -> Mar
     if points:
         parts.append(element("circle", cx=points[-1][0], cy=points[-1][1], r="2.5", class_="dot"))
     return element(
-        "svg", element("title", said), *parts, view_box=f"0 0 {wide:.0f} {tall:.0f}",
+        "svg", element("title", title), *parts, view_box=f"0 0 {wide:.0f} {tall:.0f}",
         class_="sparkline", role="img",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Tables and their foreign keys as a picture (entity-relationship diagram)."""
+"""The entity-relationship diagram: tables and their foreign keys."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ class _Box:
         return _HEAD + _ROW * len(self.table.columns) + 8
 
     def row(self, column: str) -> float:
-        """The height at which a column stands."""
+        """The y coordinate of a column."""
         return self.y + _HEAD + _ROW * (list(self.table.columns.keys()).index(column) + 0.5) + 2
 
 
 def erd(name: str, title: str, tables: Sequence[sa.Table]) -> Markup:
-    """Every table with its columns, types and keys; facts on the left of what they refer to."""
+    """Every table with its columns, types and keys, left of the tables it refers to."""
     columns = _arranged(tables)
     boxes: dict[sa.Table, _Box] = {}
     for i, column in enumerate(columns):
@@ -47,7 +47,7 @@ def erd(name: str, title: str, tables: Sequence[sa.Table]) -> Markup:
         if key.column.table in boxes and key.column.table is not table
     ]
     if any(boxes[key.column.table].x <= box.x for box, key in edges):
-        width += _GAP  # lines that lead back turn on the right
+        width += _GAP  # lines that lead back turn right of the tables
     paths = [_edge(boxes, box, key, n, height) for n, (box, key) in enumerate(edges)]
     marker = element(
         "marker",
@@ -55,29 +55,31 @@ def erd(name: str, title: str, tables: Sequence[sa.Table]) -> Markup:
         id=f"{name}-arrow", viewBox="0 0 8 8", refX="8", refY="4", markerWidth="7",
         markerHeight="7", orient="auto",
     )  # fmt: skip
-    said = ". ".join(f"{box.table.fullname}: {box.table.comment or ''}" for box in boxes.values())
-    said += ". " + "; ".join(
+    description = ". ".join(
+        f"{box.table.fullname}: {box.table.comment or ''}" for box in boxes.values()
+    )
+    description += ". " + "; ".join(
         f"{box.table.name}.{key.parent.name} refers to {key.column.table.name}.{key.column.name}"
         for box, key in edges
     )
-    drawn = [_draw(box) for box in boxes.values()]
+    groups = [_draw(box) for box in boxes.values()]
     lines = [element("path", d=path, class_="edge", marker=f"url(#{name}-arrow)") for path in paths]
     return picture(
         name,
         title,
-        said,
+        description,
         width,
         height,
         element("defs", marker),
         *lines,
-        *drawn,
+        *groups,
         class_="erd large" if len(columns) > 2 else "erd",
         width=width,
     )
 
 
 def _arranged(tables: Sequence[sa.Table]) -> list[list[sa.Table]]:
-    """Columns of tables, each right of all that refer to it; others where there is room."""
+    """Columns of tables, each right of all that refer to it; unrelated ones where there is room."""
     parents = {
         table: {key.column.table for key in table.foreign_keys} & set(tables) - {table}
         for table in tables
@@ -105,11 +107,11 @@ def _arranged(tables: Sequence[sa.Table]) -> list[list[sa.Table]]:
 def _edge(
     boxes: dict[sa.Table, _Box], box: _Box, key: sa.ForeignKey, number: int, height: float
 ) -> str:
-    """From the column to the one it refers to, around the tables between."""
+    """The path from a column to the one it refers to, around the tables between."""
     other = boxes[key.column.table]
     start, end = box.row(key.parent.name), other.row(key.column.name)
     x1, x2 = box.x + _WIDE, other.x
-    # Lines that turn in one gap do not lie on each other.
+    # Lines that turn in the same gap do not overlap.
     turn = 14.0 + 9.0 * (number % 7)
     if other.x <= box.x:
         x2 = other.x + _WIDE
@@ -117,15 +119,17 @@ def _edge(
     between = [b for b in boxes.values() if x1 < b.x < x2]
     if not between:
         return f"M{x1} {start} H{x1 + turn} V{end} H{x2}"
-    free = _free(between, (end, start), height, number)
-    return f"M{x1} {start} H{x1 + turn} V{free} H{x2 - turn} V{end} H{x2}"
+    lane = _free_lane(between, (end, start), height, number)
+    return f"M{x1} {start} H{x1 + turn} V{lane} H{x2 - turn} V{end} H{x2}"
 
 
-def _free(between: Iterable[_Box], wished: Iterable[float], height: float, number: int) -> float:
-    """A height at which no table stands in the way."""
+def _free_lane(
+    between: Iterable[_Box], preferred: Iterable[float], height: float, number: int
+) -> float:
+    """A y coordinate where no table is in the way."""
     boxes = list(between)
-    lane = 6.0 * (number % 4)
-    for y in (*wished, _MARGIN - 10 - lane):
+    offset = 6.0 * (number % 4)
+    for y in (*preferred, _MARGIN - 10 - offset):
         if all(y < b.y - 4 or y > b.y + b.height + 4 for b in boxes):
             return y
     return height - 8

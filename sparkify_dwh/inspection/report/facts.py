@@ -1,4 +1,4 @@
-"""What a report says: facts of one moment, all of them bounded."""
+"""The content of a report: facts read at one moment, all of bounded size."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ class RunFacts:
     """A run of the log.
 
     :param state: its last event, or ``running`` or ``died``.
-    :param seconds: of the whole run; None while it has no end.
-    :param read: rows read; None where the run left no books.
-    :param ratio: refused rows among those read; without books that of the worst source; None
-        where none were read.
-    :param steps: seconds by step, most first.
+    :param seconds: of the whole run; None while it has not ended.
+    :param read: rows read; None where the run has no books.
+    :param ratio: share of refused rows among those read; without books, that of the worst
+        source; None where none were read.
+    :param steps: seconds by step.
     """
 
     run_id: str
@@ -35,7 +35,7 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class FileFacts:
-    """What a run read of a source: number of objects, their bytes, those with most refusals."""
+    """The objects that a run read of a source: their number, their bytes, those most refused of."""
 
     source: str
     objects: int
@@ -45,7 +45,7 @@ class FileFacts:
 
 @dataclass(frozen=True)
 class LoadFacts:
-    """A load that was committed: its books as ``{target: {account: rows}}`` and its steps."""
+    """A committed load: its books as ``{target: {account: rows}}``, its files and steps."""
 
     run_id: str
     books: Mapping[str, Mapping[str, int]]
@@ -55,7 +55,7 @@ class LoadFacts:
 
 @dataclass(frozen=True)
 class Sample:
-    """A refused record, its text cut; without a text where that was erased."""
+    """A refused record, its text cut; None where the text was erased."""
 
     run_id: str
     key: str | None
@@ -65,8 +65,8 @@ class Sample:
 
 
 @dataclass(frozen=True)
-class Refused:
-    """Records that one rule refused."""
+class RefusedFacts:
+    """The records of a source that one rule refused."""
 
     source: str
     rule: str
@@ -77,7 +77,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class RuleFacts:
-    """A rule's values, oldest first, None for a run that did not measure it."""
+    """The values of a rule, oldest first; None for a run that did not measure it."""
 
     target: str
     rule: str
@@ -93,18 +93,18 @@ class RuleFacts:
         return next((value for value in reversed(self.values) if value is not None), None)
 
     @property
-    def quiet(self) -> bool:
-        """Whether no run broke it."""
-        return not any(self.values)
+    def broken(self) -> bool:
+        """Whether a row broke it in any of the runs."""
+        return any(self.values)
 
 
 @dataclass(frozen=True)
 class Facts:
-    """Everything a report is made of.
+    """Everything in a report.
 
-    :param database: the warehouse's URL, with secrets masked.
-    :param total: runs on record; ``runs`` holds the newest of them.
-    :param load: the newest load that was committed.
+    :param database: the URL of the warehouse, with secrets masked.
+    :param total: number of runs on record; ``runs`` are the newest of them.
+    :param load: the newest committed load.
     :param rule_runs: runs whose rule values are shown, oldest first.
     :param sizes: rows of each table of the star.
     """
@@ -116,7 +116,7 @@ class Facts:
     runs: Sequence[RunFacts] = ()
     total: int = 0
     load: LoadFacts | None = None
-    refused: Sequence[Refused] = ()
+    refused: Sequence[RefusedFacts] = ()
     rules: Sequence[RuleFacts] = ()
     rule_runs: Sequence[str] = ()
     sizes: Mapping[str, int] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""The way of a load's rows from files to tables, drawn from its books."""
+"""The flow of the rows of a load from files to tables, drawn from its books."""
 
 from __future__ import annotations
 
@@ -8,13 +8,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...core.quantity import quantity
 from ...models.declare import Declarations
 from ...steps.books import Account, SourceBook
 from .charts import full
 from .facts import LoadFacts
 from .markup import cut, element, picture
 
-#: Accounts that the staged rows of a table go to, with the class they are drawn in.
+#: Accounts of the staged rows of a table, with their CSS classes.
 ACCOUNTS = {
     "merged": "merged",
     "duplicate": "duplicate",
@@ -38,14 +39,14 @@ class Stream:
 
     @property
     def balanced(self) -> bool:
-        """Whether the books add up, by the equations that a load is held to."""
+        """Whether the books balance, by the equations that every load checks."""
         return SourceBook(self.source, **_known(SourceBook, self.book)).balanced and all(
             Account(target, **_known(Account, book)).balanced for target, book in self.targets
         )
 
     @property
     def accounts(self) -> list[str]:
-        """The accounts that any of the tables has rows in."""
+        """The accounts in which a table has rows."""
         return [a for a in ACCOUNTS if any(book.get(a) for _, book in self.targets)]
 
     @property
@@ -80,7 +81,7 @@ def streams(load: LoadFacts, declarations: Declarations) -> list[Stream]:
 
 
 def octets(size: int) -> str:
-    """Bytes as people read them."""
+    """A size in the unit that suits it."""
     amount, unit = float(size), "B"
     for unit in ("B", "kB", "MB", "GB", "TB"):
         if amount < 1000 or unit == "TB":
@@ -90,20 +91,20 @@ def octets(size: int) -> str:
 
 
 def flow(name: str, found: Sequence[Stream], *, wide: bool) -> Markup:
-    """The picture; ``wide`` goes from left to right, else from top to bottom."""
+    """The picture, from left to right where ``wide``, else from top to bottom."""
     most = max([*(s.book.get("staged", 0) for s in found), 1])
     parts: list[Markup] = []
     y = 4.0
     for each in found:
         parts += _across(each, y, most) if wide else _down(each, y, most)
         y += _height(each, wide)
-    said = "; ".join(
-        f"{s.source}: {full(s.book.get('read', 0))} rows read, {full(s.refused)} refused, to "
+    description = "; ".join(
+        f"{s.source}: {quantity(s.book.get('read', 0), 'row')} read, {full(s.refused)} refused, to "
         + (", ".join(f"{t} {full(b.get('merged', 0))} merged" for t, b in s.targets) or "no table")
         for s in found
     )
     width = 940.0 if wide else 360.0
-    return picture(name, "From files to tables", said, width, y, *parts, class_="flow")
+    return picture(name, "From files to tables", description, width, y, *parts, class_="flow")
 
 
 def _height(each: Stream, wide: bool) -> float:
@@ -124,8 +125,11 @@ def _box(x: float, y: float, title: str, lines: Sequence[str], kind: str) -> lis
 
 def _boxes(each: Stream, at: tuple[float, float], to: tuple[float, float]) -> list[Markup]:
     book = each.book
-    files = f"{full(each.objects)} file{'' if each.objects == 1 else 's'}, {octets(each.size)}"
-    read, staged = f"{full(book.get('read', 0))} rows read", f"{full(book.get('staged', 0))} staged"
+    files = f"{quantity(each.objects, 'file')}, {octets(each.size)}"
+    read, staged = (
+        f"{quantity(book.get('read', 0), 'row')} read",
+        f"{full(book.get('staged', 0))} staged",
+    )
     refused = f"{full(each.refused)} refused" if each.refused else "none refused"
     kind = "bad" if each.refused else ""
     return _box(*at, f"{each.source} files", [files, read], "") + _box(
@@ -179,7 +183,7 @@ def _down(each: Stream, y: float, most: int) -> list[Markup]:
 
 
 def _target(name: str, book: Mapping[str, int], x: float, y: float, wide: float) -> list[Markup]:
-    """A table: what became of the rows that were staged for it."""
+    """A table, with what became of the rows staged for it."""
     staged = sum(book.get(account, 0) for account in ACCOUNTS)
     given = [(account, book.get(account, 0)) for account in ACCOUNTS if book.get(account, 0)]
     parts = [element("text", cut(name, 34), x=x, y=y + 14, class_="name")]
@@ -195,6 +199,6 @@ def _target(name: str, book: Mapping[str, int], x: float, y: float, wide: float)
         at += length
     if not given:
         parts.append(element("rect", x=x, y=y + 21, width=wide, height=12, class_="track"))
-    said = " · ".join(f"{full(count)} {account.replace('_', ' ')}" for account, count in given)
-    parts.append(element("text", said or "nothing staged", x=x, y=y + 50, class_="note"))
+    counts = " · ".join(f"{full(count)} {account.replace('_', ' ')}" for account, count in given)
+    parts.append(element("text", counts or "nothing staged", x=x, y=y + 50, class_="note"))
     return parts

@@ -1,4 +1,4 @@
-"""The facts of a report, asked of the warehouse in one transaction, all of them bounded."""
+"""Reads the facts of a report from the warehouse, in one transaction."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ...steps.limits import REJECT_RATIO
 from ...steps.star_checks import star_reasons
 from ..rejects import in_force
 from ..runs import run_log
-from .facts import Facts, FileFacts, LoadFacts, Refused, RuleFacts, RunFacts, Sample
+from .facts import Facts, FileFacts, LoadFacts, RefusedFacts, RuleFacts, RunFacts, Sample
 
-#: How much of each a report shows.
+#: Most rows of each that a report shows.
 RUNS, RULE_RUNS, FILES, SAMPLES = 60, 30, 30, 5
-#: Rows of a chart, by its kind; days lie in a century.
+#: Most rows of a chart, by its kind; days are of one century.
 CHART_ROWS = {"ranking": 50, "grid": 2000, "days": 40_000}
-#: Characters of a refused record that are shown, and of any other text from outside.
+#: Most characters of a refused record.
 SAMPLE_CHARACTERS = 400
 
 
 def gather(engine: Engine, connection: sa.Connection, declarations: Declarations) -> Facts:
-    """Asks the warehouse in the connection's transaction: all numbers are of one moment."""
+    """Reads in the transaction of the connection, so that all numbers are of one moment."""
     runs = _runs(engine, connection)
     ids = [run.run_id for run in runs]
     rules, rule_runs = _rules(connection, declarations, ids)
@@ -44,7 +44,7 @@ def gather(engine: Engine, connection: sa.Connection, declarations: Declarations
         rules,
         rule_runs,
         _sizes(connection, declarations),
-        [(chart, *_charted(connection, chart)) for chart in declarations.charts],
+        [(chart, *_chart_rows(connection, chart)) for chart in declarations.charts],
     )
 
 
@@ -85,7 +85,7 @@ def _runs(engine: Engine, connection: sa.Connection) -> list[RunFacts]:
 def _without_books(
     connection: sa.Connection, ids: Sequence[str]
 ) -> tuple[dict[str, int], dict[str, float]]:
-    """Refused rows and the greatest refused ratio of runs that were rolled back."""
+    """Refused rows and greatest refused ratios of runs that were rolled back."""
     counts = connection.execute(
         sa.select(REJECTED.c.run_id, sa.func.count())
         .where(REJECTED.c.run_id.in_(ids))
@@ -139,8 +139,8 @@ def _files(connection: sa.Connection, run_id: str) -> list[FileFacts]:
     return found
 
 
-def _refused(connection: sa.Connection, newest: str | None) -> list[Refused]:
-    """Refused records in force and those of the newest run, by rule, with the newest of each."""
+def _refused(connection: sa.Connection, newest: str | None) -> list[RefusedFacts]:
+    """Refused records in force and those of the newest run, by rule, with the newest samples."""
     chosen = in_force(newest, SAMPLE_CHARACTERS)
     by_rule = (chosen.c.source, chosen.c.rule)
     placed = sa.select(
@@ -158,7 +158,7 @@ def _refused(connection: sa.Connection, newest: str | None) -> list[Refused]:
     keys = dict.fromkeys((row.source, row.rule) for row in rows)
     of = {key: [row for row in rows if (row.source, row.rule) == key] for key in keys}
     return [
-        Refused(
+        RefusedFacts(
             source,
             rule,
             kept[0].reason,
@@ -172,34 +172,34 @@ def _refused(connection: sa.Connection, newest: str | None) -> list[Refused]:
 def _rules(
     connection: sa.Connection, declarations: Declarations, ids: Sequence[str]
 ) -> tuple[list[RuleFacts], list[str]]:
-    """The values of all rules in the newest runs that measured any."""
+    """The values of all rules in the newest runs that measured rules, and those runs."""
     measured = set(
         connection.execute(
             sa.select(RESULT.c.run_id).where(RESULT.c.run_id.in_(ids)).distinct()
         ).scalars()
     )
-    shown = [run_id for run_id in ids if run_id in measured][:RULE_RUNS][::-1]
+    run_ids = [run_id for run_id in ids if run_id in measured][:RULE_RUNS][::-1]
     found: dict[tuple[str, str], dict[str, sa.Row[Any]]] = {}
-    for row in connection.execute(sa.select(RESULT).where(RESULT.c.run_id.in_(shown))):
+    for row in connection.execute(sa.select(RESULT).where(RESULT.c.run_id.in_(run_ids))):
         found.setdefault((row.target, row.rule), {})[row.run_id] = row
     order, reasons = _declared(declarations)
     rules = []
     for key in sorted(found, key=lambda key: (order.get(key[0], len(order)), key)):
         by_run = found[key]
-        last = by_run[max(by_run, key=shown.index)]
-        values = [float(by_run[run].value) if run in by_run else None for run in shown]
+        last = by_run[max(by_run, key=run_ids.index)]
+        values = [float(by_run[run].value) if run in by_run else None for run in run_ids]
         limit = None if last.limit_value is None else float(last.limit_value)
         what = reasons.get(key, "")
         rules.append(RuleFacts(*key, last.severity, values, limit, bool(last.passed), what))
-    # Of each source or table those first that some run broke.
-    rules.sort(key=lambda rule: (order.get(rule.target, len(order)), rule.quiet))
-    return rules, shown
+    # Within a source or table, broken rules come first.
+    rules.sort(key=lambda rule: (order.get(rule.target, len(order)), not rule.broken))
+    return rules, run_ids
 
 
 def _declared(
     declarations: Declarations,
 ) -> tuple[dict[str, int], dict[tuple[str, str], str]]:
-    """Places of sources and targets, and the reasons of their rules."""
+    """The order of sources and targets, and the reasons of their rules."""
     order: dict[str, int] = {}
     reasons: dict[tuple[str, str], str] = {}
     for source in declarations.sources:
@@ -222,7 +222,7 @@ def _sizes(connection: sa.Connection, declarations: Declarations) -> dict[str, i
     }
 
 
-def _charted(
+def _chart_rows(
     connection: sa.Connection, chart: Chart
 ) -> tuple[list[tuple[Any, ...]], tuple[str, ...]]:
     result = connection.execute(chart.query())

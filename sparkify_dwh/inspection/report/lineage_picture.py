@@ -13,7 +13,7 @@ _ROW, _LEFT, _RIGHT, _WIDE, _HEAD = 19.0, 186.0, 396.0, 610.0, 30.0
 
 
 def lineage_picture(name: str, declarations: Declarations) -> Markup:
-    """The picture; each line carries the table it goes to, for the page's filter."""
+    """The picture; each line names the table it leads to, for the filter of the page."""
     places: dict[tuple[str, str], float] = {}
     colours: dict[str, int] = {}
     parts: list[Markup] = []
@@ -29,10 +29,10 @@ def lineage_picture(name: str, declarations: Declarations) -> Markup:
             )
             y += _HEAD
         places[source.name, column] = y + _ROW / 2
-        seen = (source.name, column) in used
-        kind = "column end" if seen else "column end unused"
-        why = "" if seen else " (decides)" if typed else " (staged only)"
-        text = cut(key, 26 - len(why)) + why
+        is_used = (source.name, column) in used
+        kind = "column end" if is_used else "column end unused"
+        note = "" if is_used else " (decides)" if typed else " (staged only)"
+        text = cut(key, 26 - len(note)) + note
         parts.append(element("text", text, x=_LEFT, y=y + _ROW / 2 + 4, class_=kind))
         y += _ROW
     left, y, table = y, 6.0, ""
@@ -50,12 +50,12 @@ def lineage_picture(name: str, declarations: Declarations) -> Markup:
         ]
         how = "" if each.how == "as typed" else f"  {each.how}"
         label = element("tspan", cut(each.column, 24))
-        note = element("tspan", how, class_="how")
-        parts.append(element("text", label, note, x=_RIGHT, y=middle + 4, class_="column"))
+        origin = element("tspan", how, class_="how")
+        parts.append(element("text", label, origin, x=_RIGHT, y=middle + 4, class_="column"))
         y += _ROW
-    said = "Each column of the star and the fields it comes from; the table below says the same."
+    description = "Each column of the star and the fields it comes from, as in the table below."
     return picture(
-        name, "Lineage", said, _WIDE, max(left, y) + 8, *ribbons, *parts, class_="lineage"
+        name, "Lineage", description, _WIDE, max(left, y) + 8, *ribbons, *parts, class_="lineage"
     )
 
 

@@ -1,4 +1,4 @@
-"""Elements of HTML and SVG: whatever they are given is made inert and escaped."""
+"""Elements of HTML and SVG; all text is escaped, and control characters are made visible."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ from markupsafe import Markup, escape
 
 from ...core.safe_text import escape_controls
 
-#: Characters of a text from outside that are shown; names may have a thousand.
-SHOWN = 400
+#: Most characters of a text from outside; names may have a thousand.
+TEXT_LIMIT = 400
 
 
 def safe(value: Any) -> Markup:
-    """A value as markup: text is made inert, cut and escaped, markup stays; None is nothing."""
+    """A value as markup: text is cut and escaped, markup is unchanged, None is empty."""
     if isinstance(value, Markup):
         return value
-    return escape("" if value is None else cut(escape_controls(str(value)), SHOWN))
+    return escape("" if value is None else cut(escape_controls(str(value)), TEXT_LIMIT))
 
 
 def whole(text: str) -> Markup:
-    """A text as markup, however long."""
+    """A text as markup, whatever its length."""
     return escape(escape_controls(text))
 
 
 def cut(text: str, characters: int) -> str:
-    """A text of at most so many characters, marked where it was cut."""
+    """A text of at most that many characters; an ellipsis marks a cut."""
     return text if len(text) <= characters else text[: characters - 1] + "…"
 
 
 def element(name: str, *children: Any, **attributes: Any) -> Markup:
-    """An element; ``class_`` is written ``class``, ``view_box`` ``viewBox``, others with dashes.
+    """An element; ``class_`` becomes ``class``, ``view_box`` ``viewBox``, other names get dashes.
 
     An attribute that is None is left out.
     """
@@ -47,14 +47,14 @@ def element(name: str, *children: Any, **attributes: Any) -> Markup:
 
 
 def number(value: Any) -> Any:
-    """A coordinate without needless digits; anything else as it is."""
+    """A coordinate without needless digits; any other value unchanged."""
     return f"{value:.1f}".removesuffix(".0") if isinstance(value, float) else value
 
 
 def picture(
     name: str, title: str, what: str, wide: float, tall: float, *children: Any, **more: Any
 ) -> Markup:
-    """An SVG image with its name and description for those who do not see it."""
+    """An SVG image with a name and a description for screen readers."""
     return element(
         "svg",
         element("title", title, id=f"{name}-title"),

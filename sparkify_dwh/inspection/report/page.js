@@ -1,5 +1,5 @@
 "use strict";
-// Filters: shows the items of a group whose data match every field that is set.
+// Filters: show the items of a group that match every field that is set.
 for (const box of document.querySelectorAll("[data-filters]")) {
   box.hidden = false;
   const group = box.dataset.filters;
@@ -9,24 +9,24 @@ for (const box of document.querySelectorAll("[data-filters]")) {
   const apply = () => {
     let shown = 0;
     for (const item of items) {
-      const fits = fields.every((field) => {
-        const wanted = field.type === "checkbox" ? (field.checked ? field.value : "") : field.value;
-        return wanted === "" || item.dataset[field.dataset.field] === wanted;
+      const matches = fields.every((field) => {
+        const value = field.type === "checkbox" ? (field.checked ? field.value : "") : field.value;
+        return value === "" || item.dataset[field.dataset.field] === value;
       });
-      item.hidden = !fits;
-      shown += fits ? 1 : 0;
+      item.hidden = !matches;
+      shown += matches ? 1 : 0;
     }
     if (count) count.textContent = `${shown} of ${items.length} shown`;
   };
   for (const field of fields) field.addEventListener("change", apply);
   if (fields.length) apply();
 }
-// Lineage: dims the lines that lead elsewhere.
-const way = document.querySelector("[data-lineage]");
-if (way) {
-  way.addEventListener("change", () => {
+// Lineage: dims the lines that lead to other tables.
+const chosen = document.querySelector("[data-lineage]");
+if (chosen) {
+  chosen.addEventListener("change", () => {
     for (const line of document.querySelectorAll("[data-table]")) {
-      line.classList.toggle("dim", way.value !== "" && line.dataset.table !== way.value);
+      line.classList.toggle("dim", chosen.value !== "" && line.dataset.table !== chosen.value);
     }
   });
 }

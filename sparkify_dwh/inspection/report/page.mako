@@ -35,7 +35,7 @@ ${analytics_part()}
 ${schema_part()}
 ${lineage_part()}
 </main>
-<footer>Made by <code>sparkify report</code>. All times are UTC. This page asks for nothing from anywhere.</footer>
+<footer>Made by <code>sparkify report</code>. All times are UTC. This page loads nothing from the network.</footer>
 <script>${script}</script>
 </body>
 </html>
@@ -67,7 +67,7 @@ ${lineage_part()}
 % if facts.runs and facts.runs[0].run_id != facts.load.run_id:
 , <code>${facts.load.run_id}</code>\
 % endif
-. A bar is what became of the rows staged for a table.
+. Each bar shows what became of the rows staged for a table.
 % if not streams:
 </p></figcaption>
 % elif all(each.balanced for each in streams):
@@ -93,9 +93,9 @@ ${numbers(["of"] + [a.replace("_", " ") for a in accounts], [[name] + [charts.fu
 % if facts.load.files:
 <details><summary>Files</summary>
 % for each in facts.load.files:
-<h4>${each.source}: ${charts.full(each.objects)} file${"" if each.objects == 1 else "s"}, ${flow.octets(each.size)}</h4>
+<h4>${each.source}: ${quantity(each.objects, "file")}, ${flow.octets(each.size)}</h4>
 % if each.objects > len(each.sample):
-<p class="quiet">The ${len(each.sample)} with most refused rows, then most rows.</p>
+<p class="quiet">The ${len(each.sample)} with the most refused rows, then the most rows.</p>
 % endif
 ${numbers(["file", "size", "rows read", "refused"], [[key, flow.octets(size), charts.full(read), charts.full(refused)] for key, size, read, refused in each.sample], "Files of " + each.source, False)}
 % endfor
@@ -114,7 +114,7 @@ ${numbers(["file", "size", "rows read", "refused"], [[key, flow.octets(size), ch
 </details>
 </figure>
 % elif facts.runs:
-<p class="empty">No load has been committed yet: the star holds what it held before.</p>
+<p class="empty">No load has been committed yet: the star is unchanged.</p>
 % endif
 </section>
 </%def>
@@ -137,7 +137,7 @@ ${each.table}
 </div>
 <div class="filters" hidden data-filters="runs">
 <label>Show runs that are
-<select data-field="state"><option value="">of any state</option>
+<select data-field="state"><option value="">in any state</option>
 % for state in states:
 <option>${state}</option>
 % endfor
@@ -167,9 +167,9 @@ ${each.table}
 <section id="refused" aria-labelledby="refused-h">
 <h2 id="refused-h">Refused rows by rule</h2>
 % if not facts.refused:
-<p class="empty">No row is refused.</p>
+<p class="empty">No rows are refused.</p>
 % else:
-<p>Of the newest run of each file, and of the newest run. All of them: <code>sparkify rejects</code></p>
+<p>From the newest run of each file, and from the newest run of all. The whole list: <code>sparkify rejects</code></p>
 <% most = max(r.count for r in facts.refused) %>
 <div class="filters" hidden data-filters="refused">
 <label>Show rows refused by
@@ -189,7 +189,7 @@ ${each.table}
 <div class="samples">
 % for each in facts.refused:
 <details class="card" data-item="refused" data-rule="${each.rule}" data-source="${each.source}"${" open" if loop.first else ""}>
-<summary><span class="row"><h3>${each.rule} <span class="quiet">${each.source}</span></h3>${charts.bar(each.count, most, 4)}<span class="num">${charts.full(each.count)} row${"" if each.count == 1 else "s"}</span></span></summary>
+<summary><span class="row"><h3>${each.rule} <span class="quiet">${each.source}</span></h3>${charts.bar(each.count, most, 4)}<span class="num">${quantity(each.count, "row")}</span></span></summary>
 <p class="quiet">${each.reason}</p>
 <ol>
 % for sample in each.samples:
@@ -220,7 +220,7 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 % if not facts.rules:
 <p class="empty">No rule has been measured yet.</p>
 % else:
-<p>Rows that broke each rule (for <code>reject_ratio</code> a ratio), in the ${len(facts.rule_runs)} newest runs that measured them, the newest on the right.</p>
+<p>Rows that broke each rule (for <code>reject_ratio</code>, a ratio) in the newest ${quantity(len(facts.rule_runs), 'run')} that measured rules, the newest on the right.</p>
 <div class="filters" hidden data-filters="rules">
 <label>Show rules of
 <select data-field="target"><option value="">any source or table</option>
@@ -234,7 +234,7 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 <option>${severity}</option>
 % endfor
 </select></label>
-<label class="check"><input type="checkbox" data-field="quiet" value="no"> broken at least once</label>
+<label class="check"><input type="checkbox" data-field="broken" value="yes"> broken at least once</label>
 <output aria-live="polite" data-count="rules"></output>
 </div>
 <div class="scroll tall" tabindex="0" role="group" aria-label="Quality rules">
@@ -242,8 +242,8 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 <thead><tr><th scope="col">rule</th><th scope="col">over time</th><th scope="col" class="num">newest</th><th scope="col" class="num">limit</th><th scope="col">passed</th></tr></thead>
 <tbody>
 % for rule in facts.rules:
-<% said = rule.target + " " + rule.rule + ", oldest first: " + ", ".join("not measured" if v is None else charts.full(v) for v in rule.values) %>
-<tr data-item="rules" data-target="${rule.target}" data-severity="${rule.severity}" data-quiet="${'yes' if rule.quiet else 'no'}"><th scope="row" class="text">${rule.rule} <span class="quiet">${rule.target}, ${rule.severity}</span><br><span class="quiet small">${rule.what}</span></th><td>${charts.spark(rule.values, rule.limit, said)}</td><td class="num">${charts.full(rule.newest)}</td><td class="num">${charts.full(rule.limit)}</td><td>\
+<% title = rule.target + " " + rule.rule + ", oldest first: " + ", ".join("not measured" if v is None else charts.full(v) for v in rule.values) %>
+<tr data-item="rules" data-target="${rule.target}" data-severity="${rule.severity}" data-broken="${'yes' if rule.broken else 'no'}"><th scope="row" class="text">${rule.rule} <span class="quiet">${rule.target}, ${rule.severity}</span><br><span class="quiet small">${rule.what}</span></th><td>${charts.sparkline(rule.values, rule.limit, title)}</td><td class="num">${charts.full(rule.newest)}</td><td class="num">${charts.full(rule.limit)}</td><td>\
 % if rule.passed:
 <span class="ok">yes</span>\
 % else:
@@ -262,7 +262,7 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 <% most = max(facts.sizes.values(), default=0) %>
 <div class="scroll panel" tabindex="0" role="group" aria-label="Size of the star">
 <table><caption class="hidden">Rows of each table of the star</caption>
-<thead><tr><th scope="col">table</th><th scope="col" class="num">rows</th><td aria-hidden="true"></td><th scope="col" class="num">new by the newest load</th></tr></thead>
+<thead><tr><th scope="col">table</th><th scope="col" class="num">rows</th><td aria-hidden="true"></td><th scope="col" class="num">added by the newest load</th></tr></thead>
 <tbody>
 % for name, rows in facts.sizes.items():
 <% book = (facts.load.books if facts.load else {}).get(name.split(".")[-1]) %>
@@ -275,17 +275,17 @@ run <code>${sample.run_id}</code>; <code>sparkify rejects --locate</code> finds 
 <%def name="analytics_part()">
 <section id="analytics" aria-labelledby="analytics-h">
 <h2 id="analytics-h">Analytics</h2>
-% if not charts_drawn:
+% if not chart_figures:
 <p class="empty">No chart is declared.</p>
-% elif all(each.body is None for each in charts_drawn):
+% elif all(each.body is None for each in chart_figures):
 <p class="empty">The star is empty: there is nothing to draw.</p>
 % else:
 <div class="cards">
-% for each in charts_drawn:
+% for each in chart_figures:
 <figure class="card">
 <figcaption><h3>${each.title}</h3><p>${each.what}</p></figcaption>
 % if each.body is None:
-<p class="empty">None.</p>
+<p class="empty">No data.</p>
 % else:
 ${each.body}
 ${legend_of(each.legend)}
@@ -301,7 +301,7 @@ ${each.table}
 <%def name="schema_part()">
 <section id="schema" aria-labelledby="schema-h">
 <h2 id="schema-h">Schema</h2>
-<p>PK: key. FK: refers to the key that its arrow points at. No engine enforces them; every load checks them.</p>
+<p>PK: primary key. FK: foreign key, with an arrow to the key it refers to. No engine enforces them; every load checks them.</p>
 % for title, body in diagrams:
 <figure class="card">
 <figcaption><h3>${title}</h3></figcaption>
@@ -316,7 +316,7 @@ ${each.table}
 <h2 id="lineage-h">Lineage</h2>
 <p>From the fields of the files to the columns of the star, as declared. Dashed: found by look-up.</p>
 <div class="filters" hidden data-filters="lineage">
-<label>Show the way to
+<label>Show the lineage of
 <select data-lineage><option value="">every table</option>
 % for name in tables:
 <option>${name}</option>

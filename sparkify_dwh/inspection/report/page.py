@@ -1,4 +1,4 @@
-"""The page: facts in, HTML out. The template escapes whatever is not markup already."""
+"""Renders facts as the page. The template escapes everything that is not markup."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from .erd import erd
 from .facts import Facts, RunFacts
 from .lineage_picture import lineage_picture
 
-#: Points of time that a chart shows before they are added up.
+#: Most days that a chart shows before it adds them up.
 MOST_DAYS = 92
 STATES = ("loaded", "nothing new", "refused", "rolled back", "died", "running")
 
@@ -34,14 +34,17 @@ def _template() -> Template:
     return Template(
         text,
         default_filters=["safe"],
-        imports=["from sparkify_dwh.inspection.report.markup import safe"],
+        imports=[
+            "from sparkify_dwh.core.quantity import quantity",
+            "from sparkify_dwh.inspection.report.markup import safe",
+        ],
         strict_undefined=True,
     )
 
 
 @cache
 def _asset(name: str) -> tuple[str, str]:
-    """The text of a style sheet or script, and the source by which the page's policy allows it."""
+    """The text of a style sheet or script, and the digest by which the policy allows it."""
     text = files(__package__).joinpath(name).read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(text.encode("utf-8")).digest()).decode("ascii")
     return text, f"'sha256-{digest}'"
@@ -61,8 +64,8 @@ def render(facts: Facts, declarations: Declarations) -> str:
         style=Markup(style),
         script=Markup(script),
         streams=flow.streams(facts.load, declarations) if facts.load else [],
-        history=history(facts),
-        charts_drawn=[drawn(*each, f"chart-{n}") for n, each in enumerate(facts.charts)],
+        history=history_figures(facts),
+        chart_figures=[chart_figure(*chart, f"chart-{n}") for n, chart in enumerate(facts.charts)],
         diagrams=_diagrams(declarations),
         lineage=lineage_picture("lineage-picture", declarations),
         lineage_columns=LINEAGE_COLUMNS,
@@ -79,11 +82,11 @@ def render(facts: Facts, declarations: Declarations) -> str:
 
 
 @dataclass(frozen=True)
-class Drawn:
-    """A chart as the page shows it; without a body there is nothing to draw.
+class Figure:
+    """A chart with its texts; without a body there is nothing to draw.
 
-    :param legend: names of its series, with their totals.
-    :param table: to unfold, the table that says the same.
+    :param legend: names of the series, with their totals.
+    :param table: the same numbers as a table, to unfold.
     """
 
     title: str
@@ -93,8 +96,8 @@ class Drawn:
     table: Markup | None = None
 
 
-def history(facts: Facts) -> list[Drawn]:
-    """Rows, seconds and refused ratio of the runs that read anything, oldest first."""
+def history_figures(facts: Facts) -> list[Figure]:
+    """Rows, seconds and refused ratios of the runs that read anything, oldest first."""
     runs = [run for run in facts.runs if run.steps or run.ratio is not None][::-1]
     if not runs:
         return []
@@ -110,7 +113,7 @@ def history(facts: Facts) -> list[Drawn]:
         found.append(_columns("history-steps", "Time by step", what, labels, times, value=_seconds))
     limits = [r.limit for r in facts.rules if r.rule == REJECT_RATIO and r.limit is not None]
     ratio = [("refused", [run.ratio or 0.0 for run in runs])]
-    what = "Refused rows among those read; a load fails above the limit."
+    what = "Share of refused rows among those read; a load fails above the limit."
     line = (min(limits), "limit") if limits else None
     found.append(
         _columns(
@@ -119,7 +122,7 @@ def history(facts: Facts) -> list[Drawn]:
             what,
             labels,
             ratio,
-            axis=charts.mark,
+            axis=charts.percent_tick,
             value=charts.percent,
             line=line,
         )
@@ -128,7 +131,7 @@ def history(facts: Facts) -> list[Drawn]:
 
 
 def _times(runs: Sequence[RunFacts]) -> list[tuple[str, list[float]]]:
-    """Seconds of the steps that took most, and of all others together."""
+    """Seconds of the steps that took longest, and of all others together."""
     total: dict[str, float] = {}
     for run in runs:
         for step, seconds in run.steps.items():
@@ -155,11 +158,11 @@ def _columns(
     head: str = "run",
     value: Any = charts.full,
     **more: Any,
-) -> Drawn:
+) -> Figure:
     names = [text for text, _ in series]
     legend = [f"{text}: {value(sum(values))}" for text, values in series]
     rows = [(label, *(value(values[i]) for _, values in series)) for i, label in enumerate(labels)]
-    return Drawn(
+    return Figure(
         title,
         what,
         charts.columns(name, title, labels, series, value=value, **more),
@@ -171,23 +174,25 @@ def _columns(
 # Charts of the star -----------------------------------------------------------------------
 
 
-def drawn(chart: Chart, rows: Sequence[tuple[Any, ...]], names: Sequence[str], name: str) -> Drawn:
-    """A declared chart; ``name`` is unique on the page."""
+def chart_figure(
+    chart: Chart, rows: Sequence[tuple[Any, ...]], names: Sequence[str], name: str
+) -> Figure:
+    """The figure of a declared chart; ``name`` is unique on the page."""
     if not rows:
-        return Drawn(chart.title, chart.what)
+        return Figure(chart.title, chart.what)
     if chart.kind == "grid":
         values = {(int(row[0]), int(row[1])): row[2] for row in rows}
-        shown = [
+        numbers = [
             (text, *(charts.full(values.get((row, column), 0)) for column in chart.columns))
             for row, text in chart.rows.items()
         ]
         picture = charts.shades(name, chart.title, values, chart.rows, chart.columns)
-        table = _table((names[0], *chart.columns.values()), shown, chart.title)
-        return Drawn(chart.title, chart.what, picture, (), table)
+        table = _table((names[0], *chart.columns.values()), numbers, chart.title)
+        return Figure(chart.title, chart.what, picture, (), table)
     if chart.kind == "days":
         labels, series = by_day(rows, names[chart.keys :])
         return _columns(name, chart.title, chart.what, labels, series, head="day", whole=True)
-    return Drawn(chart.title, chart.what, _ranking(chart, rows, names))
+    return Figure(chart.title, chart.what, _ranking(chart, rows, names))
 
 
 def by_day(
@@ -195,13 +200,13 @@ def by_day(
 ) -> tuple[list[str], list[tuple[str, list[float]]]]:
     """Rows of year, month, day and numbers as labels and series, days without rows as 0.
 
-    Where there are more than ``MOST_DAYS`` days they are added up to months, then to years.
+    More than ``MOST_DAYS`` days are added up to months, many more to years.
     """
     first, last = date(*map(int, rows[0][:3])), date(*map(int, rows[-1][:3]))
     days = (last - first).days + 1
     parts = 3 if days <= MOST_DAYS else 2 if days <= MOST_DAYS * 28 else 1
     length = (4, 7, 10)[parts - 1]
-    # Every day, though many fall into one month: at most a century of them.
+    # Iterating over every day is fast enough: they span a century at most.
     labels = dict.fromkeys((first + timedelta(n)).isoformat()[:length] for n in range(days))
     found = {label: [0.0] * len(names) for label in labels}
     for row in rows:
@@ -236,7 +241,7 @@ def _table(heads: Sequence[str], rows: Sequence[Sequence[Any]], title: str) -> M
 
 
 def _diagrams(declarations: Declarations) -> list[tuple[str, Markup]]:
-    """The star and the staging tables, as the declarations know them."""
+    """Diagrams of the declared star and staging tables."""
     star = [target.table for target in declarations.targets]
     staging = [source.staging for source in declarations.sources]
     return [

@@ -1,4 +1,4 @@
-"""A report as a file: whole or not at all, and never in place of something else."""
+"""A report, and writing it to a file: completely or not at all, and over nothing but a page."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _START = b"<!doctype html>"
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """A report: one HTML page that needs nothing else.
+    """One self-contained HTML page about a warehouse.
 
     :param html: the page.
     """
@@ -34,12 +34,13 @@ class Report:
         )
 
     def write(self, path: str | Path) -> Path:
-        """Writes the page to a file, which is there whole or not at all; returns its path.
+        """Writes the page to a file, completely or not at all; returns its path.
 
-        A file that is there is replaced where it is a page or empty; a pipe or a device is written
+        An existing file is replaced if it is an HTML page or empty; a pipe or device is written
         to.
 
-        :raises UsageError: when the path is a folder, holds something else or cannot be written.
+        :raises UsageError: when the path is a folder or another kind of file, or cannot be
+            written.
         """
         place = writable(path)
         data = self.html.encode("utf-8")
@@ -54,9 +55,10 @@ class Report:
 
 
 def writable(path: str | Path) -> Path:
-    """The file that a path means, links followed, where a report may be written.
+    """The file of a path, links resolved, if a report may be written to it.
 
-    :raises UsageError: when it is a folder, lies in none, or is a file that is no HTML page.
+    :raises UsageError: when it is a folder, its folder does not exist, or it is a file other than
+        an HTML page.
     """
     if not str(path):
         raise UsageError("no file is named", "name one, such as report.html")
@@ -65,23 +67,23 @@ def writable(path: str | Path) -> Path:
         if place.is_dir():
             raise UsageError(f"{path} is a folder", "name a file in it, such as report.html")
         if not place.parent.is_dir():
-            raise UsageError(f"the folder {place.parent} does not exist", "make it first")
+            raise UsageError(f"the folder {place.parent} does not exist", "create it first")
         if place.is_file():
             with place.open("rb") as file:
                 start = file.read(len(_START))
             if start and start.lower() != _START:
                 raise UsageError(
-                    f"{path} exists and is no HTML page", "give another name, or remove it"
+                    f"{path} exists and is not an HTML page", "choose another name, or remove it"
                 )
     except OSError as error:
         raise _unwritable(path, error) from None
     except ValueError:  # a NUL in the name
-        raise UsageError(f"{str(path)!r} is no name of a file", "give another") from None
+        raise UsageError(f"{str(path)!r} is not a file name", "choose another") from None
     return place
 
 
 def _replace(place: Path, data: bytes) -> None:
-    """Puts a new file in the place of the old one; it keeps the rights of that."""
+    """Replaces a file atomically, keeping its permissions."""
     new = place.with_name(f".{place.name[:40]}.{secrets.token_hex(6)}")
     try:
         with new.open("xb") as file:
@@ -98,4 +100,4 @@ def _replace(place: Path, data: bytes) -> None:
 
 
 def _unwritable(path: str | Path, error: OSError) -> UsageError:
-    return UsageError(f"{path} cannot be written: {error.strerror}", "give another path")
+    return UsageError(f"{path} cannot be written: {error.strerror}", "choose another path")
