@@ -192,7 +192,7 @@ class ErasureCount(Base):
     __tablename__ = "erasure_count"
     __table_args__ = _args("Rows that erasures removed or blanked, by table", "erasure_id")
 
-    erasure_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "ErasureRecord")
+    erasure_id: Mapped[str] = key_column(sa.String(ID_WIDTH), "Erasure")
     target: Mapped[str] = key_column(sa.String(128), "Table")
     rows: Mapped[int] = mapped_column(sa.BigInteger, comment="Rows removed or blanked")
 
