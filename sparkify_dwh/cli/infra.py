@@ -182,7 +182,7 @@ def create(
 
     def confirm(plan: InfraPlan) -> bool:
         _show(plan)
-        return yes or agrees(_answer("carry this out? [y/N]"))
+        return yes or agrees(_answer("proceed? [y/N]"))
 
     with _deployment(session) as deployment:
         created = deployment.create(confirm, from_here=from_here, replace=replace)

@@ -23,11 +23,12 @@ from .stack_template import parameters, tags, template
 from .workgroup import Workgroup
 
 
-def _silent(_: object) -> None:
-    pass
+def _ignore(_: object) -> None:
+    """Ignores a message."""
 
 
 def _utc_now() -> datetime:
+    """The time in UTC."""
     return datetime.now(UTC)
 
 
@@ -49,7 +50,7 @@ class Site:
     clients: Clients
     locations: tuple[str, ...] = ()
     config: Path | None = None
-    tell: Tell = field(default=_silent, kw_only=True)
+    tell: Tell = field(default=_ignore, kw_only=True)
     sleep: Sleep = field(default=time.sleep, kw_only=True)
     connect: Callable[[str, int], Reachability] = field(default=try_connection, kw_only=True)
     address: Callable[[], str] | None = field(default=None, kw_only=True)

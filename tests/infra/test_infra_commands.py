@@ -56,7 +56,7 @@ def test_init_plan_create_status_pause_resume_remove(run: Run, tmp_path: Path) -
     assert stacks() == []
     created = run("create", answer="y\n")
     assert created.exit_code == 0 and created.stdout == ""
-    assert "carry this out? [y/N]" in created.stderr
+    assert "proceed? [y/N]" in created.stderr
     assert "ready: " in created.stderr
     text = (tmp_path / "sparkify.toml").read_text()
     assert "redshift+redshift_connector://" in text and "# Who may connect." in text
@@ -84,7 +84,7 @@ def test_no_changes_are_reported_and_nothing_is_asked(run: Run) -> None:
     run("create", "--yes")
     again = run("create")
     assert again.exit_code == 0
-    assert "no changes" in again.stderr and "carry this out" not in again.stderr
+    assert "no changes" in again.stderr and "proceed?" not in again.stderr
 
 
 @pytest.mark.parametrize("answer", ["n\n", "\n", "maybe\n"])
