@@ -93,6 +93,7 @@ class Quarantine:
     def ready(self) -> Path:
         """The file, with every refusal so far."""
         if not self._file.closed:
+            if not self._file.closed:
             self._file.flush()
         return self.path
 
