@@ -93,7 +93,6 @@ class Quarantine:
     def ready(self) -> Path:
         """The file, with every refusal so far."""
         if not self._file.closed:
-            if not self._file.closed:
             self._file.flush()
         return self.path
 
