@@ -40,7 +40,7 @@ def test_an_object_that_changes_is_told(source: Source, monkeypatch: pytest.Monk
 
 def test_nothing_there(source: Source) -> None:
     warehouse = Warehouse(Settings(**source.settings()))
-    with pytest.raises(SourceError, match=r"holds no \.json"):
+    with pytest.raises(SourceError, match="contains no JSON files"):
         warehouse.profile(source.bucket.url("nothing/"))
     with pytest.raises(SourceError, match="NoSuchBucket"):
         warehouse.profile("s3://no-such-bucket-at-all/x/")

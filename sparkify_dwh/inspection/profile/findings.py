@@ -7,16 +7,17 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
-#: Characters of a text that is kept.
+#: Most characters of a text in a profile.
 TEXT_LIMIT = 1000
 
 
 @dataclass(frozen=True)
 class Frequency:
-    """A value and the number of records that hold it (``rows``).
+    """A value and how frequent it is.
 
-    :param value: as Python has it; a text of more than 1,000 characters is cut there, an object or
-        array is its JSON text.
+    :param value: as a Python value; a text is cut at 1,000 characters, an object or array is its
+        JSON text.
+    :param rows: number of records with the value.
     """
 
     value: Any
@@ -27,10 +28,11 @@ class Frequency:
 class Damage:
     """Text that looks damaged.
 
-    :param kind: ``double encoding`` (UTF-8 read as latin-1, once or more; a load can undo it),
+    :param kind: ``double encoding`` (UTF-8 read as latin-1, once or more; a load can repair it),
         ``lost characters`` (U+FFFD), ``control characters`` or ``stray blanks`` (at either end).
-    :param rows: records; ``distinct``: different values.
-    :param examples: the first of them by code point, at most three; with what repair makes of it.
+    :param rows: number of records.
+    :param distinct: number of different values.
+    :param examples: the first three values by code point, each with its repaired text.
     """
 
     kind: str
@@ -41,25 +43,31 @@ class Damage:
 
 @dataclass(frozen=True)
 class FieldProfile:
-    """One key of the records.
+    """The profile of one key of the records.
 
-    Every record counts once: ``given + empty + nulls + missing`` are all of them.
+    Every record counts once: ``given + empty + nulls + missing`` is the number of records.
 
-    :param name: the key in the records, as it is spelled there.
-    :param types: records by JSON type: ``string`` ('' too), ``integer`` (spelled so: ``39``),
+    :param name: the key, as spelled in the records.
+    :param types: records by JSON type: ``string`` ('' too), ``integer`` (spelled ``39``),
         ``number`` (``39.0``), ``boolean``, ``object``, ``array``, ``not a number`` (``NaN``).
     :param given: records with a value that is neither null nor ''.
+    :param empty: records with ''.
+    :param nulls: records with null.
     :param missing: records without the key.
-    :param distinct: different values, '' among them, null not; numbers by their spelling.
-    :param min: and ``max``: of the texts where there are any, else of the numbers, else of the
-        booleans; '' and null apart. Texts compare by code points.
-    :param number_min: least number, texts that are numbers included; ``number_max``: the greatest.
-    :param longest_chars: characters of the longest value as text; ``longest_bytes`` in UTF-8.
-    :param longest: the value of most bytes, cut at 1,000 characters.
-    :param bytes_trimmed: bytes of the longest value once repaired and trimmed, as a load does.
-    :param top: most frequent values, then by their text.
-    :param numbers_as_text: records whose text is a number; ``times``: values that are times.
+    :param distinct: different values, including '' but not null; numbers by their spelling.
+    :param min: the least text, by code points; where there are no texts, the least number, else
+        boolean. Ignores '' and null.
+    :param max: likewise the greatest.
+    :param number_min: the least number, including texts that are numbers.
+    :param number_max: likewise the greatest.
+    :param longest_chars: characters of the longest value as text.
+    :param longest_bytes: bytes of the longest value in UTF-8.
+    :param bytes_trimmed: bytes of the longest value once repaired and trimmed, as by a load.
+    :param longest: the value with the most bytes, cut at 1,000 characters.
+    :param numbers_as_text: records whose text is a number.
     :param fractions: records whose number is not whole.
+    :param times: records whose value is a time.
+    :param top: the most frequent values.
     :param damage: text that looks damaged, by kind.
     """
 
@@ -86,17 +94,17 @@ class FieldProfile:
 
     @property
     def absent(self) -> int:
-        """Records in which it says nothing: '', null or missing."""
+        """Records without a value: '', null or missing."""
         return self.empty + self.nulls + self.missing
 
 
 @dataclass(frozen=True)
 class KeyCandidate:
-    """Fields that may tell records apart, with the proof: how often they fail to.
+    """Fields that may identify records, with counts of the records that contradict it.
 
-    :param fields: names of the fields that are the key together.
-    :param absent: records in which a part of it is '', null or missing.
-    :param repeated: records whose values stand in an earlier record already.
+    :param fields: names of the fields of the key.
+    :param absent: records in which one of them is '', null or missing.
+    :param repeated: records with the same values as an earlier record.
     """
 
     fields: tuple[str, ...]
@@ -105,22 +113,23 @@ class KeyCandidate:
 
     @property
     def violations(self) -> int:
-        """Records that break it as a key."""
+        """Records that contradict the key."""
         return self.absent + self.repeated
 
     @property
     def unique(self) -> bool:
-        """Whether it is a key of these records."""
+        """Whether it identifies every record."""
         return not self.violations
 
 
 @dataclass(frozen=True)
 class Together:
-    """Fields of which a record gives all or none.
+    """Fields that records give together or not at all.
 
-    :param rows: records that give them.
-    :param where: fields whose value decides it, with the values that go with the group; e.g.
-        ``{"page": ("NextSong",)}``: given exactly where page is NextSong.
+    :param fields: names of the fields.
+    :param rows: number of records that give them.
+    :param where: fields whose value decides it, with those values: ``{"page": ("NextSong",)}``
+        means given exactly where page is NextSong.
     """
 
     fields: tuple[str, ...]
@@ -130,12 +139,12 @@ class Together:
 
 @dataclass(frozen=True)
 class Suggestion:
-    """What follows for the tables.
+    """A type, key, sort key, distribution or rule that follows from a profile.
 
     :param kind: ``type``, ``key``, ``sort key``, ``distribution`` or ``rule``.
-    :param fields: the fields it is about.
-    :param value: such as ``VARCHAR(64)`` or ``page is given``.
-    :param reason: the numbers it follows from.
+    :param fields: the fields it concerns.
+    :param value: the suggestion, such as ``VARCHAR(64)`` or ``page is given``.
+    :param reason: the numbers behind it.
     """
 
     kind: str
@@ -146,11 +155,13 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class Broken:
-    """A record, or an object (line 0), that is no JSON object.
+    """A record that is not a JSON object, or an object that cannot be read (line 0).
 
     :param key: the object: absolute path, or ``s3://`` address.
-    :param rule: the name a load refuses it by, ``reason``: what it demands.
-    :param raw: its first 200 characters.
+    :param line: the line where the record begins.
+    :param rule: the rule by which a load refuses it.
+    :param reason: the condition of the rule.
+    :param raw: the first 200 characters of the record.
     """
 
     key: str
@@ -161,7 +172,7 @@ class Broken:
 
 
 def json_value(text: str) -> Any:
-    """A JSON text as a value; objects and arrays stay text."""
+    """The value of a JSON text; objects and arrays stay text."""
     if text[:1] in "{[":
         return text[:TEXT_LIMIT]
     try:

@@ -1,4 +1,4 @@
-"""What tells the records of a profile apart, and which of their fields come and go together."""
+"""Candidate keys of the records of a profile, and fields that are given together."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from typing import Any
 from .findings import FieldProfile, KeyCandidate, Together, json_value
 from .suggest import Hint
 
-#: Least share of different values of a field that is shown as a candidate key.
+#: Least share of distinct values that makes a field a candidate key.
 NEARLY = 0.9
-#: Pairs and triples that are counted exactly; others are ruled out by their numbers of values.
+#: Most pairs and triples that are counted exactly; others are ruled out by their distinct values.
 MOST_CHECKS = 12
-#: Values of a field that may decide whether others are given.
+#: Most values of a field that may decide whether others are given.
 FEW = 20
-_MOST_BESIDE, _NEAR_MISSES = 8, 4
+_MOST_DECIDING, _NEAR_MISSES = 8, 4
 
 # Keys -------------------------------------------------------------------------------------
 
@@ -24,13 +24,13 @@ _MOST_BESIDE, _NEAR_MISSES = 8, 4
 def find_keys(
     scan: Any, fields: Sequence[FieldProfile], records: int, hints: Mapping[str, Hint]
 ) -> tuple[KeyCandidate, ...]:
-    """Fields, then pairs, then triples that tell records apart or nearly do, each counted."""
+    """Fields, then pairs, then triples that identify records, or nearly do; each is counted."""
     if records < 2:
         return ()
     fit = [f for f in fields if not {"object", "array"} & f.types.keys() and f.given]
     found = []
     for each in fit:
-        # The values that are given: '' is one of the distinct ones.
+        # '' is one of the distinct values, but is not given.
         repeated = each.given - (each.distinct - (1 if each.empty else 0))
         if each.distinct >= NEARLY * records:
             found.append(KeyCandidate((each.name,), each.absent, repeated))
@@ -51,7 +51,7 @@ def find_keys(
 
 
 def _narrow(fields: Sequence[FieldProfile], names: Sequence[str], records: int) -> str | None:
-    """The one of the fields that fewest records repeat, where these are few."""
+    """The field with the most distinct values, where few records repeat them."""
     best = max((f for f in fields if f.name in names), key=lambda f: f.distinct)
     return best.name if best.distinct >= NEARLY * records else None
 
@@ -59,10 +59,11 @@ def _narrow(fields: Sequence[FieldProfile], names: Sequence[str], records: int) 
 def _promising(
     fields: Sequence[FieldProfile], size: int, records: int, hints: Mapping[str, Hint]
 ) -> list[tuple[str, ...]]:
-    """Combinations that have values enough to tell the records apart, or nearly so.
+    """Combinations with enough distinct values to identify records, or nearly so.
 
-    The most frequent value of each part must meet as many different values of the others. Where
-    it meets half as many, the proof is a count; where less, it is plain.
+    The records with the most frequent value of one part differ only in the other parts, which
+    therefore need as many distinct combinations. With fewer than half as many, the combination is
+    ruled out; otherwise it has to be counted.
     """
     found = []
     for parts in itertools.combinations(fields, size):
@@ -80,12 +81,12 @@ def _promising(
 
 
 def find_groups(scan: Any, fields: Sequence[FieldProfile], records: int) -> tuple[Together, ...]:
-    """Fields of which each record gives all or none, and what decides it."""
+    """Fields that each record gives together or not at all, and the fields that decide it."""
     optional = [f.name for f in fields if 0 < f.given < records]
     if not optional:
         return ()
-    beside = [f.name for f in fields if not f.absent and 1 < f.distinct <= FEW][:_MOST_BESIDE]
-    counts = list(scan.patterns(optional, beside))
+    deciding = [f.name for f in fields if not f.absent and 1 < f.distinct <= FEW][:_MOST_DECIDING]
+    counts = list(scan.patterns(optional, deciding))
     columns: dict[tuple[bool, ...], list[int]] = {}
     for n in range(len(optional)):
         columns.setdefault(tuple(flags[n] for flags, _, _ in counts), []).append(n)
@@ -93,17 +94,17 @@ def find_groups(scan: Any, fields: Sequence[FieldProfile], records: int) -> tupl
     for given, members in columns.items():
         rows = sum(count for (_, _, count), flag in zip(counts, given, strict=True) if flag)
         where = {}
-        for place, name in enumerate(beside):
-            yes = {
+        for place, name in enumerate(deciding):
+            values_where_given = {
                 values[place] for (_, values, _), flag in zip(counts, given, strict=True) if flag
             }
-            no = {
+            values_elsewhere = {
                 values[place]
                 for (_, values, _), flag in zip(counts, given, strict=True)
                 if not flag
             }
-            if not yes & no:
-                where[name] = tuple(json_value(value) for value in sorted(yes))
+            if not values_where_given & values_elsewhere:
+                where[name] = tuple(json_value(value) for value in sorted(values_where_given))
         if len(members) > 1 or where:
             found.append(Together(tuple(optional[n] for n in members), rows, where))
     return tuple(found)

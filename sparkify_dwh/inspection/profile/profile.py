@@ -1,4 +1,4 @@
-"""What is in the files before any table exists: fields, values, keys, damage, and what follows."""
+"""Profiles files before any table exists: fields, values, keys, damage, suggestions."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from typing import Any
 
 from ...core.errors import SettingsError, SourceError
 from ...core.observer import SILENT, Observer
+from ...core.quantity import quantity
 from ...core.settings import Settings
 from ...dialects import file_scanner
 from ...models.declare import Declarations
@@ -24,9 +25,9 @@ from .keys import find_groups, find_keys
 from .results import Profile, SourceProfile
 from .suggest import CLOSED, Hint, suggest
 
-#: Fields that are profiled: files whose keys are data have more of them than anyone reads.
+#: Most fields that are profiled; files whose keys are data have more than anyone reads.
 MOST_FIELDS = 300
-#: '' as JSON has it.
+#: '' in JSON.
 EMPTY = '""'
 
 
@@ -62,7 +63,7 @@ def profile(
 
 
 def place_of(settings: Settings, declarations: Declarations, name: str) -> str:
-    """Where a source is: of a declared one its setting, else the name is a place itself.
+    """The place of a source: from the settings if it is declared, else its name is the place.
 
     :raises SettingsError: when a declared source has no place.
     """
@@ -80,12 +81,12 @@ def place_of(settings: Settings, declarations: Declarations, name: str) -> str:
 
 def _require_objects(place: str, listing: Listing) -> None:
     if not listing.objects:
-        skipped = f"; {listing.skipped:,} other names were skipped" if listing.skipped else ""
+        skipped = f"; skipped {quantity(listing.skipped, 'other name')}" if listing.skipped else ""
         raise SourceError(
-            f"source {place} holds no .json and no .json.gz{skipped}",
-            "name the folder or prefix that holds them"
+            f"source {place} contains no JSON files{skipped}",
+            "name the folder or prefix that contains them"
             if not place.startswith(SCHEME)
-            else "name the prefix that holds them",
+            else "name the prefix that contains them",
         )
 
 
@@ -194,7 +195,7 @@ def _range(numbers: Mapping[str, Any], types: Mapping[str, int]) -> tuple[Any, A
 
 
 def _number(numbers: Mapping[str, Any], which: str) -> int | float | None:
-    """The least or greatest number, those in texts too; exact while all are integers."""
+    """The least or greatest number, including texts; exact where all are integers."""
     whole, value = numbers[f"whole_{which}"], _finite(numbers[f"any_{which}"])
     if whole is not None and not numbers["number"] and not numbers["numbers_as_text"]:
         return int(whole)
@@ -208,7 +209,7 @@ def _finite(value: float | None) -> float | None:
 
 
 _CONTROL, _LATER = re.compile("[\x00-\x1f\x7f]"), re.compile("[\x80-\x9f]")
-#: Kinds of damage and the flags that tell them.
+#: Kinds of damage and the flags of each.
 _DAMAGES = {
     "lost characters": ("lost",),
     "control characters": ("control", "later"),
@@ -219,16 +220,18 @@ _DAMAGES = {
 def _damage(
     scan: Any, numbers: Mapping[str, Any], twice: Sequence[Any]
 ) -> tuple[tuple[Damage, ...], int]:
-    """What looks damaged, and the bytes of the longest value once mended and trimmed."""
+    """What looks damaged, and the bytes of the longest value once repaired and trimmed."""
     found: list[Damage] = []
-    mended = [(text, repair(text), int(rows)) for text, rows in twice]
-    wrong = [each for each in mended if each[0] != each[1]]
-    if wrong:
-        examples = tuple((text[:TEXT_LIMIT], better[:TEXT_LIMIT]) for text, better, _ in wrong[:3])
-        rows = sum(rows for *_, rows in wrong)
-        found.append(Damage("double encoding", rows, len(wrong), examples))
-    # The bytes of such a text are control characters as well: they are told once.
-    inner = [each for each in wrong if _LATER.search(each[0]) and not _CONTROL.search(each[0])]
+    repaired = [(text, repair(text), int(rows)) for text, rows in twice]
+    damaged = [each for each in repaired if each[0] != each[1]]
+    if damaged:
+        examples = tuple(
+            (text[:TEXT_LIMIT], better[:TEXT_LIMIT]) for text, better, _ in damaged[:3]
+        )
+        rows = sum(rows for *_, rows in damaged)
+        found.append(Damage("double encoding", rows, len(damaged), examples))
+    # Double-encoded text contains control characters too: it counts once.
+    inner = [each for each in damaged if _LATER.search(each[0]) and not _CONTROL.search(each[0])]
     for kind, names in _DAMAGES.items():
         rows = sum(int(numbers[name]) for name in names)
         distinct = sum(int(numbers[f"{name}_values"]) for name in names)
@@ -238,5 +241,5 @@ def _damage(
         if rows:
             shown = tuple((text[:TEXT_LIMIT], "") for text in scan.examples(*names))
             found.append(Damage(kind, rows, distinct, shown))
-    trimmed = [len(better.strip().encode()) for _, better, _ in mended]
+    trimmed = [len(better.strip().encode()) for _, better, _ in repaired]
     return tuple(found), max([int(numbers["bytes_trimmed"] or 0), *trimmed])

@@ -1,4 +1,4 @@
-"""What a profile found in the files of a source; shown in a notebook by ``_repr_html_``."""
+"""The results of a profile: one for each source, and all together."""
 
 from __future__ import annotations
 
@@ -19,26 +19,31 @@ from .rows import (
     VALUE_COLUMNS,
     condition_text,
     field_row,
-    listed,
     value_row,
 )
 
 
 @dataclass(frozen=True)
 class SourceProfile:
-    """What the files of a source hold.
+    """The profile of the files of a source.
 
-    :param name: as it was asked for; ``place``: where it is.
-    :param bytes: of the objects as they are stored; ``skipped``: objects with other names.
-    :param records: JSON objects; broken ones do not count.
-    :param broken: by rule; ``broken_at``: the first of them by place, at most 20.
-    :param changed: objects that changed or vanished while they were read, and are not in it.
-    :param repeated_keys: records that give a key twice; the first counts.
+    :param name: the source as it was named.
+    :param place: the folder, file or prefix.
+    :param objects: number of objects read.
+    :param bytes: size of the objects as stored.
+    :param skipped: number of objects with other names.
+    :param records: number of JSON objects; broken records are not among them.
+    :param broken: broken records by rule.
+    :param broken_at: the first 20 of them, by place.
+    :param changed: objects left out because they changed or vanished while being read.
+    :param repeated_keys: records that contain a key twice; the first value counts.
     :param duplicates: records that equal an earlier one in all fields.
-    :param more_fields: fields left out, the rarest, where there are too many.
-    :param keys: candidate keys, those that hold first; ``together``: fields of which a record
-        gives all or none; ``suggestions``: what follows for tables.
-    :param seconds: how long it took.
+    :param more_fields: number of fields left out, the rarest, where there are too many.
+    :param fields: a profile of each field.
+    :param keys: candidate keys, exact ones first.
+    :param together: fields that records give together or not at all.
+    :param suggestions: types, keys and rules for a table.
+    :param seconds: time taken.
     """
 
     name: str
@@ -87,9 +92,9 @@ class SourceProfile:
             for d in f.damage
         ]
         broken = [(b.key, b.line, b.rule, b.raw) for b in self.broken_at]
-        keys = [(listed(k.fields), k.absent, k.repeated, k.unique) for k in self.keys]
-        groups = [(listed(t.fields), t.rows, condition_text(t)) for t in self.together]
-        advice = [(s.kind, listed(s.fields), s.value, s.reason) for s in self.suggestions]
+        keys = [(", ".join(k.fields), k.absent, k.repeated, k.unique) for k in self.keys]
+        groups = [(", ".join(t.fields), t.rows, condition_text(t)) for t in self.together]
+        advice = [(s.kind, ", ".join(s.fields), s.value, s.reason) for s in self.suggestions]
         for rows, columns, caption in (
             (damage, DAMAGE_COLUMNS, "text that looks damaged"),
             (broken, BROKEN_COLUMNS, "broken"),

@@ -1,25 +1,18 @@
-"""Findings as rows of tables, and their values as text."""
+"""Rows and texts that show findings in tables."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ...core.table import display_text
 from .findings import FieldProfile, Together
 
 FIELD_COLUMNS = ("field", "types", "given", "''", "null", "missing", "distinct")
-
 VALUE_COLUMNS = ("field", "min", "max", "chars", "bytes", "most frequent")
-
 DAMAGE_COLUMNS = ("field", "what", "rows", "values", "such as")
-
 BROKEN_COLUMNS = ("object", "line", "rule", "text")
-
 KEY_COLUMNS = ("fields", "absent", "repeated", "unique")
-
 GROUP_COLUMNS = ("fields", "rows", "given exactly where")
-
 ADVICE_COLUMNS = ("what", "fields", "suggestion", "why")
 
 
@@ -30,7 +23,7 @@ def field_row(found: FieldProfile) -> tuple[Any, ...]:
 
 
 def type_names(found: FieldProfile) -> str:
-    """The JSON types of a field, the most frequent first; with counts where there are several."""
+    """The JSON types of a field, the most frequent first, with counts if there are several."""
     named = sorted(found.types.items(), key=lambda item: (-item[1], item[0]))
     if len(named) == 1:
         return named[0][0]
@@ -45,19 +38,14 @@ def value_row(found: FieldProfile) -> tuple[Any, ...]:
 
 
 def value_text(value: Any) -> str:
-    """A value of the files as text; numbers as they are."""
+    """A value of the files as text, spelled as in JSON."""
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def listed(names: Sequence[str]) -> str:
-    """Names after each other."""
-    return ", ".join(names)
-
-
 def condition_text(group: Together) -> str:
-    """When the fields of a group are given, in words."""
+    """The condition under which the fields of a group are given, in words."""
     return " and ".join(
         f"{name} is {' or '.join(value_text(v) or repr(v) for v in values)}"
         for name, values in group.where.items()

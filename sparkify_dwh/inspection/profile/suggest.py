@@ -1,4 +1,4 @@
-"""What follows from a profile for tables and rules; each suggestion with the numbers behind it."""
+"""Suggests types, keys and rules from a profile, each with the numbers behind it."""
 
 from __future__ import annotations
 
@@ -7,30 +7,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from ...core.quantity import quantity
 from .findings import FieldProfile, KeyCandidate, Suggestion, Together
 from .results import SourceProfile
-from .rows import condition_text, listed, type_names, value_text
+from .rows import condition_text, type_names, value_text
 
-#: Bytes a VARCHAR may have on Redshift.
+#: Most bytes of a VARCHAR on Redshift.
 MOST_BYTES = 65_535
-#: A text column gets half as much again as the longest value, then the next power of two.
+#: A text column gets half as much again as its longest value, up to the next power of two.
 HEADROOM = 1.5
 _LEAST_WIDTH = 8
-#: A table below this many rows may stand on every node of a cluster.
+#: Below this many rows a table may be copied to every node of a cluster.
 SMALL = 1_000_000
-#: A column distributes well with many values of which none is frequent.
+#: A column distributes evenly if it has many values and none is frequent.
 _LEAST_VALUES, _MOST_SHARE = 64, 0.05
-#: So few different values in so many records look like a closed list.
+#: At most this many distinct values in at least this many records look like a closed list.
 CLOSED, _LEAST_RECORDS = 16, 100
 
 
 @dataclass(frozen=True)
 class Hint:
-    """What is known of a field beside its profile.
+    """What suggestions need to know of a field that its profile lacks.
 
-    :param most: records of its most frequent value.
+    :param most: number of records with its most frequent value.
     :param least_positive: its least number above 0.
-    :param values: all its values but '', where they are few.
+    :param values: all its values except '', where they are few.
     """
 
     most: int = 0
@@ -39,7 +40,7 @@ class Hint:
 
 
 def suggest(found: SourceProfile, hints: Mapping[str, Hint]) -> tuple[Suggestion, ...]:
-    """Types, key, sort key, distribution and rules, in this order."""
+    """Suggests types, key, sort key, distribution and rules, in this order."""
     if not found.fields:
         return ()
     return (
@@ -52,7 +53,7 @@ def suggest(found: SourceProfile, hints: Mapping[str, Hint]) -> tuple[Suggestion
 
 
 def width_for(longest: int) -> int | None:
-    """Bytes of a text column for values of that many bytes; None where no VARCHAR holds them."""
+    """The width of a text column for values of that many bytes; None where no VARCHAR fits."""
     if longest > MOST_BYTES:
         return None
     width = _LEAST_WIDTH
@@ -87,17 +88,17 @@ def _type_of(field: FieldProfile) -> tuple[str, str]:
     if kinds == {"boolean"}:
         return "BOOLEAN", "true or false only"
     if kinds <= {"object", "array"}:
-        return "SUPER", f"{type_names(field)}; or columns of its own for what is inside"
+        return "SUPER", f"{type_names(field)}; or separate columns for its content"
     width = width_for(field.longest_bytes)
-    size = f"longest {field.longest_bytes:,} byte{'' if field.longest_bytes == 1 else 's'}"
+    size = f"longest {quantity(field.longest_bytes, 'byte')}"
     if field.longest_chars != field.longest_bytes:
         size += f" ({field.longest_chars:,} characters)"
     if field.bytes_trimmed != field.longest_bytes:
-        size += f"; {field.bytes_trimmed:,} bytes once repaired and trimmed"
+        size += f"; {quantity(field.bytes_trimmed, 'byte')} once repaired and trimmed"
     if len(kinds) > 1:
         size = f"mixed: {type_names(field)}; {size}"
     if width is None:
-        return "SUPER", f"{size}: no VARCHAR holds it"
+        return "SUPER", f"{size}: too long for a VARCHAR"
     return f"VARCHAR({width})", size
 
 
@@ -112,11 +113,11 @@ def _number_type(field: FieldProfile) -> tuple[str, str]:
     for name, limit in (("SMALLINT", 2**15), ("INTEGER", 2**31), ("BIGINT", 2**63)):
         if most < limit:
             return name, reach
-    return "DECIMAL(38, 0)", f"{reach}: BIGINT has no room to spare"
+    return "DECIMAL(38, 0)", f"{reach}: close to the limit of BIGINT"
 
 
 def moment(value: object) -> str:
-    """Milliseconds since 1970 as a time in UTC; texts as they are."""
+    """Milliseconds since 1970 as a time in UTC; a text unchanged."""
     if isinstance(value, int | float):
         return datetime.fromtimestamp(value / 1000, UTC).strftime("%Y-%m-%d %H:%M")
     return str(value)
@@ -126,7 +127,7 @@ def moment(value: object) -> str:
 
 
 def best_key(found: SourceProfile) -> KeyCandidate | None:
-    """The key that a person would choose: short, of ids rather than times and measures."""
+    """The key that a person would choose: few fields, ids rather than times and measures."""
 
     def clumsy(key: KeyCandidate) -> tuple[bool, int, bool, int]:
         parts = [found[name] for name in key.fields]
@@ -145,12 +146,14 @@ def _is_id(name: str) -> bool:
 def _key(found: SourceProfile) -> Iterator[Suggestion]:
     key = best_key(found)
     if key is not None:
-        proof = f"{found.records:,} records: none lacks it, none repeats it"
-        yield Suggestion("key", key.fields, f"PRIMARY KEY ({listed(key.fields)})", proof)
+        proof = f"{found.records:,} records, each with its own value"
+        yield Suggestion("key", key.fields, f"PRIMARY KEY ({', '.join(key.fields)})", proof)
     elif found.keys:
         near = found.keys[0]
-        proof = f"nearest: {near.absent:,} lack it, {near.repeated:,} repeat it"
-        yield Suggestion("key", near.fields, f"none; ({listed(near.fields)}) is nearest", proof)
+        proof = (
+            f"nearest: {quantity(near.absent, 'record')} without it, {near.repeated:,} repeating it"
+        )
+        yield Suggestion("key", near.fields, f"none; ({', '.join(near.fields)}) is nearest", proof)
 
 
 def _sort_key(found: SourceProfile) -> Iterator[Suggestion]:
@@ -158,13 +161,13 @@ def _sort_key(found: SourceProfile) -> Iterator[Suggestion]:
     if times:
         best = max(times, key=lambda f: (not f.absent, f.distinct))
         reach = f"{moment(best.min)} to {moment(best.max)}"
-        reason = f"a time, {reach}: what asks for a period skips the other blocks"
+        reason = f"a time, {reach}: queries for a period skip other blocks"
         yield Suggestion("sort key", (best.name,), f"SORTKEY ({best.name})", reason)
         return
     key = best_key(found)
     if key is not None:
-        reason = "no field holds a time; look-ups and joins by the key skip blocks"
-        yield Suggestion("sort key", key.fields, f"SORTKEY ({listed(key.fields)})", reason)
+        reason = "no field is a time; look-ups and joins by the key skip blocks"
+        yield Suggestion("sort key", key.fields, f"SORTKEY ({', '.join(key.fields)})", reason)
 
 
 def _distribution(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[Suggestion]:
@@ -172,11 +175,13 @@ def _distribution(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[S
         return
     best = _most_even_field(found, hints)
     if found.records < SMALL:
-        reason = f"{found.records:,} records: every node may hold them, and no join moves them"
+        reason = (
+            f"{quantity(found.records, 'record')}: with a copy on every node, no join moves them"
+        )
         yield Suggestion("distribution", (), "DISTSTYLE ALL while small", reason)
     if best is None:
         if found.records >= SMALL:
-            reason = "no field has many values of which none is frequent"
+            reason = "no field has many values without a frequent one"
             yield Suggestion("distribution", (), "DISTSTYLE EVEN", reason)
         return
     share = hints[best.name].most / found.records
@@ -204,15 +209,15 @@ def _most_even_field(found: SourceProfile, hints: Mapping[str, Hint]) -> FieldPr
 def _rules(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[Suggestion]:
     key = best_key(found)
     if key is not None:
-        yield _rule(key.fields, f"({listed(key.fields)}) is unique", "see the key")
+        yield _rule(key.fields, f"({', '.join(key.fields)}) is unique", "see the key")
     elif found.duplicates:
         names = tuple(f.name for f in found.fields)
-        reason = f"{found.duplicates:,} records equal another one in all fields"
-        yield _rule(names, "one of equal records is kept", reason)
+        reason = f"{quantity(found.duplicates, 'record')} equal to another in all fields"
+        yield _rule(names, "keep one of equal records", reason)
     always = [f.name for f in found.fields if not f.absent]
     if always:
         reason = "never missing, null or ''"
-        yield _rule(always, f"{listed(always)} {_is(always)} given", reason)
+        yield _rule(always, f"{', '.join(always)} {_is(always)} given", reason)
     for group in found.together:
         yield from _group_rules(group, found.records)
     for each in found.fields:
@@ -231,20 +236,22 @@ def _is(names: Sequence[str]) -> str:
 def _group_rules(group: Together, records: int) -> Iterator[Suggestion]:
     names = group.fields
     if group.where:
-        value = f"{listed(names)} {_is(names)} given exactly where {condition_text(group)}"
+        value = f"{', '.join(names)} {_is(names)} given exactly where {condition_text(group)}"
         yield _rule(names, value, f"{group.rows:,} of {records:,} records")
     else:
-        value = f"{listed(names)} are given together or not at all"
+        value = f"{', '.join(names)} are given together or not at all"
         yield _rule(names, value, f"{group.rows:,} of {records:,} records give them")
 
 
 def _field_rules(field: FieldProfile, records: int, hint: Hint) -> Iterator[Suggestion]:
     name, numeric = field.name, field.types.get("integer", 0) + field.types.get("number", 0)
     if field.empty:
-        yield _rule((name,), f"{name}: '' is NULL", f"'' in {field.empty:,} records")
+        yield _rule((name,), f"{name}: '' is NULL", f"'' in {quantity(field.empty, 'record')}")
     if field.numbers_as_text and field.numbers_as_text + numeric == field.given:
         yield _rule(
-            (name,), f"{name} is a number", f"{field.numbers_as_text:,} records give it as text"
+            (name,),
+            f"{name} is a number",
+            f"{quantity(field.numbers_as_text, 'record')} with a number as text",
         )
     elif field.numbers_as_text:
         yield _rule(
@@ -259,7 +266,7 @@ def _field_rules(field: FieldProfile, records: int, hint: Hint) -> Iterator[Sugg
         yield from _number_rules(field, hint)
     if hint.values and field.given >= _LEAST_RECORDS:
         values = " or ".join(sorted(map(value_text, hint.values)))
-        reason = f"{len(hint.values)} values in {field.given:,} records"
+        reason = f"{quantity(len(hint.values), 'value')} in {field.given:,} records"
         yield _rule((name,), f"{name} is {values}", reason)
     yield from _damage_rules(field)
 
@@ -268,10 +275,12 @@ def _number_rules(field: FieldProfile, hint: Hint) -> Iterator[Suggestion]:
     name, low, high = field.name, field.number_min, field.number_max
     assert low is not None and high is not None
     if low == high and field.given > 1:
-        yield _rule((name,), f"{name} is {value_text(low)}", "it tells nothing: the only value")
+        yield _rule(
+            (name,), f"{name} is {value_text(low)}", "the only value: it carries no information"
+        )
         return
     if low == 0 and hint.least_positive is not None and hint.least_positive >= 100:
-        reason = f"the least other value is {hint.least_positive:.6g}"
+        reason = f"the next value is {hint.least_positive:.6g}"
         yield _rule((name,), f"{name}: 0 means unknown, so NULL", reason)
     elif low >= 0:
         limit = "> 0" if low > 0 and field.fractions else ">= 0"
@@ -280,7 +289,7 @@ def _number_rules(field: FieldProfile, hint: Hint) -> Iterator[Suggestion]:
 
 _CURES = {
     "double encoding": "repair {} before it is compared or joined",
-    "lost characters": "ask the sender of {}: what stood there is gone",
+    "lost characters": "ask the sender of {}: the original text is lost",
     "control characters": "refuse or clean control characters in {}",
     "stray blanks": "trim {}",
 }
@@ -288,5 +297,5 @@ _CURES = {
 
 def _damage_rules(field: FieldProfile) -> Iterator[Suggestion]:
     for each in field.damage:
-        reason = f"{each.kind}: {each.rows:,} records, {each.distinct:,} values"
+        reason = f"{each.kind}: {quantity(each.rows, 'record')}, {quantity(each.distinct, 'value')}"
         yield _rule((field.name,), _CURES[each.kind].format(field.name), reason)
