@@ -19,11 +19,11 @@ log = logging.getLogger("sparkify_dwh.cli")
 def generate(
     session: Session,
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write into.")],
-    events: Annotated[int, typer.Option(min=0, metavar="N", help="Events.")] = 10_000,
-    songs: Annotated[int, typer.Option(min=0, metavar="N", help="Songs.")] = 100,
-    days: Annotated[int, typer.Option(min=1, metavar="N", help="Days of logs.")] = 30,
+    events: Annotated[int, typer.Option(min=0, metavar="N", help="Number of events.")] = 10_000,
+    songs: Annotated[int, typer.Option(min=0, metavar="N", help="Number of songs.")] = 100,
+    days: Annotated[int, typer.Option(min=1, metavar="N", help="Number of days of logs.")] = 30,
     seed: Annotated[
-        int, typer.Option(min=0, metavar="S", help="Seed: each one makes other data.")
+        int, typer.Option(min=0, metavar="S", help="Random seed; each one gives different data.")
     ] = 0,
     dirty: Annotated[
         float,

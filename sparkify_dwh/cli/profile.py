@@ -37,7 +37,7 @@ def profile(
     ] = None,
     top: Annotated[
         int,
-        typer.Option(min=1, metavar="VALUES", help="Show this many frequent values of each field."),
+        typer.Option(min=1, metavar="VALUES", help="Number of frequent values to show per field."),
     ] = 5,
     json: Json = False,
 ) -> None:
