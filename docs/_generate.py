@@ -21,6 +21,7 @@ from sparkify_dwh.cli import app
 from sparkify_dwh.cli.exits import SOMETHING_TO_LOAD
 from sparkify_dwh.cli.options import SETTINGS
 from sparkify_dwh.core.config_file import ENV_PREFIX
+from sparkify_dwh.models import audit  # noqa: F401  (adds its tables to Base.metadata)
 from sparkify_dwh.models.lineage import fields as all_fields
 from sparkify_dwh.models.lineage import lineage
 from sparkify_dwh.steps.quarantine import PARSER_RULES

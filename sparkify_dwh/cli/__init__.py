@@ -1,4 +1,4 @@
-"""The `sparkify` command: parses, calls the library, prints, returns exit codes."""
+"""The `sparkify` command: parse, call the library, print, exit code. Not here: any other work."""
 
 from .app import app, main
 
