@@ -415,8 +415,8 @@ def test_small_and_odd_sizes(
         ({"dirty": -0.1}, "dirty is a share from 0 to 1"),
         ({"dirty": 1.01}, "dirty is a share from 0 to 1"),
         ({"dirty": math.nan}, "dirty is a share from 0 to 1"),
-        ({"start": date(1999, 12, 31)}, "do not lie within the years 2000 to 2100"),
-        ({"start": date(2100, 12, 31), "days": 2}, "do not lie within the years 2000 to 2100"),
+        ({"start": date(1999, 12, 31)}, "must be within the years 2000 to 2100"),
+        ({"start": date(2100, 12, 31), "days": 2}, "must be within the years 2000 to 2100"),
     ],
 )
 def test_arguments_refused(tmp_path: Path, arguments: dict[str, Any], says: str) -> None:

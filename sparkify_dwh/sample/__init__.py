@@ -1,1 +1,1 @@
-"""Generated logs and songs with their known answers. Nothing that reads or loads them."""
+"""Generated logs and songs with known answers. Not here: anything that reads or loads them."""

@@ -1,8 +1,8 @@
-"""Broken records: each kind with the one rule that refuses it first.
+"""Broken records: each kind with the rule that refuses it first.
 
-A kind is a rule and either the fields that replace those of a sound record (JSON fragments;
-None drops the key) or a function of the sound record's text. Characters up to U+00FF stand
-for bytes: the texts are written as latin-1.
+A kind is a rule and either fields that replace those of a valid record (JSON fragments; None
+drops the key) or a function of the text of the valid record. Texts are written as latin-1, so
+characters up to U+00FF represent bytes.
 """
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
@@ -150,34 +150,34 @@ def _broken(kind: Kind, fields: _Fields, comma: str, colon: str) -> str:
 
 
 def _shuffled_rounds(rng: Random, kinds: Sequence[Kind]) -> Iterator[Kind]:
-    """All kinds in random order, again and again: a few records show as many kinds."""
+    """All kinds in random order, repeated, so that a few records cover as many kinds."""
     order = shuffled(rng, kinds)
     while True:
         yield from order
 
 
 def broken_events(rng: Random, ts: int) -> Iterator[tuple[str, str]]:
-    """Endless (rule, line): log records that `rule` refuses first; `ts` is a sound one, in ms."""
+    """Endless (rule, line): log records that ``rule`` refuses first; ``ts`` is a valid time."""
     for number, kind in enumerate(_shuffled_rounds(rng, EVENT_KINDS)):
         yield kind[0], _broken(kind, _event(number, ts), ",", ":")
 
 
 def broken_songs(rng: Random, first: int) -> Iterator[tuple[str, str]]:
-    """Endless (rule, text of a file); ids are made from the numbers `first` and up."""
+    """Endless (rule, text of a file); ids are made from the numbers ``first`` and up."""
     for number, kind in enumerate(_shuffled_rounds(rng, SONG_KINDS), first):
         yield kind[0], _broken(kind, _song(number), ", ", ": ")
 
 
 def leaves_record_open(rule: str, line: str) -> bool:
-    """Whether a broken line goes on for the reader: it looks for the end in the lines behind."""
+    """Whether a reader looks for the end of a broken record in the following lines."""
     return rule == "malformed_json" and line.startswith("{")
 
 
 def keep_apart(lines: Iterable[str], open_lines: Collection[str]) -> tuple[list[str], int]:
-    """The lines in an order in which each is a record by itself, and how many at the end are open.
+    """Orders lines so that each is read as one record; also returns how many at the end are open.
 
-    A line that does not begin with ``{`` is a part of the open record before it: it goes before
-    all open ones in a row.
+    A line that does not begin with ``{`` would continue an open record before it, so it is moved
+    before all open ones in a row.
     """
     out: list[str] = []
     last = 0

@@ -1,4 +1,4 @@
-"""Synthetic users and their sessions, one hour after the other, in bounded memory."""
+"""Synthetic users and their sessions, hour by hour, in bounded memory."""
 
 from bisect import bisect, bisect_left
 from collections.abc import Iterator
@@ -14,8 +14,8 @@ HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 Y2K_MS: Final = 946_684_800_000
 
-# Shares as counted in the real logs, without the pages that follow another page by necessity
-# (Home after Login, Submit after Upgrade or Downgrade).
+# Shares in the real logs, without the pages that necessarily follow another page (Home after
+# Login, Submit after Upgrade or Downgrade).
 _PLAY_SHARE: Final = 6820 / 7660
 _PADDED: Final = 0.002
 _DAMAGED: Final = 0.6
@@ -67,7 +67,7 @@ _AGENTS: Final = (
     'Gecko) Version/7.0 Mobile/11D257 Safari/9537.53"',
 )
 
-# What stands before itemInSession, length, method, sessionId, and after ts.
+# The text before itemInSession, length, method, sessionId, and after ts.
 _Parts: TypeAlias = tuple[str, str, str, str, str]
 _ANONYMOUS: Final[_Parts] = (
     ',"auth":"Logged Out","firstName":null,"gender":null,"itemInSession":',
@@ -79,7 +79,7 @@ _ANONYMOUS: Final[_Parts] = (
 
 
 def epoch_ms(day: date) -> int:
-    """Milliseconds from 1970-01-01 to the first instant of `day`, both UTC."""
+    """Milliseconds since 1970 of the beginning of a day, UTC."""
     return (day.toordinal() - date(1970, 1, 1).toordinal()) * DAY_MS
 
 
@@ -99,21 +99,21 @@ class _User:
         )
         self.level = "paid" if rng.random() < paid else "free"
         self.busy_until = start_ms
-        self.seen_level = ""  # at the newest logged-in event; '' before the first
+        self.seen_level = ""  # at the newest logged-in event; '' if there is none
 
 
 class Simulation:
-    """Sessions of synthetic users; counts what it makes.
+    """Sessions of synthetic users; counts what it generates.
 
-    No two sessions of one user overlap and time moves on inside a session, so a user's events
-    are ordered by ts alone.
+    Sessions of one user do not overlap and time advances within a session, so ts alone orders
+    the events of a user.
     """
 
     def __init__(
         self, rng: Random, repertoire: Repertoire, events: int, days: int, start: date
     ) -> None:
         self.events = events
-        self.made = 0
+        self.generated = 0
         self.logged_out = 0
         self.distinct_ts = 0
         self._rng = rng
@@ -124,7 +124,9 @@ class Simulation:
         self._end_ms = self._start_ms + days * DAY_MS
         self._pending: list[tuple[int, str]] = []
         self._sessions = 0
-        self._echo: tuple[int, _User] | None = None  # a late play, whose ts another may share
+        self._echo: tuple[int, _User] | None = (
+            None  # a recent play, whose ts another user may share
+        )
 
         count = 1 + events // 80
         ranks = [1.0 / (rank + 3 + count / 100) for rank in range(count)]
@@ -135,12 +137,12 @@ class Simulation:
         ]
 
     def users_by_level(self) -> dict[str, int]:
-        """Users that were logged in at any event, by the level at their newest one."""
+        """Number of users with a logged-in event, by the level at their newest one."""
         levels = [user.seen_level for user in self._users]
         return {level: levels.count(level) for level in ("free", "paid")}
 
     def hours(self) -> Iterator[tuple[date, list[str]]]:
-        """(day, lines ordered by ts) for every hour of every day; runs the simulation."""
+        """Runs the simulation: (day, lines ordered by ts) for every hour of every day."""
         weights: list[float] = []
         for day in range(self.days):
             weekend = (self._start + timedelta(days=day)).isoweekday() > 5
@@ -151,9 +153,9 @@ class Simulation:
         for slot, weight in enumerate(cumulated):
             begin = self._start_ms + slot * HOUR_MS
             target = self.events if slot == last else int(self.events * weight / cumulated[-1])
-            while self.made < target:
+            while self.generated < target:
                 self._begin_session(begin)
-            # Later sessions begin later: what lies inside this hour is complete.
+            # Later sessions begin later, so this hour is complete.
             self._pending.sort()
             cut = bisect_left(self._pending, (begin + HOUR_MS,))
             rows, self._pending = self._pending[:cut], self._pending[cut:]
@@ -190,7 +192,7 @@ class Simulation:
         session = self._sessions = self._sessions + 1
         level = user.level
         tail = 2.6 if level == "paid" else 1.2
-        items = min(1 + int(tail / (random() + 0.02)), self.events - self.made)
+        items = min(1 + int(tail / (random() + 0.02)), self.events - self.generated)
         inside = play_first or random() >= 0.06
         forced = "NextSong" if play_first else ""
         item = 0
@@ -228,11 +230,11 @@ class Simulation:
             else:
                 artist = length = song = "null"
                 gap = 1000 + int(random() * 90_000)
-            shown, status = _PAGES[page]
+            request, status = _PAGES[page]
             pending.append(
                 (
                     ts,
-                    f'{{"artist":{artist}{head}{item}{name}{length}{_LEVELS[level]}{place}{shown}'
+                    f'{{"artist":{artist}{head}{item}{name}{length}{_LEVELS[level]}{place}{request}'
                     f'{registration}{session},"song":{song}{status}{ts}{agent}',
                 )
             )
@@ -250,5 +252,5 @@ class Simulation:
                 inside, forced = True, "Home"
             elif page == "Logout":
                 inside = False
-        self.made += item
+        self.generated += item
         user.busy_until = ts

@@ -1,9 +1,9 @@
-"""Synthetic Sparkify data of any size, with its known answers.
+"""Synthetic Sparkify data of any size, with known answers.
 
-The logs and songs look like the real ones, with their quirks: names UTF-8 encoded twice too
-often, stray blanks, logged-out events without names, artists credited with guests, missing
-years and places, plays that share a timestamp. What a warehouse must hold after one load of
-everything is counted while the files are written; no file is read back.
+The logs and songs resemble the real ones, including their quirks: double-encoded names, stray
+blanks, logged-out events without names, artists credited with guests, missing years and places,
+plays that share a timestamp. The content of a warehouse after one load of everything is counted
+while the files are written; no file is read back.
 """
 
 import json
@@ -31,10 +31,10 @@ _LAST_DAY: Final = date(2100, 12, 31).toordinal()
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What one load of all generated files into an empty warehouse must give.
+    """The result of loading all generated files into an empty warehouse.
 
-    `events`, `songs`, `days`, `seed`, `dirty` and `start` (ISO date) are the arguments.
-    Everything else is a number of rows or records unless it says otherwise.
+    ``events``, ``songs``, ``days``, ``seed``, ``dirty`` and ``start`` (ISO date) are the arguments.
+    Everything else is a number of rows or records, unless noted.
     """
 
     events: int
@@ -44,9 +44,9 @@ class Expected:
     dirty: float
     start: str
     events_rows: int
-    """records in log_data, broken ones too"""
+    """records in log_data, including broken ones"""
     songs_rows: int
-    """records in song_data, broken ones too; one a file"""
+    """records in song_data, including broken ones; one a file"""
     refused: dict[str, dict[str, int]]
     """source ('events', 'songs') -> first violated rule -> records; rules at 0 are absent"""
     refused_total: dict[str, int]
@@ -57,24 +57,24 @@ class Expected:
     """'free', 'paid' -> users"""
     plays_with_song: int
     plays_with_artist: int
-    """plays with an artist_id, those with a song_id included"""
+    """plays with an artist_id, including those with a song_id"""
     songs_played: int
     """distinct song_id in songplays"""
     artists_played: int
     """distinct artist_id in songplays"""
     out_of_scope: dict[str, int]
-    """target fed by events ('users', 'time', 'songplays') -> accepted events not meant for it"""
+    """target fed by events ('users', 'time', 'songplays') -> accepted events out of its scope"""
     duplicate: dict[str, int]
-    """target -> accepted events for a key that another event already stands for"""
+    """target -> accepted events whose key another event already has"""
     merged: dict[str, int]
     """target -> keys; out_of_scope + duplicate + merged are the accepted events"""
     damaged_names: int
-    """distinct texts of `song` and `artist` in the logs that text repair changes"""
+    """distinct texts of song and artist in the logs that text repair changes"""
     trimmed_names: int
-    """distinct texts of `song` and `artist` in the logs that bear stray blanks once repaired"""
+    """distinct texts of song and artist in the logs that have stray blanks once repaired"""
 
     def to_json(self) -> str:
-        """The content of expected.json: keys sorted, indent 2, a newline at the end."""
+        """The content of expected.json."""
         return json.dumps(asdict(self), sort_keys=True, indent=2) + "\n"
 
 
@@ -88,25 +88,26 @@ def generate(
     dirty: float = 0.0,
     start: date = _START,
 ) -> Expected:
-    """Write log_data/, song_data/ and expected.json below `directory`; return the expectation.
+    """Writes ``log_data/``, ``song_data/`` and ``expected.json``; returns the expected results.
 
-    `events` sound records go into log_data/YYYY/MM/YYYY-MM-DD-events.json, one file for each
-    of the `days` days (UTC) from `start`, ordered by ts; `songs` sound records into
-    song_data/A/B/C/TR….json, one a file. No key has two contents, so the files may be loaded
-    in any order and any split. `dirty` (0 to 1) is the share of broken records added to both;
-    the sound ones stay as they are. The bytes depend on the arguments alone.
+    No key has two contents, so the files may be loaded in any order and any split. The bytes
+    depend on the arguments alone. Folders are created as needed; an existing expected.json is
+    replaced.
 
-    Folders are made as needed; an expected.json that exists is replaced.
-
-    Raises ValueError for a negative number, days < 1, dirty outside 0..1, days outside
-    2000..2100, or a log_data or song_data that exists and is not an empty folder. OSError
-    where the files cannot be written.
+    :param events: number of valid log records, ordered by ts, in
+        ``log_data/YYYY/MM/YYYY-MM-DD-events.json``, a file for each day.
+    :param songs: number of valid song records, in ``song_data/A/B/C/TR….json``, one a file.
+    :param days: number of days (UTC) from ``start``.
+    :param dirty: share of broken records (0 to 1) added to both; the valid ones do not change.
+    :raises ValueError: for a negative number, days < 1, dirty outside 0..1, days outside
+        2000..2100, or a log_data or song_data that exists and is not an empty folder.
+    :raises OSError: when the files cannot be written.
     """
-    start = date(start.year, start.month, start.day)  # a datetime would show its time
+    start = date(start.year, start.month, start.day)  # without the time of a datetime
     _check(events, songs, days, seed, dirty, start)
     root = Path(directory)
     for name in ("log_data", "song_data"):
-        _claim(root / name)
+        _require_empty(root / name)
 
     smith = Wordsmith(_stream(seed, 0))
     catalogue = build_catalogue(_stream(seed, 1), smith, songs)
@@ -176,16 +177,16 @@ def _check(events: int, songs: int, days: int, seed: int, dirty: float, start: d
     if not 0 <= dirty <= 1:
         raise ValueError(f"dirty is a share from 0 to 1, but is {dirty}")
     if start.toordinal() < _FIRST_DAY or start.toordinal() + days - 1 > _LAST_DAY:
-        raise ValueError(f"{days} days from {start} do not lie within the years 2000 to 2100")
+        raise ValueError(f"days must be within the years 2000 to 2100, but are {days} from {start}")
 
 
-def _claim(directory: Path) -> None:
+def _require_empty(directory: Path) -> None:
     if directory.exists() and not (directory.is_dir() and not any(directory.iterdir())):
         raise ValueError(f"{directory} exists and is not an empty folder; choose another directory")
 
 
 def _stream(seed: int, number: int) -> Random:
-    """Random numbers of their own for each purpose, so that one cannot shift another's."""
+    """A random generator for each purpose, so that none affects another."""
     return Random(seed * 8 + number)
 
 
@@ -216,11 +217,11 @@ def _write_logs(
         separator = ""
         waiting: list[str] = []
         with (folder / f"{day.isoformat()}-events.json").open("wb") as out:
-            for _, sound in chunks:
+            for _, valid in chunks:
                 first, last = (len(bad) * turn // hours for turn in (hour, hour + 1))
-                mixed = _mixed(rng, sound, [line for _, line in bad[first:last]])
+                mixed = _mixed(rng, valid, [line for _, line in bad[first:last]])
                 lines, left = keep_apart(waiting + mixed, open_lines)
-                # What comes first in the next hour may have to stand before them.
+                # The first lines of the next hour may have to precede the open ones.
                 ready, waiting = lines[: len(lines) - left], lines[len(lines) - left :]
                 hour += 1
                 if ready:
@@ -230,13 +231,13 @@ def _write_logs(
                 out.write((separator + "\n".join(waiting)).encode("latin-1"))
 
 
-def _mixed(rng: Random, sound: list[str], bad: list[str]) -> list[str]:
-    """All lines of both, each list in its own order, the bad ones at random places."""
+def _mixed(rng: Random, valid: list[str], bad: list[str]) -> list[str]:
+    """All lines of both lists, each in its order, the bad ones at random places."""
     out: list[str] = []
     done = 0
-    places = sorted(int(rng.random() * (len(sound) + 1)) for _ in bad)
+    places = sorted(int(rng.random() * (len(valid) + 1)) for _ in bad)
     for place, line in zip(places, bad, strict=True):
-        out += sound[done:place]
+        out += valid[done:place]
         out.append(line)
         done = place
-    return out + sound[done:]
+    return out + valid[done:]

@@ -1,4 +1,4 @@
-"""The catalogue of synthetic songs, and the repertoire that synthetic users play from."""
+"""The catalogue of synthetic songs, and the repertoire that synthetic users play."""
 
 import json
 from collections.abc import Iterable
@@ -39,7 +39,7 @@ class Song:
     point: tuple[int, int] | None
 
     def as_json(self) -> str:
-        """The text of the song's file: ten keys in the order of the real files."""
+        """The content of the file of the song, with the keys in the order of the real files."""
         latitude, longitude = self.point or (None, None)
         return json.dumps(
             {
@@ -84,9 +84,9 @@ def _new_artist(rng: Random, smith: Wordsmith, artists: list[_Artist]) -> _Artis
 
 
 def build_catalogue(rng: Random, smith: Wordsmith, count: int) -> list[Song]:
-    """`count` songs with distinct ids by about 0.6 times as many artists.
+    """``count`` songs with distinct ids, by about 0.6 times as many artists.
 
-    An artist's songs give the same location and point or none, so no artist has two contents.
+    The songs of an artist have the same location and point or none, so no artist has two contents.
     """
     songs: list[Song] = []
     artists: list[_Artist] = []
@@ -121,7 +121,7 @@ def build_catalogue(rng: Random, smith: Wordsmith, count: int) -> list[Song]:
 
 
 class SongFiles:
-    """Writes one-object files below `directory`, in folders named by the track id."""
+    """Writes song files into folders named after their track ids."""
 
     def __init__(self, directory: Path, rng: Random, count: int) -> None:
         self._directory = directory
@@ -130,7 +130,7 @@ class SongFiles:
         self._made: set[str] = set()
 
     def write(self, number: int, content: bytes) -> None:
-        """Write the file of track `number` (each number once)."""
+        """Writes the file of a track; each number must be written once."""
         folder = int(self._rng.random() * self._folders)
         letters = "".join(chr(65 + folder // 26**power % 26) for power in (2, 1, 0))
         track = code(f"TR{letters}", int(self._rng.random() * 26**2), number)
@@ -144,27 +144,27 @@ class SongFiles:
 
 @dataclass(slots=True)
 class Repertoire:
-    """What can be played: JSON fragments by number, how likely each is, what each resolves to."""
+    """The works that can be played, by number."""
 
     fragments: list[tuple[str, str, str, int]] = field(default_factory=list)
     """artist, length and song as JSON, and the length in ms"""
     weights: list[float] = field(default_factory=list)
-    """cumulated"""
+    """cumulative likelihoods"""
     exotic: list[bool] = field(default_factory=list)
     """whether artist or song is not ASCII"""
     hits: list[int] = field(default_factory=list)
-    """plays of each, counted by the caller"""
+    """number of plays of each, counted by the caller"""
     matches: list[tuple[str | None, str | None]] = field(default_factory=list)
     """(song_id, artist_id) that a play resolves to"""
     damaged_texts: set[str] = field(default_factory=set)
-    """distinct texts handed out with damage, as written"""
+    """distinct texts returned with damage, as written"""
     trimmed_texts: set[str] = field(default_factory=set)
-    """distinct texts handed out with stray blanks, as written"""
+    """distinct texts returned with stray blanks, as written"""
     _works: list[_Work] = field(default_factory=list)
     _damaged: dict[int, tuple[str, str]] = field(default_factory=dict)
 
     def damaged(self, number: int) -> tuple[str, str]:
-        """Artist and song of work `number` as JSON, UTF-8 encoded twice too often."""
+        """Artist and song of a work as JSON, with duplicate encoding."""
         known = self._damaged.get(number)
         if known is None:
             song, artist, _ = self._works[number]
@@ -172,9 +172,10 @@ class Repertoire:
         return known
 
     def padded(self, number: int, pad: int, damage: bool) -> tuple[str, str]:
-        """The same with stray blanks around the song and now and then the artist.
+        """Artist and song of a work as JSON, with stray blanks around one or both.
 
-        `pad` chooses the blanks; they are damaged with the text if `damage`.
+        :param pad: chooses the blanks.
+        :param damage: whether the text, with its blanks, gets duplicate encoding.
         """
         song, artist, _ = self._works[number]
         before, after = PADS[pad % len(PADS)]
@@ -195,10 +196,10 @@ class Repertoire:
 
 
 def build_repertoire(rng: Random, smith: Wordsmith, songs: list[Song]) -> Repertoire:
-    """Works of the catalogue, others by its artists, and works that it does not know.
+    """Works of the catalogue, other works by its artists, and works unknown to it.
 
-    What each resolves to is looked up in the catalogue, never assumed from its kind: a work
-    made to match nothing may do so by accident.
+    Each is resolved by the catalogue and not by its kind: a work made to match nothing may match
+    by accident.
     """
     kinds: list[list[_Work]] = [
         [(song.title, song.artist_name, song.duration) for song in songs],
@@ -240,7 +241,7 @@ def build_repertoire(rng: Random, smith: Wordsmith, songs: list[Song]) -> Repert
 
 
 class _Resolver:
-    """The rule of 'Resolving a play' over the clean texts of the catalogue."""
+    """Resolves plays as a load does, from the clean texts of the catalogue."""
 
     def __init__(self, songs: Iterable[Song]) -> None:
         self._songs: dict[tuple[str, str], list[Song]] = {}

@@ -1,7 +1,7 @@
-"""Words for synthetic names, and the ways in which the real logs spoil names.
+"""Words for synthetic names, and the ways in which the real logs damage names.
 
-Every random decision of the generator goes through ``Random.random()``: it is the only
-method whose sequence Python promises to keep from version to version.
+Every random decision of the generator uses ``Random.random()``, the only method whose sequence
+Python guarantees across versions.
 """
 
 import json
@@ -40,9 +40,9 @@ LAST_NAMES: Final = _words(
     "Arellano Bell Cooper Cuevas George Griffin Harrell Harris Jones Klein Levine Lynch Martinez "
     "Robinson Rodriguez Rosales Smith Young O'Brien García Müller Ødegård"
 )
-# No sound word may decode as UTF-8 from its own latin-1 bytes, or the repair would change it.
-# 'BLÅ' and 'Voilà' matter: written twice too often they end in U+0085 and U+00A0, which a trim
-# before the repair would tear off.
+# No word may decode as UTF-8 from its own latin-1 bytes, or the repair would change it. 'BLÅ' and
+# 'Voilà' matter: double-encoded they end in U+0085 and U+00A0, which a trim before the repair would
+# remove.
 EXOTIC_NAMES: Final = _words(
     "Måns,Björk,Sigurrós,Beyonçé,Bodil Å,Jónsi,Łukasz,Françoise,Noël,Mylène,Ødegård,Señora Peña,"
     "宇多田 光,Кино,Μελίνα,Żaneta,Caetano São João,Motörhëad",
@@ -57,22 +57,22 @@ ENDINGS: Final = (
     " (Live)", " (Album Version)", " (Acoustic)", " [Remix]", " (2004 Digital Remaster)",
     " / Reprise", ' ("Radio" Edit)', " \\ Demo", " Pt. 2", "?",
 )  # fmt: skip
-# A blank after an ASCII letter keeps NBSP from forming a UTF-8 pair with what stands before it.
+# A blank after an ASCII letter keeps NBSP from forming a UTF-8 pair with the character before it.
 PADS: Final = (("", " "), (" ", ""), ("", " \u00a0"), ("\u00a0", ""), ("", "\t"), ("\t", "  "))
 
 
 def quoted(text: str) -> str:
-    """`text` as a JSON string, pure ASCII like the real files."""
+    """A text as a JSON string, in ASCII like the real files."""
     return json.dumps(text)
 
 
 def pick(rng: Random, items: Sequence[T]) -> T:
-    """One of the items, each as likely as the next; IndexError when there is none."""
+    """One of the items, each with the same likelihood."""
     return items[int(rng.random() * len(items))]
 
 
 def shuffled(rng: Random, items: Sequence[T]) -> list[T]:
-    """A new list of the items in random order (Random.shuffle may change between versions)."""
+    """The items in random order; Random.shuffle may change between versions."""
     out = list(items)
     for last in range(len(out) - 1, 0, -1):
         other = int(rng.random() * (last + 1))
@@ -81,16 +81,16 @@ def shuffled(rng: Random, items: Sequence[T]) -> list[T]:
 
 
 def damaged(text: str) -> str:
-    """`text` UTF-8 encoded twice too often, as the real logs have it; ASCII stays as it is."""
+    """A text encoded as UTF-8 two more times than it should be, as in the real logs."""
     for _ in range(2):
         text = text.encode("utf-8").decode("latin-1")
     return text
 
 
 def code(prefix: str, letters: int, number: int) -> str:
-    """An id of 18 characters in the look of the Million Song Dataset, unique per `number`.
+    """An id of 18 characters in the style of the Million Song Dataset, unique for each ``number``.
 
-    `prefix` and `letters` (0 .. 26**n) make the first 7 characters, `number` (below 2**36)
+    ``prefix`` and ``letters`` (0 .. 26**n) make the first 7 characters, ``number`` (below 2**36)
     the rest: an odd factor permutes the numbers below 2**36.
     """
     for _ in range(7 - len(prefix)):
@@ -100,14 +100,14 @@ def code(prefix: str, letters: int, number: int) -> str:
 
 
 class Wordsmith:
-    """Makes names of artists and titles from one stream of random numbers."""
+    """Generates names of artists and titles from one random generator."""
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
         self._used: set[str] = set()
 
     def artist(self) -> str:
-        """A name that this object has not given before, about one in twelve not ASCII."""
+        """A name that it has not returned before; about one in twelve is not ASCII."""
         rng = self.rng
         kind = rng.random()
         if kind < 0.08:
@@ -129,7 +129,7 @@ class Wordsmith:
         return name
 
     def title(self) -> str:
-        """A title; about one in fourteen is not ASCII, and titles do come twice."""
+        """A title, not necessarily a new one; about one in fourteen is not ASCII."""
         rng = self.rng
         kind = rng.random()
         if kind < 0.02:
