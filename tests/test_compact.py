@@ -53,7 +53,7 @@ class Twins:
         return self.compacted.warehouse.compact(source, str(self.into), **options)
 
     def load(self, **options: Any) -> tuple[Run, Run]:
-        """Loads both; what they hold then is the same, to the line of each refused record."""
+        """Loads both; the results are the same, to the line of each refused record."""
         one, two = self.plain.load(**options), self.compacted.load(**options)
         assert self.plain.star() == self.compacted.star()
         assert self.plain.refused(one) == self.compacted.refused(two)
@@ -66,7 +66,7 @@ class Twins:
 
     @staticmethod
     def places(folders: Folders) -> Counter[Any]:
-        """Where each staged row stands in its object."""
+        """Object and line of each staged row."""
         return Counter(
             folders.query(
                 "SELECT _object, _line, title FROM staging.songs UNION ALL"
@@ -74,8 +74,8 @@ class Twins:
             )
         )
 
-    def made(self, source: str = "songs") -> list[Path]:
-        """The compacted objects at the place."""
+    def written(self, source: str = "songs") -> list[Path]:
+        """The compacted objects in the store."""
         found = sorted((self.into / source).glob("part-*.json.gz"))
         return [path for path in found if not path.name.endswith(".index.json.gz")]
 
@@ -108,7 +108,7 @@ def reads_compacted(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> list[s
 
 
 @pytest.mark.parametrize("slices", range(3, 3 + examples(1, 6)))
-def test_dirty_data_give_the_same_from_compacted_objects(
+def test_dirty_data_load_the_same_from_compacted_objects(
     twins: Twins, slices: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     generate(twins.plain.root / "made", events=600, songs=80, days=9, seed=slices, dirty=0.2)
@@ -128,8 +128,8 @@ def test_dirty_data_give_the_same_from_compacted_objects(
     assert len(seen) == 4 * slices
 
 
-def test_any_objects_compacted_at_any_time_give_the_same(template: Path, tmp_path: Path) -> None:
-    """Odd bytes, changes before and after compacting, and objects that come in between."""
+def test_any_objects_compacted_at_any_time_load_the_same(template: Path, tmp_path: Path) -> None:
+    """Odd bytes, changes before and after compacting, and objects that arrive in between."""
     names = st.sampled_from([f"{n}.json" for n in range(5)] + ["x/y.json.gz"])
     sound = {"events": EVENTS, "songs": SONGS}
 
@@ -163,12 +163,12 @@ def put_all(twins: Twins, files: dict[str, dict[str, bytes]]) -> None:
             twins.plain.put(source, name, body)
 
 
-def test_an_object_that_changed_since_loads_as_it_is_now(
+def test_an_object_that_changed_since_loads_in_its_new_version(
     twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_songs(twins, 30)
     twins.compact(slices=2)
-    # What the new version no longer has must not come from the old one.
+    # Rows that the new version lacks must not come from the old one.
     twins.plain.put("songs", "A/B/0003.json", line(song(song_id="SOnew", title="New")))
     (twins.plain.folders["songs"] / "A/B/0004.json").unlink()
     put_songs(twins, 3, start=100)
@@ -177,7 +177,7 @@ def test_an_object_that_changed_since_loads_as_it_is_now(
     assert len(seen) == 2
     titles = {row[1] for row in twins.compacted.star()["songs"]}
     assert "New" in titles and not {"T3", "T4"} & titles and "T102" in titles
-    # The late ones, and the changed one, are compacted by the next run.
+    # The next run compacts the late objects and the changed one.
     twins.plain.put("songs", "A/B/0005.json", line(song(song_id="SO5", title="Changed")))
     put_songs(twins, 3, start=200)
     done = twins.compact(slices=1)
@@ -187,7 +187,7 @@ def test_an_object_that_changed_since_loads_as_it_is_now(
     twins.load(all=True)
 
 
-def test_what_is_mostly_loaded_is_not_read_again(
+def test_a_compacted_object_that_is_mostly_loaded_is_not_read(
     twins: Twins, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     put_songs(twins, 10)
@@ -203,12 +203,12 @@ def test_what_is_mostly_loaded_is_not_read_again(
 
 
 @pytest.mark.parametrize("harm", ["remove", "rewrite"])
-def test_a_compacted_object_that_is_gone_is_no_loss(
+def test_a_missing_compacted_object_is_no_loss(
     twins: Twins, harm: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     put_songs(twins, 12)
     twins.compact(slices=2)
-    lost = twins.made()[0]
+    lost = twins.written()[0]
     lost.unlink()
     if harm == "rewrite":
         lost.write_bytes(gzip.compress(b'{"_object": "x", "_line": 1}\n'))
@@ -220,11 +220,11 @@ def test_a_compacted_object_that_is_gone_is_no_loss(
     put_songs(twins, 1, start=50)
 
 
-def test_a_compacted_object_that_lies_fails_the_load(twins: Twins) -> None:
+def test_a_compacted_object_with_wrong_content_fails_the_load(twins: Twins) -> None:
     """The ledger's version, size and address, but other lines."""
     put_songs(twins, 12)
     twins.compact(slices=1)
-    (path,) = twins.made()
+    (path,) = twins.written()
     stat, body = path.stat(), gzip.decompress(path.read_bytes())
     for wrong in (body + b"{}\n", b"\n".join(body.split(b"\n")[1:]), b""):
         data = gzip.compress(wrong)
@@ -242,15 +242,15 @@ def test_a_compacted_object_that_lies_fails_the_load(twins: Twins) -> None:
 # How it is written ------------------------------------------------------------------------
 
 
-def test_again_it_does_nothing_and_the_same_objects_give_the_same_bytes(
+def test_a_second_run_writes_nothing_and_the_same_objects_make_the_same_bytes(
     twins: Twins, warehouse: MakeFolders
 ) -> None:
     put_songs(twins, 40)
     first = twins.compact(slices=4)
-    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in twins.made()}
+    before = {path: (path.read_bytes(), path.stat().st_mtime_ns) for path in twins.written()}
     again = twins.compact(slices=4)
     assert (again.made, again.known, again.compacted) == ([], 40, 0)
-    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in twins.made()}
+    assert before == {p: (p.read_bytes(), p.stat().st_mtime_ns) for p in twins.written()}
     places = {"song_data": str(twins.plain.folders["songs"])}
     other = warehouse(**places).warehouse.compact("songs", str(twins.into / "b"), slices=4)
     names = [[Path(each["key"]).name for each in run.made] for run in (first, other)]
@@ -260,7 +260,7 @@ def test_again_it_does_nothing_and_the_same_objects_give_the_same_bytes(
         assert path.read_bytes() == before[twins.into / "songs" / path.name][0]
 
 
-def test_another_warehouse_adopts_what_lies_there(twins: Twins, warehouse: MakeFolders) -> None:
+def test_another_warehouse_adopts_what_is_stored(twins: Twins, warehouse: MakeFolders) -> None:
     put_songs(twins, 12)
     twins.compact(slices=2)
     other = warehouse(song_data=str(twins.plain.folders["songs"])).warehouse
@@ -282,10 +282,10 @@ def test_sizes_are_even_and_their_number_a_multiple_of_the_slices(
     sizes = [each["size"] for each in done.made]
     assert len(sizes) % 3 == 0 and 3 < len(sizes) < 60
     assert min(sizes) >= 25_000 and max(sizes) <= 100_000 and max(sizes) < 1.5 * min(sizes)
-    assert [path.stat().st_size for path in twins.made("events")].sort() == sizes.sort()
+    assert [path.stat().st_size for path in twins.written("events")].sort() == sizes.sort()
 
 
-def test_large_objects_stay_as_they_are(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_large_objects_are_not_compacted(twins: Twins, monkeypatch: pytest.MonkeyPatch) -> None:
     put_songs(twins, 6)
     many = b"\n".join([line(song(song_id=f"L{n}")) for n in range(20)])
     twins.plain.put("songs", "large.json", many)
@@ -296,14 +296,14 @@ def test_large_objects_stay_as_they_are(twins: Twins, monkeypatch: pytest.Monkey
     twins.load()
 
 
-def test_few_objects_are_left_alone(twins: Twins) -> None:
+def test_few_objects_are_not_compacted(twins: Twins) -> None:
     put_songs(twins, 3)
     done = twins.compact(slices=3)
-    assert (done.made, done.left) == ([], 3) and not twins.made()
+    assert (done.made, done.left) == ([], 3) and not twins.written()
     assert twins.compact(slices=2).compacted == 3
 
 
-def test_what_is_no_text_loads_by_itself(twins: Twins) -> None:
+def test_other_than_text_loads_uncompacted(twins: Twins) -> None:
     put_songs(twins, 5)
     twins.plain.put("songs", "u.json", line(song()).decode().encode("utf-16"))
     twins.plain.put("songs", "z.json.gz", gzip.compress(line(song()))[:-4])
@@ -330,7 +330,7 @@ def test_a_dry_run_writes_nothing(twins: Twins) -> None:
 def test_interrupted_anywhere_only_whole_objects_stay_and_a_rerun_finishes(
     twins: Twins, call: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At each put, and at each note in the ledger."""
+    """At each put, and at each write to the ledger."""
     put_songs(twins, 10)
     calls = iter(range(1, 100))
 
@@ -353,7 +353,7 @@ def test_interrupted_anywhere_only_whole_objects_stay_and_a_rerun_finishes(
     done = twins.compact(slices=2)
     assert done.compacted + done.known == 10
     indexes = {path.name for path in (twins.into / "songs").glob("*.index.json.gz")}
-    assert {path.name.replace(".json", ".index.json") for path in twins.made()} == indexes
+    assert {path.name.replace(".json", ".index.json") for path in twins.written()} == indexes
     assert len(indexes) in (2, 3)
     twins.load()
 
@@ -379,7 +379,7 @@ Warehouse(Settings(database_url=url, song_data=songs)).compact("songs", into, sl
     assert done.returncode == -signal.SIGKILL
     (left,) = (twins.into / "songs").iterdir()
     assert left.name.startswith(".part-")
-    assert twins.compact(slices=2).compacted == 10 and len(twins.made()) == 2
+    assert twins.compact(slices=2).compacted == 10 and len(twins.written()) == 2
     old = left.with_name(".part-other.json.gz.tmp")
     old.write_bytes(b"x")
     os.utime(old, (0, 0))
@@ -409,7 +409,7 @@ def test_an_object_that_changes_meanwhile_is_left(
     assert "Other" in {row[1] for row in twins.compacted.star()["songs"]}
 
 
-# What cannot be done ----------------------------------------------------------------------
+# Refused ----------------------------------------------------------------------------------
 
 
 def test_wrong_places_and_sources_are_refused(twins: Twins, tmp_path: Path) -> None:
@@ -450,7 +450,7 @@ def test_other_keys_than_declared_are_not_compacted(twins: Twins, tmp_path: Path
         twins.compact("events")
 
 
-def test_an_index_that_is_none_is_named(twins: Twins) -> None:
+def test_a_damaged_index_is_named(twins: Twins) -> None:
     put_songs(twins, 6)
     twins.compact(slices=1)
     (index,) = (twins.into / "songs").glob("*.index.json.gz")
@@ -486,8 +486,8 @@ def test_the_command(twins: Twins, tmp_path: Path) -> None:
     assert not (tmp_path / "new.duckdb").exists()
     done = run("--slices", "2", "--json")
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout)
-    assert (told["compacted"], len(told["made"]), told["slices"]) == (8, 2, 2)
+    output = json.loads(done.stdout)
+    assert (output["compacted"], len(output["made"]), output["slices"]) == (8, 2, 2)
     again = run()
     assert again.returncode == 0 and again.stdout == ""
     assert "nothing to compact" in again.stderr and "8 already compacted" in again.stderr

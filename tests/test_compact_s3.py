@@ -1,4 +1,4 @@
-"""Compacted objects on S3: both engines load the same from them as from the objects themselves."""
+"""Compacted objects on S3: both engines load the same from them as from their source objects."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sparkify_dwh.sample.generate import generate
 
 
 class Three:
-    """Redshift and DuckDB load compacted objects, another DuckDB the objects themselves."""
+    """Redshift and one DuckDB load compacted objects, another DuckDB the source objects."""
 
     def __init__(
         self, redshift: OnRedshift, duckdb: OnDuckDB, plain: OnDuckDB, source: Source
@@ -28,7 +28,7 @@ class Three:
         self.redshift, self.duckdb, self.plain, self.source = redshift, duckdb, plain, source
 
     def compact(self, *sources: str, **options: Any) -> None:
-        """Redshift compacts; what it wrote is adopted by the other."""
+        """Compacts on Redshift; DuckDB adopts the result."""
         for name in sources or ("songs", "events"):
             done = self.redshift.warehouse.compact(name, **options)
             again = self.duckdb.warehouse.compact(name, **options)
@@ -57,15 +57,15 @@ def three(on_redshift: OnRedshift, tmp_path: Path, template: Path, source: Sourc
 
 
 def copies(redshift: OnRedshift) -> list[str]:
-    """The COPYs of sources that Redshift was sent."""
+    """The COPY statements of sources that Redshift received."""
     found = [s.sql for s in redshift.database.statements if s.sql.startswith("COPY staging.")]
     redshift.database.statements.clear()
     return found
 
 
 @pytest.mark.parametrize("seed", range(5, 5 + examples(1, 6)))
-def test_dirty_data_give_the_same_on_both_engines(three: Three, seed: int, tmp_path: Path) -> None:
-    """To the object, line and text of every refused record, which Redshift alone does not tell."""
+def test_dirty_data_load_the_same_on_both_engines(three: Three, seed: int, tmp_path: Path) -> None:
+    """To the object, line and text of every refused record, which COPY does not report."""
     made = tmp_path / "made"
     expected = generate(made, events=600, songs=120, days=6, seed=seed, dirty=0.2)
     for name, folder in (("songs", "song_data"), ("events", "log_data")):
@@ -119,7 +119,7 @@ def test_what_copy_refuses_of_a_compacted_object_is_shown_at_its_own_place(
     three.source.put("songs", "a.json", song_line(song_id="SO1"))
     where = three.source.put("songs", "b.json", "\n" + song_line(song_id="SO2") + long)
     other = three.source.put("songs", "c.json.gz", gzip.compress(("\n\n" + pretty).encode()))
-    gone = three.source.put("songs", "d.json", long)
+    replaced = three.source.put("songs", "d.json", long)
     three.redshift.warehouse.compact("songs", slices=2)
     three.source.put("songs", "d.json", song_line(song_id="SO4"))
     run = three.redshift.load()
@@ -128,7 +128,7 @@ def test_what_copy_refuses_of_a_compacted_object_is_shown_at_its_own_place(
         ("songs", "too_long", where, 3, long.strip(), len(long.strip())): 1,
         ("songs", "too_long", other, 3, pretty, len(pretty)): 1,
     }
-    assert gone not in {row[2] for row in three.redshift.refused(run)}
+    assert replaced not in {row[2] for row in three.redshift.refused(run)}
     three.redshift.use(max_rejects=0)
     run_before = {row[0] for row in three.redshift.query("SELECT run_id FROM audit.load_run")}
     with pytest.raises(Exception, match=r"refused [0-9]+ records and gave up"):
@@ -142,7 +142,7 @@ def test_what_copy_refuses_of_a_compacted_object_is_shown_at_its_own_place(
     assert found and set(found) <= {(where, 3), (other, 3)}
 
 
-def test_compacted_objects_that_are_gone_or_out_of_reach_are_no_loss(three: Three) -> None:
+def test_missing_or_unreachable_compacted_objects_are_no_loss(three: Three) -> None:
     for n in range(8):
         three.source.put("songs", f"{n}.json", song_line(song_id=f"SO{n}"))
     three.compact("songs", slices=2)
@@ -153,7 +153,7 @@ def test_compacted_objects_that_are_gone_or_out_of_reach_are_no_loss(three: Thre
     three.load()
     kinds = ["compacted" in s for s in copies(three.redshift)]
     assert kinds == [False, True]
-    # Without a place for manifests COPY reads the prefix, and so the objects themselves.
+    # Without a place for manifests COPY reads the prefix, so the source objects.
     three.redshift.empty()
     three.redshift.use(work_prefix=None)
     assert three.redshift.load().event == "loaded"

@@ -1,4 +1,4 @@
-"""Each trap of the stock dialects is mended, and the mend is what mends it."""
+"""Each trap of the stock dialects is corrected, and by our correction."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ class TestRedshift:
         )
 
     def test_the_stock_dialect_empties_the_table(self) -> None:
-        """Without the mend the trap is still there, so the test above can fail."""
+        """Without the correction the trap still exists, so the test above can fail."""
         from sqlalchemy_redshift.dialect import visit_delete_stmt
 
-        mended = Delete.__dict__["_compiler_dispatcher"].specs["redshift"]
+        corrected = Delete.__dict__["_compiler_dispatcher"].specs["redshift"]
         specs = Delete.__dict__["_compiler_dispatcher"].specs
         try:
             specs["redshift"] = visit_delete_stmt
             assert "FROM plays, songs" in sql(WIPE, RedshiftDialect())
         finally:
-            specs["redshift"] = mended
+            specs["redshift"] = corrected
 
     def test_delete_using_survives_a_function(self) -> None:
         statement = sa.delete(SONGS).where(SONGS.c.song_id == sa.func.coalesce(PLAYS.c.song_id, 0))
@@ -113,14 +113,14 @@ class TestDuckDB:
 
         assert "FOREIGN KEY" in sql(sa.schema.CreateTable(PLAYS), Stock())
 
-    def test_schema_names_are_bare(self, tmp_path: Path) -> None:
+    def test_schema_names_are_plain(self, tmp_path: Path) -> None:
         engine = sa.create_engine(f"duckdb:///{tmp_path}/w.duckdb")
         with engine.begin() as connection:
             connection.execute(sa.schema.CreateSchema("staging"))
         assert {"staging", "main"} <= set(sa.inspect(engine).get_schema_names())
         engine.dispose()
 
-    def test_an_engine_made_after_the_import_has_the_mended_dialect(self) -> None:
+    def test_an_engine_made_after_the_import_has_the_corrected_dialect(self) -> None:
         assert type(sa.create_engine("duckdb://").dialect) is DuckDBDialect
         url = "redshift+redshift_connector://u:p@h:5439/d"
         assert type(sa.create_engine(url).dialect) is RedshiftDialect
@@ -151,7 +151,7 @@ def value(connection: sa.Connection, expression: Any) -> Any:
     ],
 )
 def test_integers_in_text(duckdb_connection: sa.Connection, text: str, expected: Any) -> None:
-    """DuckDB's own TRY_CAST takes '12.7' as 13, '1_000' as 1000 and '0x1F' as 31."""
+    """DuckDB's own TRY_CAST reads '12.7' as 13, '1_000' as 1000 and '0x1F' as 31."""
     assert value(duckdb_connection, integer(sa.literal(text))) == expected
 
 
@@ -176,7 +176,7 @@ def test_trim_removes_what_python_strips(duckdb_connection: sa.Connection, blank
         assert value(duckdb_connection, Clean(sa.literal(text), BLANKS)) == expected
 
 
-def test_the_blanks_are_all_that_python_knows() -> None:
+def test_the_blanks_are_those_of_python() -> None:
     assert set(BLANK_CHARACTERS) == {c for c in map(chr, range(0x110000)) if not c.strip()}
 
 
@@ -213,7 +213,7 @@ def test_an_unknown_engine_is_refused_loudly() -> None:
 def test_duckdb_counts_to_seven_eighths_of_the_memory_limit(
     tmp_path: Path, limit: str, counted: str
 ) -> None:
-    """It takes more than it counts."""
+    """It uses more memory than it counts."""
     settings = Settings(database_url=f"duckdb:///{tmp_path / 'x.duckdb'}", memory_limit=limit)
     with Warehouse(settings).engine.connect() as connection:
         shown = connection.execute(sa.select(sa.func.current_setting("memory_limit"))).scalar_one()
@@ -221,7 +221,7 @@ def test_duckdb_counts_to_seven_eighths_of_the_memory_limit(
 
 
 @pytest.mark.parametrize("limit", ["much", "2", "80%", "1GiB'", "-1GiB", "1e999GiB"])
-def test_a_memory_limit_that_is_none_is_refused(tmp_path: Path, limit: str) -> None:
+def test_an_invalid_memory_limit_is_refused(tmp_path: Path, limit: str) -> None:
     settings = Settings(database_url=f"duckdb:///{tmp_path / 'x.duckdb'}", memory_limit=limit)
     with pytest.raises(DatabaseError, match="rejects the memory limit") as caught:
         Warehouse(settings).migrate()

@@ -1,4 +1,4 @@
-"""Objects made to exhaust memory, disk or time: refused, within bounds that do not grow with them.
+"""Objects that would exhaust memory, disk or time are refused within bounds that do not grow.
 
 Peaks are those of a process of its own; its limits protect the machine where a bound fails.
 """
@@ -35,7 +35,7 @@ from sparkify_dwh.storage import gzip_files, json_records
 
 SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
 MIB = 1024 * 1024
-#: Of each hostile object, and of one in gzip when it is unpacked.
+#: Plain bytes of each hostile object.
 SIZE = (256 if SOAK else 24) * MIB
 UNPACKED = SIZE + 2 * gzip_files.ALWAYS_ALLOWED
 #: A process that reads hostile objects may take so much more than one that reads sound ones.
@@ -111,7 +111,7 @@ BOMBS: dict[str, tuple[Parts, tuple[str, int] | None]] = {
 
 @pytest.fixture(scope="module")
 def bombs() -> Iterator[Path]:
-    """A folder whose ``logs`` holds all of them, and a sound file between."""
+    """A folder whose ``logs`` contains all of them, and a sound file in between."""
     with tempfile.TemporaryDirectory(prefix="bombs-") as name:
         logs = Path(name) / "logs"
         logs.mkdir()
@@ -128,7 +128,7 @@ READER = Path(__file__).parent / "support" / "hostile_files.py"
 
 
 def read(way: str, folder: Path) -> dict[str, Any]:
-    """What a process that reads the folder tells."""
+    """The output of a process that reads the folder."""
     done = subprocess.run(
         [sys.executable, "-W", "error", str(READER), way, str(folder)],
         capture_output=True,
@@ -141,7 +141,7 @@ def read(way: str, folder: Path) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("way", ["duckdb", "redshift"])
-def test_what_is_huge_is_refused_in_bounded_memory(way: str, bombs: Path, tmp_path: Path) -> None:
+def test_huge_objects_are_refused_in_bounded_memory(way: str, bombs: Path, tmp_path: Path) -> None:
     (tmp_path / "logs").mkdir()
     (tmp_path / "logs" / "sound.json").write_bytes(SOUND + b"\n" + SOUND)
     usual = read(way, tmp_path)
@@ -168,12 +168,12 @@ def test_what_is_huge_is_refused_in_bounded_memory(way: str, bombs: Path, tmp_pa
         assert {rule for _, rule, _ in refused} >= {"record_too_large", "malformed_json"}
 
 
-# The limits themselves, made small ---------------------------------------------------------------
+# The limits themselves, lowered ---------------------------------------------------------------
 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A record may have 400 bytes, gzip may unpack to 600 or twice its size."""
+    """Limits of 400 bytes for a record, and of 600 or twice its size for gzip."""
     monkeypatch.setattr("reference_parse.MAX_RECORD", 400)
     monkeypatch.setattr("reference_parse.MAX_UNPACKED", 600)
     monkeypatch.setattr("reference_parse.MAX_RATIO", 2)
@@ -190,7 +190,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _bodies() -> st.SearchStrategy[bytes]:
-    """Objects around records that are too large, sound and not."""
+    """Objects with sound and malformed records around the limit."""
     filler = st.sampled_from([b"x", b" ", b"\n", "é".encode(), b"[", b'{"a":', b"\xff", b"9"])
     long = st.tuples(filler, st.sampled_from([10, 60, 90, 390, 400, 410, 500, 900]))
     wrapped = st.sampled_from(
@@ -231,7 +231,7 @@ def test_records_that_are_too_large_end_where_the_oracle_says(
 
 
 @pytest.mark.parametrize("way", ["direct", "spooled"])
-def test_loads_of_what_is_too_large_end_as_the_oracle_says(
+def test_loads_of_too_large_records_end_as_the_oracle_says(
     way: str,
     small: None,
     template: Path,
@@ -262,10 +262,10 @@ def test_loads_of_what_is_too_large_end_as_the_oracle_says(
     check()
 
 
-def test_lines_of_many_records_are_looked_at_few_at_a_time(
+def test_lines_of_many_records_are_checked_in_batches(
     warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A line that DuckDB takes for one row may hold a million of them."""
+    """A line that DuckDB reads as one row may contain a million records."""
     monkeypatch.setattr("sparkify_dwh.dialects.duckdb.reader._MANY", 3)
     for held in (0, 1 << 30):
         monkeypatch.setattr("sparkify_dwh.dialects.duckdb.reader._HELD", held)

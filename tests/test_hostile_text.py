@@ -1,4 +1,4 @@
-"""Text that would do harm where it is obeyed: stored as it is on both engines, and shown inert."""
+"""Text that is harmful when interpreted: stored unchanged on both engines, and shown inert."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ OBEYED = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u206
 
 
 def short(text: str) -> str:
-    """As much of a text as staging of Redshift can hold of a field that feeds no column."""
+    """A text cut to the width of Redshift's staging for a field that feeds no column."""
     return text.encode()[:64].decode("utf-8", "ignore")
 
 
@@ -68,7 +68,7 @@ def cli(rig: Rig, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> tuple[int
     return done.exit_code, done.stdout_bytes.decode(), done.stderr
 
 
-def test_every_text_field_is_stored_as_it_is_and_shown_inert(
+def test_every_text_field_is_stored_unchanged_and_shown_inert(
     warehouse_on: MakeRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -87,7 +87,7 @@ def test_every_text_field_is_stored_as_it_is_and_shown_inert(
         song(song_id=f"S{n}", artist_id=f"A{n}", title=t, artist_name=t, artist_location=t)
         for n, t in enumerate(texts)
     ]
-    # Fields that only certain values may stand in: the rows are refused, with their text.
+    # Fields that allow certain values only: the rows are refused, with their text.
     closed = [event(**{field: text}) for field in ("level", "gender") for text in texts]
     closed += [event(**{field: text}) for field in ("userId", "ts", "sessionId") for text in texts]
     bodies = [
@@ -167,10 +167,10 @@ NAMES = [
 ]
 
 
-def test_names_of_files_are_kept_as_they_are_and_shown_inert(
+def test_names_of_files_are_kept_unchanged_and_shown_inert(
     warehouse: MakeFolders, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In both ways that DuckDB reads, a glob or a quote in a name is a character like others."""
+    """Read directly or spooled, globs and quotes in a name are ordinary characters."""
     from sparkify_dwh.dialects.duckdb import object_sorter
 
     for small in (0, object_sorter.SMALL):
@@ -210,10 +210,10 @@ KEYS = [
 ]
 
 
-def test_keys_of_objects_are_kept_as_they_are_on_both_engines(
+def test_keys_of_objects_are_kept_unchanged_on_both_engines(
     migrated: Any, on_duckdb: OnDuckDB, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nothing is written outside of the scratch folder, whatever a key looks like."""
+    """Nothing is written outside of the scratch folder, whatever the key."""
     migrated.empty()
     stores = (migrated.use(source, **NO_LIMIT), on_duckdb)
     on_duckdb.warehouse.settings = on_duckdb.warehouse.settings.model_copy(update=NO_LIMIT)
@@ -236,7 +236,7 @@ def test_keys_of_objects_are_kept_as_they_are_on_both_engines(
     figure("hostile keys of objects, on both engines", keys=len(KEYS), passed_over=len(hidden))
 
 
-# Names that settings and declarations give --------------------------------------------------------
+# Names in settings and declarations ---------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", ["o'brien; DROP TABLE x; --", "a b%20{0}%s", '"quoted"', "-x"])
@@ -311,7 +311,7 @@ def test_settings_are_quoted_in_statements_of_redshift() -> None:
 
 
 def test_comments_of_tables_are_text_on_both_engines(redshift: Database, tmp_path: Path) -> None:
-    """As an extension may declare them: each reaches the catalogue as it is."""
+    """Comments that an extension may declare reach the catalogue unchanged."""
     engines = [
         Settings(database_url=f"duckdb:///{tmp_path}/x.duckdb"),
         Settings(database_url=redshift.url()),
@@ -332,7 +332,7 @@ def test_comments_of_tables_are_text_on_both_engines(redshift: Database, tmp_pat
 
 
 def test_a_record_key_is_text_too(warehouse_on: MakeRig) -> None:
-    """Unknown keys, whatever they look like, change nothing."""
+    """Unknown keys change nothing, whatever they contain."""
     store = warehouse_on()
     odd = {text: text for text in HOSTILE.values()} | {"__proto__": 1, "": 2, "_object": 3}
     put(store, "events", "a.json", line({**odd, **event()}))
@@ -341,7 +341,7 @@ def test_a_record_key_is_text_too(warehouse_on: MakeRig) -> None:
 
 
 def test_an_error_of_ours_is_inert_as_a_page(tmp_path: Path) -> None:
-    """In a notebook the name of a file is no markup."""
+    """In a notebook the name of a file is not markup."""
     (tmp_path / "a.json").write_bytes(line(event(firstName="<script>alert(1)</script>")))
     warehouse = Warehouse(
         Settings(database_url=f"duckdb:///{tmp_path}/w.duckdb", log_data=str(tmp_path))

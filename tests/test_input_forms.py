@@ -1,6 +1,6 @@
-"""Each row of rules.md's table 'Input forms', in a file read by DuckDB itself and in a spooled one.
+"""Each row of rules.md's table 'Input forms', in a file that DuckDB reads directly and spooled.
 
-What the loader makes of a file is held against the oracle: star, staging, refusals, books.
+The results are compared with the oracle: star, staging, refusals, books.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ from sparkify_dwh.dialects.duckdb import line_survey, object_sorter, spool
 
 @pytest.fixture(params=["spooled", "direct"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Whether files are small enough to be spooled, or all are for DuckDB to read."""
+    """Whether files are spooled as small ones, or read by DuckDB directly."""
     if request.param == "direct":
         monkeypatch.setattr(object_sorter, "SMALL", 0)
     return str(request.param)
@@ -55,7 +55,7 @@ def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
 def load_and_compare(
     folders: Folders, star: Reference, files: dict[tuple[str, str], bytes], **options: Any
 ) -> tuple[Run, Books]:
-    """Loads files by (source, name) and holds everything against the oracle."""
+    """Loads files by (source, name) and compares all results with the oracle."""
     given_: dict[str, list[tuple[str, bytes]]] = {"events": [], "songs": []}
     for (source, name), data in files.items():
         given_[source].append((str(folders.put(source, name, data)), data))
@@ -113,7 +113,7 @@ FORMS = [
 def test_every_odd_record_ends_as_the_oracle_says(
     place: str, way: str, warehouse: MakeFolders
 ) -> None:
-    """All forms in one load, one object each: what fails names its object."""
+    """All forms in one load, one object each, so that a failure names its object."""
     before = {"events": line(event(sessionId=1)), "songs": line(song(song_id="SO1"))}
     after = {"events": line(event(sessionId=2)), "songs": line(song(song_id="SO2"))}
     files = {}
@@ -129,9 +129,7 @@ def test_every_odd_record_ends_as_the_oracle_says(
     assert run.event == "loaded"
 
 
-def test_a_number_where_text_belongs_is_text_as_it_is_spelled(
-    way: str, warehouse: MakeFolders
-) -> None:
+def test_a_number_where_text_belongs_keeps_its_spelling(way: str, warehouse: MakeFolders) -> None:
     spelled = ["1.50", "0.10", "1E2", "1e-7", "17", "9007199254740993.0", "NaN", "-Infinity"]
     records = [line(event(itemInSession=n, artist="@")) for n in range(2 * len(spelled))]
     texts = [*spelled, *map(json.dumps, spelled)]
@@ -139,7 +137,7 @@ def test_a_number_where_text_belongs_is_text_as_it_is_spelled(
         record.replace(b'"@"', text.encode()) + b"\n"
         for record, text in zip(records, texts, strict=True)
     )
-    # Such words are taken for numbers, but they are none in JSON.
+    # DuckDB reads these words as numbers, but JSON does not.
     broken = line(event(artist="@")).replace(b'"@"', b"inf") + b"\n"
     made = warehouse(**NO_LIMIT)
     run, _ = load_and_compare(made, Reference(), {("events", "a.json"): body + broken})
@@ -176,7 +174,7 @@ LOADS = {
 
 @pytest.mark.parametrize("form", LOADS)
 def test_sound_forms_load(form: str, way: str, warehouse: MakeFolders) -> None:
-    """Whatever the name says, gzip is told by its magic bytes."""
+    """Gzip is recognised by its magic bytes, whatever the name."""
     data, staged = LOADS[form]
     files = {("events", name): data for name in ("x.json", "x.json.gz")}
     run, books = load_and_compare(warehouse(), Reference(), files)
@@ -232,10 +230,10 @@ def test_refused_forms(form: str, way: str, warehouse: MakeFolders) -> None:
     assert all(reason for (reason,) in shown)
 
 
-def test_closed_deep_nesting_under_an_unknown_key_harms_nobody(
+def test_closed_deep_nesting_under_an_unknown_key_is_harmless(
     way: str, warehouse: MakeFolders
 ) -> None:
-    """Python's reader gives up where DuckDB does not: the record loads or is refused as one."""
+    """Python's parser fails where DuckDB does not: the record loads or is refused as one."""
     deep = line(event(itemInSession=1))[:-1] + b', "x": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"
     folders = warehouse(**NO_LIMIT)
     folders.put("events", "x.json", b"\n".join([line(EVENT), deep, line(event(userId=7))]))
@@ -247,7 +245,7 @@ def test_closed_deep_nesting_under_an_unknown_key_harms_nobody(
 # Objects that cannot be read ---------------------------------------------------------------------
 
 
-def test_an_unreadable_object_is_refused_by_itself(
+def test_an_unreadable_object_is_refused_alone(
     way: str, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folders = warehouse(**NO_LIMIT)
@@ -270,19 +268,19 @@ def test_an_unreadable_object_is_refused_by_itself(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="permissions do not bind root")
-def test_a_file_without_permission_is_refused_by_itself(way: str, warehouse: MakeFolders) -> None:
+def test_a_file_without_permission_is_refused_alone(way: str, warehouse: MakeFolders) -> None:
     folders = warehouse(**NO_LIMIT)
     folders.put("events", "bad.json", line(event(sessionId=2))).chmod(0)
     folders.put("events", "good.json", line(EVENT))
     assert folders.load().refused == {"unreadable_object": 1}
 
 
-def test_what_is_no_file_is_skipped(way: str, warehouse: MakeFolders) -> None:
+def test_other_than_files_are_skipped(way: str, warehouse: MakeFolders) -> None:
     folders = warehouse()
     folders.put("events", "good.json", line(EVENT))
     folders.put("events", "folder.json/x.json", line(event(sessionId=2)))
     os.mkfifo(folders.folders["events"] / "pipe.json")
-    # A socket's path may have 107 bytes: it is bound elsewhere and moved here.
+    # A socket's path may have at most 107 bytes, so it is bound elsewhere and moved.
     with tempfile.TemporaryDirectory() as short, socket.socket(socket.AF_UNIX) as bound:
         bound.bind(f"{short}/s")
         Path(f"{short}/s").rename(folders.folders["events"] / "socket.json")
@@ -290,14 +288,14 @@ def test_what_is_no_file_is_skipped(way: str, warehouse: MakeFolders) -> None:
     assert (book.objects, book.skipped, book.staged) == (2, 2, 2)
 
 
-# The reader's own parts --------------------------------------------------------------------------
+# Parts of the reader -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first", [b"first is broken}", b'{"first": ', b'{"first": "'])
-def test_reading_looks_at_few_lines_of_a_large_object(
+def test_reading_checks_few_lines_of_a_large_object(
     first: bytes, warehouse: MakeFolders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A broken line, and one that only looks nested, do not send all of it the slow way."""
+    """A broken line, and one that only looks nested, do not make all of it slow."""
     monkeypatch.setattr(object_sorter, "SMALL", 1000)
     slow: list[str] = []
     for name in ("add", "cut"):
@@ -341,8 +339,8 @@ ALPHABET += [rb"\u0000", rb"\ud800", b"null", b"NaN", b"{}", b"[]", b",}", b"}}"
 def _mutated(text: bytes, rnd: random.Random) -> bytes:
     for _ in range(rnd.choice([1, 1, 1, 2, 3])):
         at, way = rnd.randrange(len(text) + 1), rnd.random()
-        gone = 0 if way < 0.4 else 1 if way < 0.7 else rnd.choice([1, 2, 5, 20])
-        text = text[:at] + (rnd.choice(ALPHABET) if way < 0.7 else b"") + text[at + gone :]
+        removed = 0 if way < 0.4 else 1 if way < 0.7 else rnd.choice([1, 2, 5, 20])
+        text = text[:at] + (rnd.choice(ALPHABET) if way < 0.7 else b"") + text[at + removed :]
     return text
 
 
@@ -361,7 +359,7 @@ def mutated_objects(rnd: random.Random) -> dict[tuple[str, str], bytes]:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: MakeFolders) -> None:
-    """Where DuckDB and Python's reader of JSON part, most lines would show it."""
+    """Most lines would reveal a difference between DuckDB's and Python's JSON parsers."""
     files = mutated_objects(random.Random(seed))
     _, books = load_and_compare(warehouse(**NO_LIMIT), Reference(), files)
     assert min(books.sources["events"].staged, len(books.refusals)) > 300
@@ -373,7 +371,7 @@ def test_mutated_lines_end_as_the_oracle_says(seed: int, way: str, warehouse: Ma
 
 
 def _files() -> st.SearchStrategy[list[dict[tuple[str, str], bytes]]]:
-    """Loads: files by source and name; a name that comes again is a new version."""
+    """Loads: files by source and name; a repeated name is a new version."""
     one = st.sampled_from(["events", "events", "songs"]).flatmap(
         lambda source: st.tuples(
             st.tuples(st.just(source), st.sampled_from(NAMES_OF_FILES)), objects(source)

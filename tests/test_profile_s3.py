@@ -22,7 +22,9 @@ def test_a_prefix_and_an_object(source: Source) -> None:
     assert (broken.key, broken.line, broken.rule) == (first, 3, "malformed_json")
 
 
-def test_an_object_that_changes_is_told(source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_object_that_changes_is_reported(
+    source: Source, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source.put("events", "a.json", b'{"a":1}\n')
     source.put("events", "b.json", b'{"a":2}\n')
     listed = s3.S3.list_prefix

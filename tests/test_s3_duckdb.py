@@ -24,17 +24,17 @@ from sparkify_dwh.storage.objects import Object
 
 
 @pytest.fixture
-def bucketeer(source: Source, monkeypatch: pytest.MonkeyPatch) -> s3.S3:
+def s3_client(source: Source, monkeypatch: pytest.MonkeyPatch) -> s3.S3:
     monkeypatch.setattr(s3, "_PAUSE", 0.0)
     return s3.S3(Settings(**source.settings()))
 
 
-def listed(bucketeer: s3.S3, source: Source) -> list[Object]:
-    return bucketeer.list_prefix(source.bucket.url("log_data/")).objects
+def listed(s3_client: s3.S3, source: Source) -> list[Object]:
+    return s3_client.list_prefix(source.bucket.url("log_data/")).objects
 
 
 class Body:
-    """The body of an answer: gives some blocks, then breaks off."""
+    """The body of an answer: yields some blocks, then breaks off."""
 
     def __init__(self, blocks: list[bytes], error: Exception | None = None) -> None:
         self.blocks, self.error = blocks, error
@@ -47,8 +47,8 @@ class Body:
             raise self.error
 
 
-def answering(bucketeer: s3.S3, *answers: Any) -> list[dict[str, Any]]:
-    """Makes the client answer GetObject so, one after the other; returns what it is asked."""
+def answering(s3_client: s3.S3, *answers: Any) -> list[dict[str, Any]]:
+    """Sets the client's answers to GetObject, in order; returns its requests."""
     asked: list[dict[str, Any]] = []
     left = list(answers)
 
@@ -59,7 +59,7 @@ def answering(bucketeer: s3.S3, *answers: Any) -> list[dict[str, Any]]:
             raise answer
         return answer
 
-    bucketeer.client.get_object = get_object
+    s3_client.client.get_object = get_object
     return asked
 
 
@@ -111,8 +111,8 @@ def test_the_same_star_and_refusals_as_from_local_files(
         ("not_an_object", "log_data/y.json", 3),
     }
     ledger = on_duckdb.query("SELECT version, size FROM audit.load_file WHERE key LIKE '%/z.%'")
-    packed = objects["events", "z.json.gz"]
-    assert ledger == [(hashlib.md5(packed).hexdigest(), len(packed))]
+    gzipped = objects["events", "z.json.gz"]
+    assert ledger == [(hashlib.md5(gzipped).hexdigest(), len(gzipped))]
 
 
 def test_nothing_is_left_in_the_scratch_folder(
@@ -140,14 +140,14 @@ def test_an_object_that_changes_before_it_is_fetched_waits(
     source.put("events", "b.json", event_line(itemInSession=1))
     plain, done = s3.S3.fetch, []
 
-    def fetch(bucketeer: Any, *given: Any) -> Any:
+    def fetch(s3_client: Any, *given: Any) -> Any:
         if not done:
             done.append(True)
             if change == "deleted":
                 source.delete("events", "b.json")
             else:
                 source.put("events", "b.json", event_line(itemInSession=2))
-        return plain(bucketeer, *given)
+        return plain(s3_client, *given)
 
     monkeypatch.setattr(s3.S3, "fetch", fetch)
     run = on_duckdb.load()
@@ -164,8 +164,8 @@ def test_an_object_that_changes_after_it_is_fetched_waits(
     source.put("events", "b.json", event_line(itemInSession=1))
     plain, fetched = s3.S3.fetch, []
 
-    def fetch(bucketeer: Any, objects: Any, folder: Path) -> Any:
-        for found in plain(bucketeer, objects, folder):
+    def fetch(s3_client: Any, objects: Any, folder: Path) -> Any:
+        for found in plain(s3_client, objects, folder):
             fetched.append(found.key)
             yield found
         if len(fetched) == 2:
@@ -181,14 +181,14 @@ def test_an_object_that_changes_after_it_is_fetched_waits(
 # Fetching ----------------------------------------------------------------------------------------
 
 
-def test_only_the_listed_version_is_asked_for(
-    bucketeer: s3.S3, source: Source, tmp_path: Path
+def test_only_the_listed_version_is_requested(
+    s3_client: s3.S3, source: Source, tmp_path: Path
 ) -> None:
     data = b"x" * 100
     source.put("events", "a.json", data)
-    (each,) = listed(bucketeer, source)
-    asked = answering(bucketeer, {"Body": Body([data])})
-    (found,) = bucketeer.fetch([each], tmp_path)
+    (each,) = listed(s3_client, source)
+    asked = answering(s3_client, {"Body": Body([data])})
+    (found,) = s3_client.fetch([each], tmp_path)
     assert isinstance(found, Object) and Path(found.path).read_bytes() == data
     assert asked == [
         {
@@ -199,35 +199,35 @@ def test_only_the_listed_version_is_asked_for(
     ]
 
 
-def test_a_transfer_that_breaks_off_is_tried_again(
-    bucketeer: s3.S3, source: Source, tmp_path: Path
+def test_a_transfer_that_breaks_off_is_retried(
+    s3_client: s3.S3, source: Source, tmp_path: Path
 ) -> None:
     from botocore.exceptions import IncompleteReadError, ReadTimeoutError
 
     data = b"x" * 100
     source.put("events", "a.json", data)
-    (each,) = listed(bucketeer, source)
+    (each,) = listed(s3_client, source)
     cut = IncompleteReadError(actual_bytes=9, expected_bytes=100)
     asked = answering(
-        bucketeer,
+        s3_client,
         {"Body": Body([data[:9]], cut)},
         {"Body": Body([data[:50]])},
         {"Body": Body([data], ReadTimeoutError(endpoint_url="s3"))},
         {"Body": Body([data])},
     )
-    (found,) = bucketeer.fetch([each], tmp_path)
+    (found,) = s3_client.fetch([each], tmp_path)
     assert isinstance(found, Object) and Path(found.path).read_bytes() == data
     assert len(asked) == s3.ATTEMPTS
 
 
 def test_bytes_that_never_match_the_etag_end_the_load(
-    bucketeer: s3.S3, source: Source, tmp_path: Path
+    s3_client: s3.S3, source: Source, tmp_path: Path
 ) -> None:
     source.put("events", "a.json", b"x" * 100)
-    (each,) = listed(bucketeer, source)
-    answering(bucketeer, *[{"Body": Body([b"y" * 100])}] * s3.ATTEMPTS)
+    (each,) = listed(s3_client, source)
+    answering(s3_client, *[{"Body": Body([b"y" * 100])}] * s3.ATTEMPTS)
     with pytest.raises(errors.SourceError, match="other bytes than its size and etag tell"):
-        list(bucketeer.fetch([each], tmp_path))
+        list(s3_client.fetch([each], tmp_path))
 
 
 @pytest.mark.parametrize(
@@ -235,17 +235,17 @@ def test_bytes_that_never_match_the_etag_end_the_load(
     [{"ServerSideEncryption": "aws:kms"}, {"SSECustomerAlgorithm": "AES256"}],
     ids=["KMS", "customer's key"],
 )
-def test_an_etag_that_is_no_digest_is_not_taken_for_one(
-    bucketeer: s3.S3, source: Source, tmp_path: Path, answer: dict[str, str]
+def test_an_etag_that_is_not_a_digest_is_not_compared(
+    s3_client: s3.S3, source: Source, tmp_path: Path, answer: dict[str, str]
 ) -> None:
     source.put("events", "a.json", b"x" * 100)
-    (each,) = listed(bucketeer, source)
-    answering(bucketeer, {"Body": Body([b"y" * 100]), **answer})
-    (found,) = bucketeer.fetch([each], tmp_path)
+    (each,) = listed(s3_client, source)
+    answering(s3_client, {"Body": Body([b"y" * 100]), **answer})
+    (found,) = s3_client.fetch([each], tmp_path)
     assert isinstance(found, Object)
 
 
-def test_a_multipart_upload(bucketeer: s3.S3, source: Source, tmp_path: Path) -> None:
+def test_a_multipart_upload(s3_client: s3.S3, source: Source, tmp_path: Path) -> None:
     client, name = source.bucket.client, source.bucket.name
     data = b"x" * (5 * 1024 * 1024 + 1)
     upload = client.create_multipart_upload(Bucket=name, Key="log_data/a.json")["UploadId"]
@@ -256,14 +256,14 @@ def test_a_multipart_upload(bucketeer: s3.S3, source: Source, tmp_path: Path) ->
         tag = client.upload_part(**given, PartNumber=number, Body=body)["ETag"]
         parts.append({"ETag": tag, "PartNumber": number})
     client.complete_multipart_upload(**given, MultipartUpload={"Parts": parts})
-    (each,) = listed(bucketeer, source)
+    (each,) = listed(s3_client, source)
     assert each.version.endswith("-2")
-    (found,) = bucketeer.fetch([each], tmp_path)
+    (found,) = s3_client.fetch([each], tmp_path)
     assert isinstance(found, Object) and Path(found.path).read_bytes() == data
 
 
-def test_many_at_once_but_not_all(bucketeer: s3.S3, source: Source, tmp_path: Path) -> None:
-    """As many transfers as workers, each with one block in memory; the list is read as it goes."""
+def test_many_at_once_but_not_all(s3_client: s3.S3, source: Source, tmp_path: Path) -> None:
+    """As many transfers as workers, each with one block in memory; the list is read lazily."""
     data = b"x" * 10
     taken, running, most = 0, 0, 0
     lock, full = threading.Lock(), threading.Event()
@@ -287,15 +287,15 @@ def test_many_at_once_but_not_all(bucketeer: s3.S3, source: Source, tmp_path: Pa
             taken += 1
             yield Object(f"s3://b/{n}.json", hashlib.md5(data).hexdigest(), len(data))
 
-    bucketeer.client.get_object = lambda **_: {"Body": Counted([data])}
-    fetched = bucketeer.fetch(objects(), tmp_path)
+    s3_client.client.get_object = lambda **_: {"Body": Counted([data])}
+    fetched = s3_client.fetch(objects(), tmp_path)
     next(fetched)
     assert taken <= 3 * s3.WORKERS
     assert len([None for _ in fetched]) == 499
     assert most == s3.WORKERS
 
 
-def test_an_error_ends_the_others(bucketeer: s3.S3, tmp_path: Path) -> None:
+def test_an_error_ends_the_others(s3_client: s3.S3, tmp_path: Path) -> None:
     from botocore.exceptions import ClientError
 
     asked = []
@@ -304,18 +304,18 @@ def test_an_error_ends_the_others(bucketeer: s3.S3, tmp_path: Path) -> None:
         asked.append(given["Key"])
         raise ClientError({"Error": {"Code": "AccessDenied", "Message": "no"}}, "GetObject")
 
-    bucketeer.client.get_object = get_object
+    s3_client.client.get_object = get_object
     objects = (Object(f"s3://b/{n}.json", "v", 1) for n in range(5000))
     with pytest.raises(errors.SourceError, match="AccessDenied: no") as caught:
-        list(bucketeer.fetch(objects, tmp_path))
+        list(s3_client.fetch(objects, tmp_path))
     assert "s3:GetObject" in caught.value.hint
     assert len(asked) <= 2 * s3.WORKERS
 
 
-# Listing and troubles ----------------------------------------------------------------------------
+# Listing ------------------------------------------------------------------------------------------
 
 
-def test_a_prefix_is_no_folder(on_duckdb: OnDuckDB, source: Source) -> None:
+def test_a_prefix_is_not_a_folder(on_duckdb: OnDuckDB, source: Source) -> None:
     source.put("events", "a.json", event_line())
     source.bucket.put("log_data-private/a.json", event_line(sessionId=1))
     place = source.bucket.url("log_data")
@@ -325,10 +325,10 @@ def test_a_prefix_is_no_folder(on_duckdb: OnDuckDB, source: Source) -> None:
     assert [b.objects for b in on_duckdb.load().sources] == [1]
 
 
-def test_more_objects_than_a_page(source: Source, bucketeer: s3.S3) -> None:
+def test_more_objects_than_a_page(source: Source, s3_client: s3.S3) -> None:
     for n in range(1003):
         source.put("events", f"{n:04}.json", b"")
-    assert len(listed(bucketeer, source)) == 1003
+    assert len(listed(s3_client, source)) == 1003
 
 
 def test_one_object_as_a_source(on_duckdb: OnDuckDB, source: Source) -> None:

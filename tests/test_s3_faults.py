@@ -72,7 +72,7 @@ def filled(source: Source) -> Reference:
 
 
 def test_each_request_fails_in_each_way(rigs: Rigs, s3_server: S3Server) -> None:
-    """Once, and it is tried again; for good, and the load is rolled back and on record."""
+    """Failing once, it is retried; failing always, the load is rolled back and recorded."""
     rig, source = rigs()
     star = filled(source)
     with watched(s3_server.client, s3_server.endpoint_url) as requests:
@@ -134,18 +134,18 @@ def load_and_look(rig: Rig, star: Reference, what: str, how: str) -> str:
 
 
 @pytest.mark.parametrize("way", ["SlowDown", "hang-up"])
-def test_what_cannot_be_written_is_told(
+def test_a_failed_write_is_reported(
     source: Source, s3_server: S3Server, tmp_path: Path, way: str
 ) -> None:
-    """From memory as from a file."""
+    """From memory and from a file."""
     file = tmp_path / "rows.json"
     file.write_bytes(b"{}")
     with watched(s3_server.client, s3_server.endpoint_url) as requests:
         strike(requests, 1, way, "for good")
         for data in (b"{}", file):
-            bucketeer = S3(Settings(**source.settings()))
+            s3_client = S3(Settings(**source.settings()))
             with pytest.raises(SourceError, match="s3://") as caught:
-                bucketeer.write(source.work.url("work/rows.json"), data)
+                s3_client.write(source.work.url("work/rows.json"), data)
             assert caught.value.hint
 
 
@@ -156,7 +156,7 @@ def test_what_cannot_be_written_is_told(
 def test_a_listing_that_changes_between_its_pages(
     rigs: Rigs, s3_server: S3Server, change: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is gone or changed waits; what the listing missed is found the next time."""
+    """Changed and deleted objects wait; the next listing finds those that were missed."""
     rig, source = rigs()
     now: dict[str, bytes] = {}
 
@@ -211,10 +211,10 @@ def test_a_listing_that_changes_between_its_pages(
 
 
 @pytest.mark.parametrize("change", [None, "deleted", "overwritten"])
-def test_few_new_objects_are_looked_at_again_one_by_one(
+def test_few_new_objects_are_checked_again_one_by_one(
     rigs: Rigs, s3_server: S3Server, change: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A source is not listed again for them, nor for none; what only begins alike is another."""
+    """The source is not listed again; a key that only starts alike is another object."""
     monkeypatch.setattr(listing, "PAGE", 2)
     rig, source = rigs()
     for name in ("s", "t", "u"):
@@ -239,14 +239,14 @@ def test_few_new_objects_are_looked_at_again_one_by_one(
     asked = [unquote(each.partition("prefix=")[2].split("&")[0]) for each in requests.seen]
     asked = [prefix for prefix in asked if prefix]
     looks = ["log_data/new.json", "log_data/new.json.json"]
-    held = {row[1] for row in rig.star()["songplays"]}
+    loaded = {row[1] for row in rig.star()["songplays"]}
     if change is None:
         assert asked == ["song_data/", "log_data/", *looks]
-        assert held == {0, 1, 2, 10, 11}
+        assert loaded == {0, 1, 2, 10, 11}
         return
     assert "new.json changed while it was read" in run.warnings[0]
-    assert held == {0, 1, 2, 11}
-    # The second attempt lists nothing anew, and looks again at what it read.
+    assert loaded == {0, 1, 2, 11}
+    # The second attempt lists nothing again, and checks what it read.
     assert [each for each in asked if each.startswith("song_data/")] == ["song_data/"]
     assert looks[0] in asked and asked[-1] == looks[1]
     monkeypatch.setattr(attempt, "require_unchanged", before)

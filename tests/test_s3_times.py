@@ -1,4 +1,4 @@
-"""Times in answers of S3 are what botocore reads, in whatever form they come."""
+"""Times in S3's answers are parsed as botocore does, in every form."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def test_times(value: object) -> None:
     assert _parse_time(value) == parse_timestamp(value) == expected
 
 
-def test_a_second_client_reads_no_description_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_second_client_reads_no_description(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = Settings(aws_region="us-east-1")
     first = client(settings, "s3")
 
