@@ -4,7 +4,7 @@
 >>> wh = Warehouse(Settings(log_data="data/log_data", song_data="data/song_data"))
 >>> run = wh.load()  # doctest: +SKIP
 
-The public names stand in ``__init__.pyi``. Each is imported on first use, so that
+The public names are listed in ``__init__.pyi``. Each is imported on first use, so that
 ``sparkify --help`` starts without an engine or a driver.
 """
 
@@ -17,5 +17,5 @@ import lazy_loader
 __getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)
 
 if "sqlalchemy" in sys.modules:
-    # An engine that a user makes after this import has the mended dialects.
+    # Engines created after this import use our dialects.
     from .core import engines as _engines  # noqa: F401

@@ -15,7 +15,7 @@ ENGINES = re.compile(r"duckdb|redshift|postgres", re.IGNORECASE)
 SONGS = re.compile(r"song|artist|play|user_id|listen", re.IGNORECASE)
 #: The rooms that may know songs: generated data, commands with their examples, the cluster.
 KNOW_SONGS = {"sample", "cli", "infra"}
-MOST_LINES = 420
+MOST_LINES = 300
 
 
 def module_name(path: Path) -> str:
@@ -106,9 +106,10 @@ def test_the_top_of_the_package_is_small_and_each_room_says_what_it_is() -> None
     plain = {"__init__.py", "__init__.pyi", "__main__.py", "py.typed"}
     top = {path.name for path in PACKAGE.iterdir() if path.name not in {*plain, "__pycache__"}}
     assert len(top) <= 12, top
-    for path in PACKAGE.rglob("__init__.py"):
-        lines = (ast.get_docstring(ast.parse(path.read_text())) or "").splitlines()
-        assert lines and len(lines[0]) > 40, path
+    for name, path in PATHS.items():
+        if path.name == "__init__.py" and path.parent != PACKAGE:
+            line = (ast.get_docstring(TREES[name]) or "").partition("\n")[0]
+            assert ". Not here: " in line, f"{name}: {line}"
 
 
 MODULES = [name for name in PATHS if ".dialects" not in name]
@@ -141,7 +142,14 @@ def test_the_core_knows_no_song(name: str) -> None:
 
 @pytest.mark.parametrize("name", list(PATHS))
 def test_modules_stay_readable(name: str) -> None:
-    assert len(PATHS[name].read_text().splitlines()) <= MOST_LINES
+    """Docstrings do not count: the front door is mostly that."""
+    documented = {
+        line
+        for node in ast.walk(TREES[name])
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        for line in range(node.lineno, node.end_lineno + 1)
+    }
+    assert len(PATHS[name].read_text().splitlines()) - len(documented) <= MOST_LINES
 
 
 @pytest.mark.parametrize("name", [n for n in PATHS if ".cli" not in n])

@@ -1,1 +1,1 @@
-"""What every room needs: settings, errors, progress, engine names. Nothing that knows a table."""
+"""Settings, errors, progress, engine names. Not here: anything that knows a table."""

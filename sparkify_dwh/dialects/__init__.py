@@ -1,4 +1,4 @@
-"""Everything that differs between engines; only this package knows their names."""
+"""Everything that differs between engines. Not here: what they share, which is in steps."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""The Redshift cluster or workgroup as code: a CloudFormation template and what deploys it.
-
-Not here: what runs inside the warehouse (tables, loads, queries).
+"""The Redshift cluster or workgroup as code. Not here: what runs inside the warehouse.
 
 >>> from sparkify_dwh import Settings
 >>> from sparkify_dwh.infra import Deployment

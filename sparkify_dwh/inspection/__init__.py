@@ -1,1 +1,1 @@
-"""What only looks: queries, runs, rejects, checks, profiles, the report. It changes no row."""
+"""What only looks: query, runs, rejects, checks, profile, report. Not here: any change."""

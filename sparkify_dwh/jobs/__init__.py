@@ -1,1 +1,1 @@
-"""What changes a warehouse: load, migrate, compact, erase, prune. Nothing that only looks."""
+"""What changes a warehouse: load, migrate, compact, erase, prune. Not here: what only looks."""

@@ -1,4 +1,4 @@
-"""The warehouse as SQLAlchemy models, and the declarations that feed it. Nothing that executes."""
+"""The warehouse as declarations: tables, sources, targets, rules. Not here: what executes."""
 
 from .charts import CHARTS
 from .declare import Declarations

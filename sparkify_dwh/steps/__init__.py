@@ -1,1 +1,1 @@
-"""What a load does to rows, as SQL for any engine. Nothing here opens or commits a connection."""
+"""What a load does to rows, as SQL for any engine. Not here: connections and commits."""

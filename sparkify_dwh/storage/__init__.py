@@ -1,1 +1,1 @@
-"""Objects in folders and on S3: listed, read, cut into records, compacted. No SQL."""
+"""Objects in folders and on S3: list, read, cut into records. Not here: SQL, declarations."""

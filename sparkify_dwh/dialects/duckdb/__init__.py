@@ -1,1 +1,1 @@
-"""DuckDB, the embedded engine: all it does its own way. Nothing that Redshift shares."""
+"""Everything specific to DuckDB, the embedded engine. Not here: what Redshift shares."""

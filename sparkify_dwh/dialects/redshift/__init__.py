@@ -1,1 +1,1 @@
-"""Amazon Redshift: everything specific to it. Nothing that DuckDB shares."""
+"""Everything specific to Amazon Redshift. Not here: what DuckDB shares."""

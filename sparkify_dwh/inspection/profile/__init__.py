@@ -1,1 +1,1 @@
-"""What is in files before any table exists. Scanning itself is in the dialects."""
+"""What is in files before any table exists. Not here: scanning, which is in dialects."""

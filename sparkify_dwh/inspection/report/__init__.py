@@ -1,1 +1,1 @@
-"""One self-contained HTML page about a warehouse: runs, books, refusals, rules, star, schema."""
+"""One HTML page about a warehouse. Not here: the checks and runs that it shows."""

@@ -1,1 +1,1 @@
-"""One load, from its first row in the run log to its commit, and who is told of it."""
+"""One load, from the run log to COMMIT. Not here: the SQL it runs, which is in steps."""

@@ -1,1 +1,1 @@
-"""Scanning files for a profile with DuckDB in memory. The profile is made in inspection."""
+"""Scanning files for a profile, in memory. Not here: the profile, which is in inspection."""
