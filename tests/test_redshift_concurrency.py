@@ -1,4 +1,4 @@
-"""Several loaders at once on Redshift, and a reader meanwhile."""
+"""Several loaders at once on Redshift, and a reader at the same time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from sparkify_dwh.core import errors
 
 
 def together(count: int, work: Callable[[int], Any]) -> list[Any]:
-    """What ``count`` threads return that start at the same moment."""
+    """The results of ``count`` threads that start at the same moment."""
     barrier = threading.Barrier(count)
 
     def run(number: int) -> Any:
@@ -30,7 +30,7 @@ def together(count: int, work: Callable[[int], Any]) -> list[Any]:
 
 @pytest.fixture(params=["SNAPSHOT", "SERIALIZABLE"])
 def warehouse(request: pytest.FixtureRequest, source: Source) -> OnRedshift:
-    """An empty warehouse at either isolation level."""
+    """An empty warehouse with either isolation level."""
     names = {"SNAPSHOT": "migrated", "SERIALIZABLE": "migrated_serializable"}
     found: OnRedshift = request.getfixturevalue(names[request.param])
     found.empty()
@@ -67,7 +67,7 @@ def test_loaders_of_the_same_objects(warehouse: OnRedshift, source: Source, coun
 def test_loaders_of_different_objects_with_the_same_keys(
     warehouse: OnRedshift, source: Source
 ) -> None:
-    """The keys are new to each of them: what no engine keeps apart by itself."""
+    """The keys are new to each loader: no engine prevents duplicates on its own."""
     others = [Source(source.server) for _ in range(4)]
     for n, other in enumerate(others):
         other.put("events", "a.json", event_line(level=["free", "paid"][n % 2]))
@@ -87,7 +87,7 @@ def test_loaders_of_different_objects_with_the_same_keys(
 def test_a_reader_sees_before_or_after_and_never_between(
     on_redshift: OnRedshift, source: Source
 ) -> None:
-    """It does not wait either: LOCK is on a table of its own."""
+    """The reader does not wait either: LOCK is on a separate table."""
     source.put("events", "a.json", event_line())
     on_redshift.load()
     before = on_redshift.star()

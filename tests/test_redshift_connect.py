@@ -1,4 +1,4 @@
-"""Connecting to Redshift: every kind of login, TLS, time limits, and what a DBA sees of us."""
+"""Connecting to Redshift: every kind of login, TLS, time limits, and what a DBA sees."""
 
 from __future__ import annotations
 
@@ -37,25 +37,25 @@ def engine_of(url: str, **values: Any) -> RedshiftConnection:
 
 
 def shown(engine: RedshiftConnection, what: str) -> Any:
-    """What a new session of the engine says of itself."""
+    """The value of an expression in a new session of the engine."""
     with engine.session() as connection:
         return connection.exec_driver_sql(what).scalar()
 
 
 def bare(database: Database, user: str = "") -> str:
-    """The URL of a database without a password, and without a user where none is given."""
+    """The URL of a database without a password, and without a user if ``user`` is empty."""
     name = f"{quote(user, safe='')}@" if user else ""
     return f"redshift+redshift_connector://{name}localhost:{database.server.port}/{database.name}"
 
 
 def watched_driver() -> Any:
-    """The driver's ``connect``, which keeps what it was called with."""
+    """Records the arguments of the driver's ``connect``."""
     return mock.patch("redshift_connector.connect", wraps=redshift_connector.connect)
 
 
 @pytest.fixture
 def temporary(redshift: Database) -> Database:
-    """A user ``loader`` whom AWS knows as ``IAM:loader``."""
+    """A user ``loader`` whose name in AWS is ``IAM:loader``."""
     redshift.server.login("loader", PASSWORD)
     return redshift
 
@@ -86,7 +86,7 @@ def test_no_password_at_all(redshift: Database, user: str) -> None:
 
 @pytest.mark.parametrize("named", [True, False])
 def test_a_secret(temporary: Database, aws: FakeAws, named: bool) -> None:
-    """The secret's own user, or that of the URL where the secret names none."""
+    """The secret's user, or that of the URL if the secret has none."""
     user = '"username": "loader", ' if named else ""
     escaped = PASSWORD.replace("\\", "\\\\")
     aws.answers["GetSecretValue"] = {"SecretString": f'{{{user}"password": "{escaped}"}}'}
@@ -179,7 +179,7 @@ def test_each_kind_names_the_setting_it_misses(redshift: Database, auth: str, mi
 
 
 def a_login(aws: FakeAws, url: str) -> tuple[Login, list[datetime]]:
-    """A login by IAM whose credentials hold for an hour, and the clock that it looks at."""
+    """A login by IAM with credentials valid for an hour, and its clock."""
     clock = [datetime(2026, 1, 1, tzinfo=UTC)]
     numbers = iter(range(1, 100))
     aws.answers["GetClusterCredentialsWithIAM"] = lambda: {
@@ -225,7 +225,7 @@ def test_a_connection_after_the_expiry_asks_again(redshift: Database, aws: FakeA
 def test_credentials_that_are_refused_are_asked_for_once_more(
     redshift: Database, aws: FakeAws
 ) -> None:
-    """AWS may end them before their time."""
+    """AWS may end them early."""
     login, _ = a_login(aws, bare(redshift))
     engine = engine_of(bare(redshift))
     engine.login = login
@@ -250,7 +250,7 @@ def test_a_rotated_secret_is_read_again(redshift: Database, aws: FakeAws) -> Non
 
 
 def test_a_wrong_password_is_tried_once(redshift: Database) -> None:
-    """An account may be locked after some tries."""
+    """An account may be locked after several attempts."""
     engine = engine_of(bare(redshift, "awsuser").replace("awsuser@", "awsuser:wrong@"))
     with watched_driver() as connect, pytest.raises(DatabaseError, match="wrong user or password"):
         engine.connect()
@@ -305,7 +305,7 @@ def test_the_certificate_is_verified_by_default(redshift: Database) -> None:
 
 
 def test_an_untrusted_certificate(redshift: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """SSL_CERT_FILE is what made it trusted."""
+    """Without SSL_CERT_FILE it is not trusted."""
     monkeypatch.delenv("SSL_CERT_FILE")
     with pytest.raises(
         DatabaseError, match=r"certificate of localhost:.* is not trusted"
@@ -366,7 +366,7 @@ def test_urls_that_lead_nowhere(url: str, what: str) -> None:
 
 @pytest.fixture
 def silent() -> Iterator[int]:
-    """The port of a server that takes connections and never says a word."""
+    """The port of a server that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
@@ -405,13 +405,13 @@ def test_our_sessions_can_be_told_from_others(anywhere: Somewhere) -> None:
     engine = engine_of(anywhere.url)
     assert shown(engine, "SHOW query_group") == QUERY_GROUP == "sparkify_dwh"
     if anywhere.standin is not None:
-        # The stand-in alone repeats what the start-up packet said.
+        # Only the stand-in reports the name from the start-up packet.
         assert shown(engine, "SHOW application_name") == f"sparkify_dwh {__version__}"
         assert anywhere.standin.sql()[1] == "SET query_group TO 'sparkify_dwh'"
 
 
 def test_the_engine_for_others_is_made_alike(redshift: Database) -> None:
-    """`Warehouse.engine`, for what the library does not offer."""
+    """`Warehouse.engine`, for users' own statements."""
     with Warehouse(Settings(database_url=redshift.url())).engine.connect() as connection:
         assert connection.execute(sa.text("SHOW query_group")).scalar() == QUERY_GROUP
 
@@ -426,7 +426,7 @@ def test_a_refused_login_leaves_no_connection_behind(redshift: Database) -> None
     # An unclosed socket is a ResourceWarning, which fails this test.
 
 
-# AWS in trouble ----------------------------------------------------------------------------------
+# Failures of AWS ---------------------------------------------------------------------------------
 
 EACH = {
     "secret": ({"secret_arn": "arn:x"}, "secretsmanager:GetSecretValue"),
@@ -516,7 +516,7 @@ def test_aws_cannot_be_reached(
 
 
 def test_a_standin_of_its_own_password_scheme(s3_server: Any, monkeypatch: Any) -> None:
-    """A server that asks for the password in clear text gets it, inside TLS."""
+    """A server that asks for the password in clear text gets it, over TLS."""
     with Standin(s3_server.client, auth="cleartext") as server:
         monkeypatch.setenv("SSL_CERT_FILE", str(server.ca_file))
         assert shown(engine_of(server.database().url()), "SELECT 1") == 1

@@ -1,4 +1,4 @@
-"""Trouble while loading into Redshift: retried, settled or told clearly; nothing is half-loaded."""
+"""Failures while loading into Redshift: retried, resolved or reported; nothing is half-loaded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from sparkify_dwh.jobs.retries import RETRIES, Retries
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Attempts follow each other at once."""
+    """Attempts follow each other without a pause."""
     monkeypatch.setattr(Retries, "wait", lambda _: None)
 
 
@@ -39,7 +39,7 @@ def filled(on_redshift: OnRedshift, source: Source) -> OnRedshift:
 
 
 def loaded_once(warehouse: OnRedshift) -> None:
-    """The star holds what one load brings; the run log says so once; no trace is left on S3."""
+    """The star has the rows of one load, the run log has it once; nothing is left on S3."""
     assert [len(rows) for rows in warehouse.star().values()] == [1] * 5
     assert [name for _, name in warehouse.events()] == ["started", "loaded"]
     assert warehouse.query("SELECT count(*) FROM audit.load_file") == [(2,)]
@@ -47,7 +47,7 @@ def loaded_once(warehouse: OnRedshift) -> None:
 
 
 def nothing_loaded(warehouse: OnRedshift, event_: str = "rolled back") -> None:
-    """The star and the ledger are empty; the run log says why."""
+    """The star and the ledger are empty; the run log has the reason."""
     assert [len(rows) for rows in warehouse.star().values()] == [0] * 5
     assert warehouse.query("SELECT count(*) FROM audit.load_file") == [(0,)]
     assert [name for _, name in warehouse.events()] == ["started", event_]
@@ -64,9 +64,9 @@ def test_a_serialization_error_starts_the_load_again(
     faults.fail("^INSERT INTO sparkify.songplays", "1023", detail="violation on table - 1", times=2)
     with caplog.at_level(logging.INFO, "sparkify_dwh"):
         assert filled.load().event == "loaded"
-    told = [r.message for r in caplog.records if "starting again" in r.message]
-    assert len(told) == 2 and told[1].endswith("starting again (2 of 5)")
-    assert "another session wrote to the same tables" in told[0]
+    logged = [r.message for r in caplog.records if "starting again" in r.message]
+    assert len(logged) == 2 and logged[1].endswith("starting again (2 of 5)")
+    assert "another session wrote to the same tables" in logged[0]
     loaded_once(filled)
 
 
@@ -98,8 +98,8 @@ def test_a_lost_connection_starts_the_load_again(
     filled.database.faults.drop(statement, when)
     with caplog.at_level(logging.INFO, "sparkify_dwh"):
         filled.load()
-    (told,) = (r.message for r in caplog.records if "starting again" in r.message)
-    assert "was lost" in told and "(1 of 5)" in told
+    (logged,) = (r.message for r in caplog.records if "starting again" in r.message)
+    assert "was lost" in logged and "(1 of 5)" in logged
     loaded_once(filled)
 
 
@@ -125,7 +125,7 @@ def test_a_connection_that_is_lost_each_time_ends_the_load(
 
 
 def test_a_connection_dropped_at_any_statement(filled: OnRedshift) -> None:
-    """A sample of all statements: each load ends well or says what is wrong, and never by half."""
+    """A sample of all statements: each load succeeds or reports why not, and never loads half."""
     filled.load()
     before, count = filled.star(), len(filled.database.statements)
     for number in range(5, count, count // examples(4, count)):
@@ -154,7 +154,7 @@ def test_a_connection_dropped_at_any_statement(filled: OnRedshift) -> None:
 
 
 def drop_at_the_load_s_commit(warehouse: OnRedshift, when: Any, also: str | None = None) -> None:
-    """Drops the connection at the COMMIT that follows the row 'loaded', and at what comes then."""
+    """Drops the connection at the COMMIT after the row 'loaded', and at what follows."""
     database = warehouse.database
 
     def arm(statement: Any) -> None:
@@ -309,7 +309,7 @@ def test_an_object_that_is_overwritten_waits(filled: OnRedshift, source: Source,
 
 
 def test_a_refused_record_whose_object_is_overwritten(filled: OnRedshift, source: Source) -> None:
-    """Its text is read in the version that was listed, or not at all."""
+    """Its text is read from the listed version, or not at all."""
     source.put("events", "b.json", "{broken\n")
     filled.database.faults.call(
         "sys_load_error_detail",

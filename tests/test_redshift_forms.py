@@ -1,7 +1,7 @@
-"""Rules.md's table 'Input forms' on Redshift: the cases of `test_input_forms`, many in a load.
+"""The table 'Input forms' of rules.md on Redshift: the cases of `test_input_forms`, many per load.
 
-What the loader makes of a bucket is held against the oracle, whose reader is that of
-`reference_copy`: it differs where `docs/redshift-loading.md` says so, and nowhere else.
+The loaded bucket is compared with the oracle, whose reader is that of `reference_copy`: it differs
+only where `docs/redshift-loading.md` says so.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from sparkify_dwh import Run
 from sparkify_dwh.steps.quarantine import shown_raw
 
 Files = dict[tuple[str, str], bytes]
-#: Cases that cost more than they tell here: their sizes are judged by the reader's own tests.
+#: Cases too slow for here: the reader's own tests cover their sizes.
 LARGE = {"many keys", "a million keys", "4 MiB of malformed", "a sound record of 4 MiB"}
 CASES = {
     **{f"sound {name}": data for name, (data, _) in LOADS.items()},
@@ -43,12 +43,12 @@ if not SOAK:
 
 @pytest.fixture
 def bucket(on_redshift: OnRedshift) -> OnRedshift:
-    """An empty warehouse that refuses as many records as there are."""
+    """An empty warehouse without a limit of refused records."""
     return on_redshift.use(**NO_LIMIT)
 
 
 def load_and_compare(rig: OnRedshift, star: Reference, files: Files) -> tuple[Run, Books]:
-    """Loads objects by (source, name) and holds everything against the oracle."""
+    """Loads objects by (source, name) and compares everything with the oracle."""
     given_: dict[str, list[tuple[str, bytes]]] = {"events": [], "songs": []}
     for (kind, name), data in files.items():
         given_[kind].append((rig.source.put(kind, name, data), data))
@@ -65,10 +65,10 @@ def load_and_compare(rig: OnRedshift, star: Reference, files: Files) -> tuple[Ru
 
 
 def same_places(rig: OnRedshift, run: Run, books: Books) -> None:
-    """The same records by the same rules, and where one is found, its object, line and bytes."""
+    """The same records by the same rules and, where found, with the same object, line and bytes."""
     rows = rig.warehouse.rejects(run=run.run_id, locate=True).records()
-    told = Counter((row["source"], row["rule"]) for row in rows)
-    assert told == Counter((each.source, each.rule) for each in books.refusals)
+    recorded = Counter((row["source"], row["rule"]) for row in rows)
+    assert recorded == Counter((each.source, each.rule) for each in books.refusals)
     expected = Counter(
         (each.source, each.rule, each.object, each.line, shown_raw(each.raw), len(each.raw))
         for each in books.refusals
@@ -113,7 +113,7 @@ def test_every_odd_record_between_sound_ones(bucket: OnRedshift) -> None:
 
 
 def test_every_sound_form_and_every_refused_one(bucket: OnRedshift) -> None:
-    """One object each; an odd record at the end of an object has no line feed behind it."""
+    """One object each; an odd record at the end of an object has no line feed after it."""
     files: Files = {}
     for number, (name, data) in enumerate(CASES.items()):
         files["events", f"{number} {name}.json"] = data
@@ -125,7 +125,7 @@ def test_every_sound_form_and_every_refused_one(bucket: OnRedshift) -> None:
 
 
 def test_what_differs_from_the_other_engine_is_what_the_docs_say() -> None:
-    """Every case that `reference_copy` reads otherwise than `parse_object`, by the docs' names."""
+    """Every case that `reference_copy` and `parse_object` read differently, by the docs' names."""
     cases = [(f"form {n} {form[-24:]!r}", kind, form) for n, (kind, form) in enumerate(FORMS)]
     cases += [(name, "events", data) for name, data in CASES.items()]
     differing = {
@@ -139,7 +139,7 @@ def test_what_differs_from_the_other_engine_is_what_the_docs_say() -> None:
     assert explained == {
         "gzip": 5,
         "a key given twice": 5,
-        "bytes that are no UTF-8 in a key that is not loaded": 2,
+        "bytes that are not UTF-8 in a key that is not loaded": 2,
         "a text that staging cannot hold": 4,
         "an array over several lines": 1,
     }
@@ -150,7 +150,7 @@ def _difference(data: bytes) -> str | None:
     if data.startswith(b"\x1f\x8b"):
         return "gzip"
     if b'"x": "\xff"' in data:
-        return "bytes that are no UTF-8 in a key that is not loaded"
+        return "bytes that are not UTF-8 in a key that is not loaded"
     if b"9" * 100 in data or b"3" * 100 in data:
         return "a text that staging cannot hold"
     if data.startswith(b"[") and b"\n" in data:
@@ -166,8 +166,8 @@ def _difference(data: bytes) -> str | None:
 # What COPY does to neighbours --------------------------------------------------------------------
 
 
-def test_records_behind_one_that_is_no_json_are_not_lost(bucket: OnRedshift) -> None:
-    """COPY passes over the rest of a line; the reader takes records that COPY does not."""
+def test_records_after_one_that_is_not_json_are_not_lost(bucket: OnRedshift) -> None:
+    """COPY skips the rest of a line; the reader accepts records that COPY refuses."""
     sound = [line(event(sessionId=n)) for n in range(9)]
     nan = line(event(sessionId=20, status=float("nan")))
     files: Files = {
@@ -177,7 +177,7 @@ def test_records_behind_one_that_is_no_json_are_not_lost(bucket: OnRedshift) -> 
         ("events", "d.json"): b'"x"}\n[1] NaN\n' + sound[5] + b"\n[2][3]{]\n" + sound[6],
         ("events", "e.json.gz"): gzip.compress(b"{broken\n" + sound[7] + b"\n NaN"),
         ("events", "f.json"): gzip.compress(sound[8]),
-        # To both a record that goes on in the next line, which would be sound by itself.
+        # To both a record that continues in the next line, which would be sound on its own.
         ("events", "h.json"): b"{\n\t" + line(event(sessionId=30)) + b"\n" + sound[8],
         ("events", "g.json"): line({**EVENT, "song": "[1]"}) * 2 + line({**EVENT, "song": [1]}),
     }

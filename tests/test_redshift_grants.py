@@ -18,7 +18,7 @@ USERS = ("sparkify_migrator", "sparkify_loader", "analyst")
 
 
 def block(name: str, database: str) -> list[str]:
-    """The statements of a fenced block of the page, for a database of another name."""
+    """The statements of a fenced block of the page, with another database name."""
     (text,) = re.findall(rf"```sql grants: {name}\n(.*?)```", PAGE.read_text(), re.DOTALL)
     statements = [part.strip() for part in text.split(";\n") if part.strip()]
     return [re.sub(r"\bdwh\b", database, statement) for statement in statements]
@@ -34,7 +34,7 @@ def run(client: Client, name: str, database: Database) -> None:
 def granted(
     redshift: Database, s3_server: S3Server, bucket: Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Callable[[str], Warehouse]]:
-    """Makes the warehouse of a user, once all that the page says has been done."""
+    """Opens the warehouse as a user, after all statements of the page."""
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing")
 
@@ -196,7 +196,7 @@ def test_a_reader_cannot_load(granted: Make, bucket: Bucket) -> None:
 
 
 def test_later_tables_are_granted_too(granted: Make, redshift: Database) -> None:
-    """By the default privileges of the page."""
+    """Through the default privileges of the page."""
     with Client(redshift, "sparkify_migrator") as migrator:
         for schema in ("sparkify", "staging", "audit"):
             migrator(f"CREATE TABLE {schema}.later (a INT)")
@@ -209,7 +209,7 @@ def test_later_tables_are_granted_too(granted: Make, redshift: Database) -> None
 
 
 def test_without_the_grants_nothing_is_seen(granted: Make, redshift: Database) -> None:
-    """A user of whom the page says nothing."""
+    """A user whom the page does not mention."""
     redshift.server.login("stranger", "Passw0rd")
     redshift.roles.append("stranger")
     for table in ("sparkify.users", "staging.events", "audit.load_run"):

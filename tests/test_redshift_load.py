@@ -1,4 +1,4 @@
-"""Loading from S3 into Redshift: what COPY is told, what it says it read, and what it refuses."""
+"""Loading from S3 into Redshift: what COPY is given, what it reports, and what it refuses."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from sparkify_dwh.storage.s3 import S3
 
 
 def copies(warehouse: OnRedshift) -> list[str]:
-    """The COPYs from the sources' objects so far."""
+    """The COPY statements from the sources' objects so far."""
     return [sql for sql in warehouse.database.sql() if sql.startswith("COPY staging")]
 
 
@@ -32,16 +32,16 @@ def days(source: Source, count: int, start: int = 0) -> None:
 
 
 class Watched:
-    """What was written under work_prefix, kept although it is removed at the end."""
+    """Keeps copies of the work files, which a load removes at its end."""
 
     def __init__(self, source: Source, monkeypatch: pytest.MonkeyPatch) -> None:
         self.files: dict[str, bytes] = {}
         plain = s3.S3.write
 
-        def write(bucketeer: Any, address: str, data: Any) -> None:
+        def write(client: Any, address: str, data: Any) -> None:
             body = data if isinstance(data, bytes) else data.read_bytes()
             self.files[address.removeprefix(source.work.url("work/manifests/"))] = body
-            plain(bucketeer, address, data)
+            plain(client, address, data)
 
         monkeypatch.setattr(s3.S3, "write", write)
 
@@ -50,7 +50,7 @@ class Watched:
         return json.loads(found)
 
 
-# What COPY is told -------------------------------------------------------------------------------
+# What COPY is given ------------------------------------------------------------------------------
 
 
 def test_a_manifest_and_a_copy_for_each_table_and_compression(
@@ -58,7 +58,7 @@ def test_a_manifest_and_a_copy_for_each_table_and_compression(
 ) -> None:
     watched = Watched(source, monkeypatch)
     days(source, 2)
-    packed = source.put("events", "9.json.gz", gzip.compress(event_line(itemInSession=9).encode()))
+    gzipped = source.put("events", "9.json.gz", gzip.compress(event_line(itemInSession=9).encode()))
     source.put("songs", "a/b/s.json", song_line())
     for name in (".hidden.json", "_temporary/0.json", "old.json~", "readme.txt"):
         source.put("events", name, "no data")
@@ -73,7 +73,7 @@ def test_a_manifest_and_a_copy_for_each_table_and_compression(
     assert watched["events.plain.manifest"] == {
         "entries": [{"url": url(f"log_data/{n}.json"), "mandatory": True} for n in range(2)]
     }
-    assert watched["events.gzip.manifest"] == {"entries": [{"url": packed, "mandatory": True}]}
+    assert watched["events.gzip.manifest"] == {"entries": [{"url": gzipped, "mandatory": True}]}
     assert watched["songs.plain.manifest"]["entries"] == [
         {"url": url("song_data/a/b/s.json"), "mandatory": True}
     ]
@@ -100,7 +100,7 @@ def test_the_number_of_statements_depends_neither_on_objects_nor_on_rows(
             lines = (
                 event_line(itemInSession=n * rows + i, ts=1541106106796 + i) for i in range(rows)
             )
-            # Each brings a damaged text and a refused row.
+            # Each has a damaged text and a refused row.
             source.put(
                 "events", f"{n}.json", "".join(lines) + event_line(song=f"BjÃ¶rk {n}", level=n)
             )
@@ -165,7 +165,7 @@ def test_work_files_that_may_not_be_removed_are_no_trouble(
 def test_by_prefix_where_everything_is_new(on_redshift: OnRedshift, source: Source) -> None:
     days(source, 3)
     source.put("songs", "s.json", song_line(title="BjÃ¶rk"))
-    source.bucket.put("log_data/", "")  # the folder that the console makes
+    source.bucket.put("log_data/", "")  # the console creates such an object for a folder
     source.bucket.put("log_data_private.json", event_line(sessionId=1))
     on_redshift.use(work_prefix=None).load()
     found = copies(on_redshift)
@@ -274,7 +274,7 @@ def test_other_jsonpaths_that_cannot_be_used(on_redshift: OnRedshift, source: So
         on_redshift.use(log_jsonpaths=given).load()
 
 
-# What Redshift says it read ----------------------------------------------------------------------
+# What Redshift reports ---------------------------------------------------------------------------
 
 
 def test_views_that_lag_are_waited_for(on_redshift: OnRedshift, source: Source) -> None:
@@ -321,7 +321,7 @@ def test_a_row_that_is_missing_without_an_error_entry_fails_the_load(
 def test_staging_is_counted_for_itself(
     on_redshift: OnRedshift, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What COPY says of itself is not taken for what staging holds."""
+    """The rows in staging are counted, not taken from COPY's report."""
     days(source, 2)
     plain = load_views.LoadViews.outcome
 
@@ -353,11 +353,11 @@ def old_cluster(on_redshift: OnRedshift) -> Any:
 
 
 def _dirty(source: Source) -> list[tuple[Any, ...]]:
-    """Puts objects with refused records; returns what the quarantine must hold of them."""
+    """Puts objects with refused records; returns what the quarantine must have of them."""
     broken, wide = '{"page": "Home', "x" * 5000
     url = source.put("events", "a.json", event_line() + broken + "\n" + event_line(itemInSession=2))
-    packed = gzip.compress((event_line(itemInSession=3) + '{"artist": "\\u0000"}\n').encode())
-    second = source.put("events", "b.json.gz", packed)
+    gzipped = gzip.compress((event_line(itemInSession=3) + '{"artist": "\\u0000"}\n').encode())
+    second = source.put("events", "b.json.gz", gzipped)
     third = source.put("events", "c.json", '\n\n{"song":\n "' + wide + '"}\n')
     return [
         ("events", "malformed_json", url, 2, broken, len(broken)),
@@ -397,7 +397,7 @@ def test_a_row_refused_by_a_rule_keeps_its_fields(on_redshift: OnRedshift, sourc
 def test_rejects_shows_and_finds_them(on_redshift: OnRedshift, source: Source) -> None:
     line = event_line(level="gold", length=1.50, song="Björk").strip()
     url = source.put("events", "a.json", event_line() + "\n\n" + line + "\n" + line + "\n")
-    packed = source.put("events", "b.json.gz", gzip.compress(event_line(level="x").encode()))
+    gzipped = source.put("events", "b.json.gz", gzip.compress(event_line(level="x").encode()))
     wide = source.put("events", "c.json", event_line(userAgent="x" * 20_000) + "{broken\n")
     songs = source.put("songs", "s.json", song_line(year="nineteen"))
     on_redshift.load()
@@ -414,7 +414,7 @@ def test_rejects_shows_and_finds_them(on_redshift: OnRedshift, source: Source) -
         [
             (url, 4, "level_valid"),
             (url, 5, "level_valid"),
-            (packed, 1, "level_valid"),
+            (gzipped, 1, "level_valid"),
             (wide, 1, "too_long"),
             (wide, 2, "malformed_json"),
             (songs, 1, "year_valid"),
@@ -497,7 +497,7 @@ def test_the_ratio_is_judged_after_copy(on_redshift: OnRedshift, source: Source)
 def test_objects_too_large_to_be_read_again(
     on_redshift: OnRedshift, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nested values are told by their text then, and records that are no objects by the rules."""
+    """Then nested values are recognized by their text, other records by the rules."""
     monkeypatch.setattr(copy_refusals, "MAX_REREAD_BYTES", 10)
     source.put("events", "a.json", event_line() + event_line(song=["a"], itemInSession=1) + "17\n")
     run = on_redshift.load()
@@ -555,8 +555,8 @@ def test_their_failure_is_a_warning(
     run = on_redshift.use(song_data=None).load()
     assert run.event == "loaded" and on_redshift.events()[-1][1] == "loaded"
     first, second = run.warnings
-    told = "ANALYZE of sparkify.users, sparkify.time failed; the load stays committed: "
-    assert first.startswith(told)
+    logged = "ANALYZE of sparkify.users, sparkify.time failed; the load stays committed: "
+    assert first.startswith(logged)
     assert second.startswith("VACUUM DELETE ONLY of sparkify.time failed") and "lost" in second
     assert len(on_redshift.star()["songplays"]) == 3
 

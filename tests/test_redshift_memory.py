@@ -1,4 +1,4 @@
-"""Client work for a manifest of many objects is linear, in memory and in statements."""
+"""The client's memory and statements for a manifest of many objects grow linearly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import tracemalloc
 
 from support.manifest_work import work
 
-#: 100,000 objects must fit 256 MiB, whatever Python and the libraries take beside.
+#: 100,000 objects must fit 256 MiB, including Python and the libraries.
 BYTES_PER_OBJECT = 256 * 1024 * 1024 / 100_000
 
 
@@ -21,10 +21,10 @@ def peak(count: int) -> int:
 
 
 def test_memory_is_linear_and_fits() -> None:
-    work(10)  # what is imported and compiled once
+    work(10)  # for imports and compiled statements
     few, many = peak(2_000), peak(8_000)
     assert many < 4.4 * few
-    # The rest of 256 MiB, about 100, is what the process takes with no object at all.
+    # The rest of 256 MiB, about 100, is for the process without any object.
     assert (many - few) / 6_000 < 0.6 * BYTES_PER_OBJECT
 
 

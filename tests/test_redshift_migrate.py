@@ -1,4 +1,4 @@
-"""Migrations over the wire: up, checked, reflected, down and up again, and what runs alone."""
+"""Migrations over the wire: up, checked, reflected, down, up again, and outside a transaction."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ ROOT = Path(__file__).parents[1]
 GOLDEN = Path(__file__).parent / "golden" / "redshift_upgrade.sql"
 SCHEMAS = {"staging", "sparkify", "audit"}
 TABLES = list(Base.metadata.tables.values())
-#: What only looks, or begins and ends transactions and sessions.
+#: Statements that only read, or begin and end transactions and sessions.
 AROUND = ("select", "begin", "commit", "rollback", "show", "set ", "reset", "lock")
 
 
@@ -37,7 +37,7 @@ def schemas(warehouse: Warehouse) -> set[str]:
 
 @pytest.fixture
 def empty(anywhere: Somewhere) -> Iterator[Warehouse]:
-    """A warehouse without a schema; on a real cluster it is as empty again afterwards."""
+    """A warehouse without a schema; a real cluster is emptied again afterwards."""
     warehouse = Warehouse(Settings(database_url=anywhere.url))
     if schemas(warehouse) or warehouse.schema_status().database:
         pytest.fail(f"--redshift needs a database without {', '.join(sorted(SCHEMAS))}")
@@ -55,7 +55,7 @@ def migrated(redshift: Database) -> Warehouse:
 
 
 def changes(database: Database) -> list[str]:
-    """The statements since the start that change something, blanks made alike."""
+    """The statements since the start that change something, with whitespace normalized."""
     texts = (" ".join(statement.sql.split()) for statement in database.statements)
     return [text for text in texts if not text.lower().startswith(AROUND)]
 
@@ -82,7 +82,7 @@ def test_autogenerate_finds_nothing(empty: Warehouse) -> None:
 
 
 def test_autogenerate_finds_a_difference(migrated: Warehouse, redshift: Database) -> None:
-    """Otherwise finding nothing would tell nothing."""
+    """Otherwise finding no difference would prove nothing."""
     with Client(redshift) as client:
         client("ALTER TABLE sparkify.songs DROP COLUMN year")
         client("COMMENT ON TABLE sparkify.users IS 'another'")
@@ -130,7 +130,7 @@ def test_everything_declared_is_reflected(empty: Warehouse) -> None:
 
 
 def test_some_tables_have_every_kind_of_option() -> None:
-    """Otherwise the comparison above would be of nothing."""
+    """Otherwise the comparison above would prove nothing."""
     options = [table.dialect_options["redshift"] for table in TABLES]
     assert {each["diststyle"] for each in options} >= {"EVEN", "ALL", "KEY"}
     assert any(each["distkey"] for each in options)
@@ -236,7 +236,7 @@ def test_the_limit_of_statements_is_back_after_the_lock(
     assert redshift.sql()[after] == "SET statement_timeout TO 7000"
 
 
-# What runs outside of a transaction --------------------------------------------------------------
+# Outside of a transaction ------------------------------------------------------------------------
 
 COMMENT = "100 % sure: 'it' \"is\" C:\\new\\x41, %s %(x)s :x ${y} {z} -- ünï /* */"
 (HEAD,) = ScriptDirectory.from_config(alembic_config(Settings(), SPARKIFY)).get_heads()
@@ -263,7 +263,7 @@ REVISION = f"""
 
 
 def extended(url: str, folder: Path, body: str) -> Warehouse:
-    """A warehouse with a revision of an extension's after the newest one."""
+    """A warehouse with an extension's revision after the newest one."""
     (folder / "9001_wider.py").write_text(dedent(REVISION).replace("BODY", body))
     more = replace(SPARKIFY, version_locations=(*SPARKIFY.version_locations, str(folder)))
     return Warehouse(Settings(database_url=url), more)
@@ -284,7 +284,7 @@ def test_widen_on_redshift(redshift: Database, tmp_path: Path) -> None:
     assert [c["name"] for c in inspector.get_columns("extra", schema="audit")] == ["id", "x"]
     texts = [" ".join(text.lower().split()) for text in redshift.sql()]
     alone = texts.index("alter table audit.load_run alter column reason type varchar(9000)")
-    assert texts[alone - 1] == "rollback"  # of a transaction that only looked
+    assert texts[alone - 1] == "rollback"  # of a transaction that only read
     assert not any("session characteristics" in text for text in texts)
     made = next(n for n, text in enumerate(texts) if text.startswith("create table audit.extra"))
     assert "commit" in texts[made:alone]
@@ -309,14 +309,14 @@ def test_without_it_redshift_refuses(redshift: Database, tmp_path: Path) -> None
 
 
 def test_widen_in_the_sql_for_a_dba(tmp_path: Path) -> None:
-    """`sparkify migrate --sql` ends the transaction before, and begins another after it."""
+    """`sparkify migrate --sql` ends the transaction before it, and begins another afterwards."""
     sql = extended("redshift+redshift_connector://h/dev", tmp_path, WIDEN).migration_sql()
     lines = [line for line in sql.splitlines() if line.strip()]
     alone = lines.index("ALTER TABLE audit.load_run ALTER COLUMN reason TYPE VARCHAR(9000);")
     assert (lines[alone - 1], lines[alone + 1]) == ("COMMIT;", "BEGIN;")
 
 
-# By other ways -----------------------------------------------------------------------------------
+# Other ways --------------------------------------------------------------------------------------
 
 
 def test_alembic_from_the_checkout(redshift: Database) -> None:
@@ -334,7 +334,7 @@ def test_alembic_from_the_checkout(redshift: Database) -> None:
 
 
 def test_the_option_runs_the_tests_of_a_cluster(redshift: Database) -> None:
-    """`pytest --redshift URL`, with the stand-in in the place of a cluster."""
+    """`pytest --redshift URL`, with the stand-in as the cluster."""
     files = [str(Path(__file__).parent / f"test_redshift_{n}.py") for n in ("connect", "migrate")]
     command = [sys.executable, "-m", "pytest", "-q", "-m", "cluster", "-p", "no:cacheprovider"]
     done = subprocess.run(

@@ -1,4 +1,4 @@
-"""Each statement and commit of a load on Redshift is struck: never half a load is left."""
+"""A fault at each statement and commit of a load on Redshift never leaves half a load."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_half_a_load_would_be_noticed(redshift_scene: RedshiftScene, table: str)
 
 
 def test_each_statement_and_commit_is_struck(redshift_scene: RedshiftScene) -> None:
-    """In a soak each by every kind; else a sample of statements, a kind each."""
+    """In a soak each statement with every kind of fault; else a sample, with one kind each."""
     total = len(redshift_scene.statements)
     assert redshift_scene.statements[redshift_scene.commit - 1].upper() == "COMMIT" and total > 100
     draw = random.Random(kill_and_fail.SEED)
@@ -36,7 +36,7 @@ def test_each_statement_and_commit_is_struck(redshift_scene: RedshiftScene) -> N
         for turn, number in enumerate(points(total, "statements on Redshift"), offset)
         for kind in (KINDS if SOAK else (KINDS[turn % len(KINDS)],))
     ]
-    # The load's own COMMIT: refused, lost on the way, and done without an answer.
+    # The load's own COMMIT: refused, lost, and done without an answer.
     chosen += [(redshift_scene.commit, kind) for kind in ("fails", "dropped after", "gone after")]
     states: Counter[str] = Counter()
     for number, kind in dict.fromkeys(chosen):
@@ -49,7 +49,7 @@ def test_each_statement_and_commit_is_struck(redshift_scene: RedshiftScene) -> N
             assert f"{INJECTED} at {number}" in report.what, what
             redshift_scene.back_to_normal()
             runs = list(redshift_scene.ends().values())[1:]
-            # Only where its start could not be recorded nothing is on record.
+            # There is no record only if the start could not be recorded.
             assert runs in ([], [["started", "rolled back"]]), (what, runs)
         states[redshift_scene.survived(report, what)] += 1
     assert set(states) == {"before", "after"}
@@ -64,7 +64,7 @@ def test_each_statement_and_commit_is_struck(redshift_scene: RedshiftScene) -> N
 
 
 def test_a_killed_process(redshift_scene: RedshiftScene) -> None:
-    """Kill -9 before and after the calls of the driver; nobody is left who could write a line."""
+    """Kill -9 before and after calls of the driver; no process is left that could log anything."""
     with kill_and_fail.at_moments(
         dialect=type(redshift_scene.rig.warehouse.engine.dialect)
     ) as moments:

@@ -1,4 +1,4 @@
-"""The connection of a load on Redshift breaks at each message: never half a load is left."""
+"""A connection that breaks at any message of a load on Redshift never leaves half a load."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ FLUSH = b"H"
 
 
 class Attempts:
-    """A load whose connection breaks again and again: each attempt is the load after a struck one.
+    """A load whose connection breaks repeatedly: each attempt is the load after a failed one.
 
-    That takes half as long as a load for each. What is looked at in between are all tables.
+    That takes half as long as one load per break. In between all tables are compared.
     """
 
     def __init__(self, redshift_scene: RedshiftScene, patch: pytest.MonkeyPatch) -> None:
@@ -29,10 +29,10 @@ class Attempts:
         started = next(
             n for n, sql in enumerate(redshift_scene.statements) if "INTO audit.load_run" in sql
         )
-        #: Messages at which a break begins another attempt: the start is on record, the load's
-        #: COMMIT is not sent, and from the first of them on all attempts send the same.
+        #: Messages at which a break starts another attempt: the start is recorded, the load's
+        #: COMMIT is not sent yet, and from the first of them on all attempts send the same.
         self.first, self.last = executed[started + 2], executed[redshift_scene.commit - 2]
-        # Another attempt records no start, and soon sends what the first one sends.
+        # Another attempt records no start, and soon sends the same as the first one.
         redshift_scene.restore()
         redshift_scene.at_message(self.first)
         self.seen: list[bytes] | None = None
@@ -54,11 +54,11 @@ class Attempts:
         elif self.seen is None:
             self.seen = self.scene.rig.database.faults.watch_messages()
 
-    #: What is struck, and whether inside of the transaction.
+    #: Description of the breaks, and whether the first is inside the transaction.
     what, within = "the first", True
 
     def load(self, *numbers: int) -> str:
-        """Loads, and the connection breaks at these messages; the state it leaves."""
+        """Loads with a connection that breaks at these messages; returns the state it leaves."""
         self.what, self.struck = f"seed {kill_and_fail.SEED}, messages {numbers}", 0
         self.within = self.first <= numbers[0] <= self.last
         self.scene.restore()
@@ -73,7 +73,7 @@ class Attempts:
 def test_the_connection_is_dropped_at_each_message(
     redshift_scene: RedshiftScene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of the wire protocol; a sample leaves out Flush, which does nothing and has no answer."""
+    """A message of the wire protocol; a sample omits Flush, which has no effect and no answer."""
     each = [n for n, kind in enumerate(redshift_scene.messages, 1) if SOAK or kind != FLUSH]
     total = len(each)
     assert total > 4 * len(redshift_scene.statements)

@@ -1,4 +1,4 @@
-"""Every statement that migrate and load send to Redshift: held to the letter, parsed, planned."""
+"""Every statement that migrate and load send to Redshift: compared literally, parsed, planned."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from sparkify_dwh.dialects.redshift import writer
 
 pytestmark = pytest.mark.usefixtures("aws_keys")
 GOLDEN = Path(__file__).parent / "golden"
-#: What SQLAlchemy asks of its own accord.
+#: Statements that SQLAlchemy sends on its own.
 _STOCK = re.compile(
     r"show transaction|select current_schema|select pg_catalog.version", re.IGNORECASE
 )
@@ -33,7 +33,7 @@ Statements = list[str]
 
 
 class Captured:
-    """What was sent while a database was migrated and loaded into thrice."""
+    """The statements of a migration and three loads."""
 
     def __init__(self, warehouse: OnRedshift) -> None:
         self.migration = warehouse.database.sql()
@@ -48,7 +48,7 @@ class Captured:
 
 
 def _first_load(source: Source) -> None:
-    """Every condition of a load holds for it, but that of the maintenance."""
+    """Every condition of a load is true for it, except that of the maintenance."""
     import gzip
 
     source.put(
@@ -89,7 +89,7 @@ def captured(standin: Standin, s3_server: Any) -> Iterator[Captured]:
 
 
 def plan(**values: Any) -> Plan:
-    """The plan of an empty warehouse; it connects to nothing."""
+    """The plan for an empty warehouse; it does not connect."""
     given = {
         "work_prefix": "s3://work-bucket/work/",
         "log_data": "s3://data-bucket/log_data/",
@@ -141,7 +141,7 @@ def test_the_plan_is_held_to_the_letter() -> None:
 
 @pytest.mark.parametrize("number", [0, 1, 2], ids=["first", "late songs", "by prefix"])
 def test_a_load_sends_what_the_plan_shows(captured: Captured, number: int) -> None:
-    """In the plan's order, less the statements whose condition was false."""
+    """In the plan's order, without the statements whose condition was false."""
     sent = steps(captured.loads[number])
     shown = plan(work_prefix=None) if number == 2 else plan()
     planned = [s for s in shown.statements if s.step != "transaction"]
@@ -167,7 +167,7 @@ def test_a_load_sends_what_the_plan_shows(captured: Captured, number: int) -> No
 
 
 def test_what_is_repeated_is_marked() -> None:
-    """Without work_prefix rows of the client go by INSERT, in batches; else nothing is repeated."""
+    """Without work_prefix the client inserts rows in batches; nothing else is repeated."""
     marked = [s for s in plan(work_prefix=None).statements if s.repeated]
     assert {s.repeated for s in marked} == {"batch"}
     tables = {s.sql.split()[2] for s in marked}
@@ -180,7 +180,7 @@ def test_what_is_repeated_is_marked() -> None:
 
 
 def test_delete_and_lock_come_first(captured: Captured) -> None:
-    """LOCK is the first statement of the transaction but for the timeout that bounds it."""
+    """LOCK is the first statement of the transaction after the timeout that bounds it."""
     for sent in captured.loads:
         lock = sent.index("LOCK TABLE audit.load_lock")
         assert sent[lock - 2 : lock] == ["begin transaction", "SET statement_timeout TO 60000"]
@@ -209,7 +209,7 @@ def test_the_search_for_it_finds_it() -> None:
 
 
 def test_each_statement_parses_as_redshift(captured: Captured) -> None:
-    """By sqlfluff's grammar of Redshift, whose authors read its documentation."""
+    """By sqlfluff's grammar of Redshift, which follows its documentation."""
     linter = Linter(config=FluffConfig(overrides={"dialect": "redshift", "templater": "raw"}))
     everything = [*captured.migration, *(s for load in captured.loads for s in load)]
     distinct = dict.fromkeys(

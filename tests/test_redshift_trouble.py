@@ -1,4 +1,4 @@
-"""Trouble with Redshift: one clear message with the next step, and exit code 5, each time."""
+"""Failures of Redshift: each has one clear message with the next step, and exit code 5."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from sparkify_dwh.dialects.redshift.errors import Server, explain_driver_error
 
 
 def trouble(url: str, **values: Any) -> DatabaseError:
-    """The error of looking at the schema's version, which every command does first."""
+    """The error when the schema's version is read, which every command does first."""
     warehouse = Warehouse(Settings(database_url=url, **values))
     with pytest.raises(DatabaseError) as caught:
         warehouse.schema_status()
@@ -37,7 +37,7 @@ def trouble(url: str, **values: Any) -> DatabaseError:
 
 
 def by_iam(url: str, aws: FakeAws) -> dict[str, Any]:
-    """Settings of a login by IAM whose credentials are those of the URL."""
+    """Settings for a login by IAM that returns the credentials of the URL."""
     user, password = "IAM:awsuser", sa.engine.make_url(url).password
     aws.answers["GetClusterCredentialsWithIAM"] = {"DbUser": user, "DbPassword": password}
     return {"auth": "iam", "cluster_identifier": "dwh", "aws_endpoint_url": aws.url}
@@ -75,7 +75,7 @@ def test_an_unknown_database(redshift: Database) -> None:
 
 
 @pytest.mark.parametrize(
-    ("message", "code", "says"),
+    ("sent", "code", "message"),
     [
         ('connection limit "500" exceeded for non-bootstrap users', "53300", "no more connections"),
         ("too many connections for database", "XX000", "accepts no more connections"),
@@ -83,29 +83,29 @@ def test_an_unknown_database(redshift: Database) -> None:
         ("something of which nobody knows", "XX000", "nobody knows (code XX000)"),
     ],
 )
-def test_a_server_that_takes_nobody_in(
-    redshift: Database, message: str, code: str, says: str
+def test_a_server_that_refuses_all_logins(
+    redshift: Database, sent: str, code: str, message: str
 ) -> None:
-    redshift.server.refuse_logins = (message, code)
+    redshift.server.refuse_logins = (sent, code)
     try:
-        assert says in trouble(redshift.url()).what
+        assert message in trouble(redshift.url()).what
     finally:
         redshift.server.refuse_logins = None
 
 
 @pytest.mark.parametrize(
-    ("auth", "says"),
+    ("auth", "message"),
     [("iam", "the temporary credentials have expired"), ("secret", "in the secret were refused")],
 )
-def test_credentials_that_the_cluster_does_not_take(
-    redshift: Database, aws: FakeAws, auth: str, says: str
+def test_credentials_that_the_cluster_refuses(
+    redshift: Database, aws: FakeAws, auth: str, message: str
 ) -> None:
     aws.answers["GetSecretValue"] = {"SecretString": '{"username": "u", "password": "p"}'}
     aws.answers["DescribeClusters"] = Refusal("AccessDenied")
     values = by_iam(redshift.url(), aws) | {"auth": auth, "secret_arn": "arn"}
     redshift.server.refuse_logins = ("password has expired", "28000")
     try:
-        assert says in trouble(redshift.url(), **values).what
+        assert message in trouble(redshift.url(), **values).what
     finally:
         redshift.server.refuse_logins = None
 
@@ -119,7 +119,7 @@ def test_an_expired_token_of_aws(redshift: Database, aws: FakeAws) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "says"),
+    ("state", "message"),
     [
         ("paused", "the cluster dwh is paused"),
         ("pausing", "the cluster dwh is pausing"),
@@ -128,17 +128,17 @@ def test_an_expired_token_of_aws(redshift: Database, aws: FakeAws) -> None:
     ],
 )
 def test_a_cluster_that_does_not_answer(
-    redshift: Database, aws: FakeAws, closed_port: int, state: str, says: str
+    redshift: Database, aws: FakeAws, closed_port: int, state: str, message: str
 ) -> None:
     url = redshift.url().replace(str(redshift.server.port), str(closed_port))
     aws.answers["DescribeClusters"] = {"Clusters": [{"ClusterStatus": state}]}
     error = trouble(url, **by_iam(url, aws))
-    assert says in error.what
+    assert message in error.what
     assert "sparkify infra" in error.hint
     assert aws.calls[-1].parameters["ClusterIdentifier"] == "dwh"
 
 
-def test_who_may_not_ask_for_the_state_is_told_the_rest(
+def test_without_permission_to_read_the_state_the_other_error_remains(
     redshift: Database, aws: FakeAws, closed_port: int
 ) -> None:
     url = redshift.url().replace(str(redshift.server.port), str(closed_port))
@@ -146,19 +146,17 @@ def test_who_may_not_ask_for_the_state_is_told_the_rest(
     assert "refuses connections" in trouble(url, **by_iam(url, aws)).what
 
 
-def test_the_state_is_not_asked_for_where_the_server_spoke(
-    redshift: Database, aws: FakeAws
-) -> None:
+def test_the_state_is_not_read_if_the_server_answered(redshift: Database, aws: FakeAws) -> None:
     trouble(redshift.url() + "x", **by_iam(redshift.url(), aws))
     assert "DescribeClusters" not in aws.actions()
 
 
-# Servers that are none ---------------------------------------------------------------------------
+# Servers that are not Redshift -------------------------------------------------------------------
 
 
 @contextmanager
-def server_that_says(*answers: bytes) -> Iterator[int]:
-    """A server that gives an answer to each message of one client after the other, then leaves."""
+def server_that_answers(*answers: bytes) -> Iterator[int]:
+    """A server that sends one answer per message, one client at a time, then disconnects."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
         def serve() -> None:
@@ -186,18 +184,18 @@ def local(port: int, options: str = "") -> str:
 
 
 def test_a_server_without_tls() -> None:
-    with server_that_says(b"N") as port:
+    with server_that_answers(b"N") as port:
         error = trouble(local(port))
     assert error.what == f"127.0.0.1:{port} does not support TLS"
 
 
 def test_a_server_that_speaks_another_protocol() -> None:
-    with server_that_says(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
+    with server_that_answers(b"HTTP/1.1 400 Bad Request\r\n\r\n") as port:
         assert "does not support TLS" in trouble(local(port)).what
 
 
 def test_a_server_that_breaks_off_the_handshake() -> None:
-    with server_that_says(b"S", b"nonsense, but not a TLS handshake") as port:
+    with server_that_answers(b"S", b"nonsense, but not a TLS handshake") as port:
         assert f"no TLS connection to 127.0.0.1:{port}" in trouble(local(port)).what
 
 
@@ -208,16 +206,16 @@ def test_a_server_that_breaks_off_the_handshake() -> None:
         b"R\0",  # struct.error in the driver
         b"?\0\0\0\x04",  # KeyError
         b"E\0\0\0\x07SX\0",  # KeyError: an error without its code
-        b"R\0\0\0\x0c\0\0\0\x05",  # cut off
+        b"R\0\0\0\x0c\0\0\0\x05",  # truncated
     ],
 )
 def test_a_server_that_breaks_off_the_login(answer: bytes) -> None:
-    with server_that_says(answer) as port:
+    with server_that_answers(answer) as port:
         error = trouble(local(port, "?sslmode=disable"))
     assert f"the connection to 127.0.0.1:{port} was lost" in error.what
 
 
-# While at work -----------------------------------------------------------------------------------
+# During a session--------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -228,7 +226,7 @@ def migrated(redshift: Database) -> Database:
 
 
 def test_the_connection_breaks_at_any_message(migrated: Database) -> None:
-    """From the first word of the login to the last one of the answer."""
+    """From the first message of the login to the last one of the answer."""
     warehouse = Warehouse(Settings(database_url=migrated.url()))
     outcomes = []
     for number in range(1, 200):
@@ -274,7 +272,7 @@ def test_somebody_cancels_a_statement(migrated: Database) -> None:
     assert "cancelled: Query (5)" in trouble(migrated.url()).what
 
 
-def test_a_missing_table_says_to_migrate(redshift: Database) -> None:
+def test_a_missing_table_hints_at_migrate(redshift: Database) -> None:
     engine = load_engine(Settings(database_url=redshift.url()))
     with pytest.raises(DatabaseError) as caught, engine.session() as connection:
         connection.execute(sa.text("SELECT * FROM sparkify.users"))
@@ -294,7 +292,7 @@ SERVER = Server("host", 5439, "dev", "u", "password", 30, None)
 
 
 @pytest.mark.parametrize(
-    ("error", "says"),
+    ("error", "message"),
     [
         (InterfaceError("communication error", TimeoutError("timed out")), "did not answer within"),
         (OperationalError("connection time out", TimeoutError()), "did not answer within 30 s"),
@@ -311,10 +309,10 @@ SERVER = Server("host", 5439, "dev", "u", "password", 30, None)
         (InterfaceError("communication error", ssl.SSLError("odd")), "no TLS connection"),
     ],
 )
-def test_each_error_of_the_driver_is_told(error: Exception, says: str) -> None:
-    told = explain_driver_error(error, SERVER)
-    assert says in told.what
-    assert told.hint
+def test_each_error_of_the_driver_is_explained(error: Exception, message: str) -> None:
+    explained = explain_driver_error(error, SERVER)
+    assert message in explained.what
+    assert explained.hint
 
 
 def test_wrapped_errors_are_looked_into() -> None:
@@ -330,7 +328,7 @@ def test_an_error_of_the_server_does_not_drop_the_connection() -> None:
 
 
 def test_a_defect_of_ours_is_not_taken_for_trouble(migrated: Database) -> None:
-    """A KeyError is the driver's only when the driver raised it."""
+    """A KeyError counts as the driver's only if the driver raised it."""
     engine = load_engine(Settings(database_url=migrated.url()))
     with pytest.raises(KeyError), engine.session():
         raise KeyError("a defect")

@@ -1,4 +1,4 @@
-"""Connecting with the genuine driver: TLS, passwords, parameters, and leaving nothing behind."""
+"""Connecting with the genuine driver: TLS, passwords, parameters, and cleaning up."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ def rows(client: Client, table: str = "t") -> list[list[object]]:
     ],
 )
 def test_a_file_is_a_stream_of_objects(client: Client, bucket: Bucket, data: str) -> None:
-    """copy-parameters-data-format: no newline is needed between objects, unknown keys are left."""
+    """copy-parameters-data-format: objects need no newline in between, unknown keys are ignored."""
     client(copy(bucket.put("d/x.json", data)))
     assert rows(client) == [[1, "a"], [2, "b"]]
     assert client.one("SELECT pg_last_copy_count()") == 2
@@ -193,7 +193,7 @@ def test_nested_values_become_strings(client: Client, bucket: Bucket) -> None:
 
 
 def test_escapes(client: Client, bucket: Bucket) -> None:
-    r"""copy-usage_notes-copy-from-json: \n, \t and \\ come out as such."""
+    r"""copy-usage_notes-copy-from-json: \n, \t and \\ are kept."""
     client("CREATE TABLE e (a VARCHAR(60))")
     value = "back\\slash\nline\ttab \\N \"q\" 'q' \\. é"
     client(copy(bucket.put("x.json", json.dumps({"a": value})), table="e"))
@@ -220,7 +220,7 @@ def test_a_manifest_names_the_files_and_twice_loads_twice(client: Client, bucket
 
 
 def test_mandatory_decides_about_missing_files(client: Client, bucket: Bucket) -> None:
-    """loading-data-files-using-manifest: not mandatory is the default, and skipped in silence."""
+    """loading-data-files-using-manifest: by default not mandatory, so silently skipped."""
     url = bucket.put("a.json", '{"id": 1}')
     client(copy(manifest(bucket, (url, True), (bucket.url("gone"), None)), "MANIFEST"))
     assert client.one("SELECT pg_last_copy_count()") == 1

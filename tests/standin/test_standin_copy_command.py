@@ -1,4 +1,4 @@
-"""COPY from S3: the command, its transaction, and S3 in trouble."""
+"""COPY from S3: the command, its transaction, and failures of S3."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def rows(client: Client, table: str = "t") -> list[list[object]]:
 def test_maxerror_fails_at_that_many_errors(
     client: Client, bucket: Bucket, maxerror: str, fails: bool
 ) -> None:
-    """copy-parameters-data-load: the load fails when errors reach the number; 0 and 1 are alike."""
+    """copy-parameters-data-load: the load fails when errors reach the number; 0 means 1."""
     data = '{"id": "x"}\n{"id": 1}\n{"id": "y"}\n{"id": "z"}\n'
     sql = copy(bucket.put("x.json", data), maxerror)
     if fails:
@@ -121,7 +121,7 @@ def test_the_last_copy_is_known_until_it_is_rolled_back(client: Client, bucket: 
 
 
 def test_a_repeated_copy_reads_again(client: Client, bucket: Bucket) -> None:
-    """The driver sends Bind alone for a statement that it has prepared."""
+    """The driver sends only Bind for a statement that it has prepared."""
     url = bucket.put("x.json", '{"id": 1}')
     client(copy(url))
     bucket.put("x.json", '{"id": 2}')
@@ -249,6 +249,6 @@ def test_update_options(options: str) -> None:
     ],
 )
 def test_a_command_that_is_not_taken(sql: str, message: str) -> None:
-    """r_COPY; copy-parameters-authorization; what is not known is refused by name."""
+    """r_COPY; copy-parameters-authorization; unknown options are refused by name."""
     with pytest.raises(RedshiftError, match=message):
         parsed(sql)

@@ -15,7 +15,7 @@ pytest_plugins = [f"{__package__}.fixtures"]
 
 @pytest.fixture(scope="module")
 def shared(standin: Standin) -> Iterator[Client]:
-    """One database for all tests here: each of them rolls back."""
+    """One database for all tests here, since each of them rolls back."""
     database = standin.database()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SSL_CERT_FILE", str(standin.ca_file))
@@ -64,8 +64,8 @@ def rows(client: Client, table: str = "t") -> list[list[object]]:
     ],
 )
 def test_values(client: Client, bucket: Bucket, kind: str, value: str, expected: object) -> None:
-    """copy-parameters-data-conversion: an empty field of any other type than text is NULL, and
-    COPY cuts the scale of a decimal."""
+    """copy-parameters-data-conversion: an empty field of any type but text is NULL, and COPY
+    truncates the scale of a decimal."""
     client(f"CREATE TABLE v (a {kind}, b INT)")
     client(copy(bucket.put("x.json", f'{{"a": {value}}}'), table="v"))
     found = client("SELECT a FROM v")[0][0]

@@ -1,4 +1,4 @@
-"""Tables as Redshift declares them, and what its catalog and INSERT make of them."""
+"""Tables declared as on Redshift, in the catalog and for INSERT."""
 
 from __future__ import annotations
 
@@ -227,7 +227,7 @@ def test_comments_views_and_schemas(client: Client) -> None:
 
 
 def test_text_is_ordered_by_code_point(client: Client) -> None:
-    """c_collation_sequences: Redshift knows no locale's order of text."""
+    """c_collation_sequences: Redshift does not sort text by locale."""
     client("CREATE TABLE t (a VARCHAR(4))")
     client("INSERT INTO t VALUES ('a'), ('B'), ('é'), ('Z')")
     assert client("SELECT a FROM t ORDER BY a") == [["B"], ["Z"], ["a"], ["é"]]

@@ -1,4 +1,4 @@
-"""The faults a test can order, and the record of what a client sent."""
+"""The faults that a test can set, and the recorded statements of a client."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from .server import Database
 
 pytest_plugins = [f"{__package__}.fixtures"]
 
-# redshift_connector 2.2.0 reads a message together with the head of the next one. Where the
-# connection ends between the two it takes the remains for a message, and raises whatever that does.
+# redshift_connector 2.2.0 reads a message together with the head of the next one. If the connection
+# ends between the two, it parses what is left as a message and raises whatever error that causes.
 LOST = (Error, OSError, KeyError, struct.error)
 
 
@@ -128,6 +128,6 @@ def test_a_defect_of_the_standin_is_a_server_error(redshift: Database) -> None:
 
     redshift.faults.call("insert", broken)
     client = Client(redshift)
-    with pytest.raises(Error, match="defect of its own"):
+    with pytest.raises(Error, match="internal error"):
         client("INSERT INTO t VALUES (1)")
     client.close()

@@ -1,4 +1,4 @@
-"""Each function of the allow-list gives what Redshift's guide says (the page is in allow.py)."""
+"""Each function of the allow-list returns what Redshift's guide says (allow.py has the page)."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ RESULTS: list[tuple[str, Any]] = [
     ("position('fish' IN 'dogfish')", 4),
     ("strpos('dogfish', 'fish')", 4),
     ("quote_ident('a b')", '"a b"'),
-    # REGEXP_*: parts of the text match; a miss is an empty string; every occurrence is replaced
+    # REGEXP_*: parts of the text match; no match is an empty string; every occurrence is replaced
     (r"regexp_count('abcdefabc', '[a-c]{3}')", 2),
     ("regexp_count('abcABC', 'abc', 1, 'i')", 2),
     ("regexp_instr('dogfish', 'f')", 4),
@@ -116,7 +116,7 @@ RESULTS: list[tuple[str, Any]] = [
         dt.datetime(2018, 1, 1, 1),
     ),
     ("getdate() <= dateadd(day, 1, sysdate)", True),
-    # a cast to a shorter text cuts it to bytes on the border of a character
+    # a cast to a shorter text truncates it to bytes at a character boundary
     ("CAST('éé' AS VARCHAR(3))", "é"),
     ("CAST('abc' AS CHAR(2))", "ab"),
     ("CAST('12' AS BIGINT)", 12),

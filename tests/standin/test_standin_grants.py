@@ -1,4 +1,4 @@
-"""Users log in by themselves, and see and do what they were granted."""
+"""Users log in under their own names, and see and do what they were granted."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from .server import Database
 
 pytest_plugins = [f"{__package__}.fixtures"]
 
-# View, columns in the order of its page
+# View and its columns, in the order of its page
 SHAPES = {
     "stl_load_errors": "userid slice tbl starttime session query filename line_number colname type "
     "col_length position raw_line raw_field_value err_code err_reason is_partial start_offset "
@@ -54,8 +54,8 @@ def copy(source: str, options: str = "MAXERROR 100") -> str:
 
 
 def test_an_error_in_full(client: Client, bucket: Bucket) -> None:
-    """r_STL_LOAD_ERRORS: the line is the last one of the object; multi-byte is shown as dots; text
-    is padded."""
+    """r_STL_LOAD_ERRORS: the line is the last one of the object; multi-byte characters are shown as
+    dots; text is padded."""
     data = '{"id": 1}\n{"id": 2,\n "name": "ééé"\n}\n{"id": 3}'
     url = bucket.put("x.json", data)
     client(copy(url))
@@ -108,7 +108,7 @@ def test_errors_outlive_a_rollback(client: Client, bucket: Bucket) -> None:
 
 
 def test_errors_are_seen_before_the_commit(client: Client, bucket: Bucket) -> None:
-    """System views know no snapshot: a loader looks before it commits."""
+    """System views are not transactional: a loader reads them before it commits."""
     client("SELECT 1 FROM t")
     client(copy(bucket.put("x.json", '{"id": "x"}{"id": 1}')))
     assert client.one("SELECT count(*) FROM sys_load_error_detail") == 1
@@ -128,8 +128,8 @@ def test_the_views_may_lag(redshift: Database, client: Client, bucket: Bucket) -
 
 
 def test_files_with_their_lines(client: Client, bucket: Bucket) -> None:
-    """SYS_LOAD_DETAIL: lines that are scanned, also those that MAXERROR tolerates; the record does
-    not mean that the load was committed (r_STL_LOAD_COMMITS)."""
+    """SYS_LOAD_DETAIL: lines scanned, including those that MAXERROR tolerates; the record does not
+    mean that the load was committed (r_STL_LOAD_COMMITS)."""
     first = bucket.put("d/1.json", '{"id": 1}\n{"id": "x"}\n')
     second = bucket.put("d/2.json", '{"id": 2}')
     empty = bucket.put("d/3.json", "")

@@ -1,5 +1,5 @@
-"""What Redshift is documented not to have never reaches Postgres; what the stand-in does not know
-is refused by name."""
+"""What Redshift does not have never reaches Postgres; what the stand-in does not know is refused by
+name."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ REFUSED = [
     ("DO $$BEGIN END$$", "DO", "c_unsupported-postgresql-features"),
 ]
 
-# Redshift may have it; the stand-in does not
+# Redshift may have these; the stand-in does not
 UNKNOWN = [
     ("SELECT a FROM t QUALIFY rank() OVER (ORDER BY a) = 1", "QUALIFY"),
     ("MERGE INTO t USING s ON t.a = s.a REMOVE DUPLICATES", "MERGE INTO"),

@@ -47,7 +47,7 @@ PLAYS = sa.Table(
 
 @pytest.fixture(autouse=True)
 def stock_dialect(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The dialect of the package, whatever another test registered in its place."""
+    """The dialect of the package, whatever another test has registered instead."""
     from sqlalchemy_redshift.dialect import RedshiftDialect_redshift_connector as Dialect
 
     monkeypatch.setitem(registry.impls, "redshift.redshift_connector", lambda: Dialect)
@@ -133,7 +133,7 @@ def test_rows_by_core(tables: sa.Engine) -> None:
 
 
 def test_what_the_dialect_sends_wrongly_is_refused(tables: sa.Engine) -> None:
-    """facts/ecosystem.md R2: RETURNING, which Redshift does not have."""
+    """RETURNING, which Redshift does not have, and SAVEPOINT: sqlalchemy-redshift issue 281."""
     with tables.begin() as connection, pytest.raises(sa.exc.ProgrammingError, match="RETURNING"):
         connection.execute(sa.insert(PLAYS).values(user_id=1).returning(PLAYS.c.id))
     with tables.connect() as connection, pytest.raises(sa.exc.ProgrammingError, match="SAVEPOINT"):
@@ -204,7 +204,7 @@ def alembic_config(redshift: Database, tmp_path: Path) -> Config:
 
 @pytest.fixture
 def no_returning(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The mend for R2 of facts/ecosystem.md: without it Alembic's own table gets a RETURNING."""
+    """Without this, Alembic's own table gets a RETURNING: sqlalchemy-redshift issue 281."""
     from sqlalchemy_redshift.dialect import RedshiftDialect_redshift_connector as Dialect
 
     for flag in ("insert_returning", "update_returning", "delete_returning"):
@@ -236,7 +236,7 @@ def test_alembic_up_check_and_down(
     assert any(sql.startswith("\nCREATE TABLE app.plays") for sql in redshift.sql())
 
 
-def test_alembic_needs_that_mend(alembic_config: Config) -> None:
+def test_alembic_fails_without_that_fix(alembic_config: Config) -> None:
     command.revision(alembic_config, "first", autogenerate=True)
     with pytest.raises(sa.exc.ProgrammingError, match="RETURNING"):
         command.upgrade(alembic_config, "head")

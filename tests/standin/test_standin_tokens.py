@@ -1,4 +1,4 @@
-"""The tokenizer and what rests on it: text in literals and comments is never touched."""
+"""The tokenizer and its users: text in literals and comments is never touched."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Transactions as Redshift has them: what commits, what may not be inside, what collides."""
+"""Transactions as on Redshift: what commits, what is not allowed inside, what conflicts."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_lock_first_and_the_snapshot_comes_after_the_wait(
 def test_eight_loaders_one_after_the_other(
     make_redshift: Callable[[Isolation], Database], isolation: Isolation
 ) -> None:
-    """With LOCK first none is lost, none is doubled, and nobody meets 1023."""
+    """With LOCK first no row is lost or doubled, and there is no error 1023."""
     database = make_redshift(isolation)
     with Client(database) as admin:
         admin("CREATE TABLE gate (id INT)")
@@ -190,7 +190,7 @@ def test_eight_loaders_one_after_the_other(
 
 
 def test_lock_outside_of_a_transaction_block_means_nothing(redshift: Database) -> None:
-    """r_LOCK: only meaningful inside a block; it takes neither a mode nor NOWAIT."""
+    """r_LOCK: without effect outside a block; it accepts neither a mode nor NOWAIT."""
     with Client(redshift) as client:
         client("CREATE TABLE t (a INT)")
         client.commit()
@@ -201,7 +201,7 @@ def test_lock_outside_of_a_transaction_block_means_nothing(redshift: Database) -
 
 
 def _cycle(database: Database) -> dict[str, str] | None:
-    """Two transactions that each read and then write both rows' table; the second's error."""
+    """The second's error, where two transactions each read and then write the same table."""
     with Client(database) as first, Client(database) as second:
         first("CREATE TABLE t (id INT, a INT)")
         first("INSERT INTO t VALUES (1, 0), (2, 0)")
@@ -222,7 +222,7 @@ def _cycle(database: Database) -> dict[str, str] | None:
 def test_serializable_refuses_a_cycle_with_1023(
     make_redshift: Callable[[Isolation], Database],
 ) -> None:
-    """c_serial_isolation: also where the rows differ, as the unit is the table."""
+    """c_serial_isolation: even for different rows, since conflicts are found by table."""
     error = _cycle(make_redshift("SERIALIZABLE"))
     assert error is not None
     assert (error["C"], error["M"]) == ("XX000", "1023")
@@ -252,7 +252,7 @@ def test_writers_of_one_row_collide_under_both(
 
 
 def test_snapshot_lets_two_loaders_insert_the_same_new_key(redshift: Database) -> None:
-    """Nothing stops it: keys are informational."""
+    """Nothing prevents it: keys are informational."""
     with Client(redshift) as first, Client(redshift) as second:
         first("CREATE TABLE t (a INT PRIMARY KEY)")
         first.commit()

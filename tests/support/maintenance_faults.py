@@ -22,7 +22,7 @@ from support.erasure_data import NAME, fill, lines, other, person
 from support.folders import Folders
 from support.kill_and_fail import Report
 from support.records import song_line
-from support.redshift_scene import Struck
+from support.redshift_scene import FaultyWarehouse
 from support.rig import Rig
 from support.soak_figures import STANDIN
 from support.warehouses import TABLES, OnRedshift, Source
@@ -270,7 +270,7 @@ class OnFolders(Scene):
         return None
 
 
-class OnStandin(Struck, Scene):
+class OnStandin(FaultyWarehouse, Scene):
     """On the Redshift stand-in."""
 
     engine = STANDIN

@@ -1,7 +1,7 @@
-"""Two deliveries on the Redshift stand-in, and what a load of the second leaves when it is struck.
+"""Two deliveries on the Redshift stand-in, and what a load of the second leaves after a fault.
 
-The tables after the first delivery are kept in the database itself, so that each strike begins
-there again.
+The tables after the first delivery are saved in the database itself, so that each test of a fault
+starts from there.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from support.kill_and_fail import OF_ALL_RUNS, VOLATILE, Report
 from support.records import event_line, song_line
 from support.warehouses import TABLES, OnRedshift, Source
 
-#: Error by which a statement fails; no conflict, and the connection lives on.
+#: Message of an injected error; it is not a conflict, and the connection survives.
 INJECTED = "injected"
 #: Columns that differ between loads of the same objects.
 DIFFERENT = VOLATILE | {"_row"}
 
 
-class Struck:
-    """A warehouse on the stand-in: its tables can be put back, its statements be struck."""
+class FaultyWarehouse:
+    """A warehouse on the stand-in whose tables can be restored and whose statements can fail."""
 
     def __init__(self, warehouse: OnRedshift, source: Source) -> None:
         warehouse.empty()
@@ -37,27 +37,27 @@ class Struck:
         backend.close()
 
     def keep(self) -> None:
-        """Keeps all tables as they are now."""
+        """Saves all tables as they are now."""
         copies = (f"CREATE TABLE {_saved(name)} AS SELECT * FROM {name}" for name in TABLES)
         self._admin("DROP SCHEMA IF EXISTS saved CASCADE", "CREATE SCHEMA saved", *copies)
 
     def restore(self) -> None:
-        """As it was when it was kept."""
+        """Restores the saved tables and removes faults."""
         self.back_to_normal()
         self.rig.database.statements.clear()
         self.rig.database.log.clear()
-        # Of a few rows, DELETE is a tenth of TRUNCATE, which makes new files.
+        # For a few rows, DELETE takes a tenth of the time of TRUNCATE, which makes new files.
         kept = (f"{name} OVERRIDING SYSTEM VALUE SELECT * FROM {_saved(name)}" for name in TABLES)
         self._admin(
             *(f"DELETE FROM {name}" for name in TABLES), *(f"INSERT INTO {each}" for each in kept)
         )
 
     def at_statement(self, number: int, kind: str) -> None:
-        """What befalls the n-th statement from now: ``fails``, ``dropped`` or ``cut off``.
+        """Sets a fault for the n-th statement from now.
 
-        :param kind: ``fails``: by an error; ``dropped before`` or ``dropped after``: the connection
-            is closed and the next one works; ``gone before`` or ``gone after``: nobody gets in any
-            more, as when the process or the network is gone.
+        :param kind: ``fails``: an error; ``dropped before`` or ``dropped after``: the connection is
+            closed and the next one works; ``gone before`` or ``gone after``: the connection is
+            closed and further ones are refused, as when the network is down.
         """
         faults, left = self.rig.database.faults, [number]
         how, _, when = kind.partition(" ")
@@ -78,7 +78,7 @@ class Struck:
         faults.call(".", strike, moment, times=-1)
 
     def at_message(self, number: int) -> None:
-        """The connection is dropped when the n-th message of the wire protocol arrives."""
+        """Drops the connection when the n-th message of the wire protocol arrives."""
         self.rig.database.faults.drop_at_message(number)
 
     def back_to_normal(self) -> None:
@@ -90,8 +90,8 @@ def _saved(name: str) -> str:
     return f"saved.{name.replace('.', '_')}"
 
 
-class RedshiftScene(Struck):
-    """The first delivery is loaded ``before``, both are in ``after``."""
+class RedshiftScene(FaultyWarehouse):
+    """State ``before`` has the first delivery loaded, state ``after`` both."""
 
     def __init__(self, warehouse: OnRedshift, source: Source) -> None:
         super().__init__(warehouse, source)
@@ -132,7 +132,7 @@ class RedshiftScene(Struck):
         return loaded + 1
 
     def digest(self) -> dict[str, str]:
-        """Of every table but the run log; audit rows of runs that did not load are left out."""
+        """Digests of every table but the run log, without audit rows of runs that did not load."""
         found = {}
         for table in TABLES:
             if table == "audit.load_run":
@@ -149,7 +149,7 @@ class RedshiftScene(Struck):
         return found
 
     def state(self) -> str:
-        """``before`` or ``after``; fails when it is neither."""
+        """``before`` or ``after``; fails if it is neither."""
         found = self.digest()
         for name, expected in self.digests.items():
             if found == expected:
@@ -161,7 +161,7 @@ class RedshiftScene(Struck):
         raise AssertionError(f"differs from before in {wrong[0]}, from after in {wrong[1]}")
 
     def ends(self) -> dict[str, list[str]]:
-        """How each run ended; the first delivery's is among them."""
+        """The events of each run, including that of the first delivery."""
         found: dict[str, list[str]] = {}
         for run, name in self.rig.events():
             found.setdefault(run, []).append(name)
@@ -175,16 +175,16 @@ class RedshiftScene(Struck):
         return {"database_url": self.rig.database.url(), **settings}
 
     def environment(self) -> dict[str, str]:
-        """What a child needs to find the stand-in and S3."""
+        """The environment that a child needs to find the stand-in and S3."""
         names = ("SSL_CERT_FILE", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_CONFIG_FILE")
         return {name: os.environ[name] for name in names}
 
     # What must hold -----------------------------------------------------------------------------
 
     def survived(self, report: Report | None, what: str) -> str:
-        """Checks what a struck load left, and that the next one heals it; returns the state.
+        """Checks what a failed load left and that the next one completes it; returns the state.
 
-        :param report: how it ended; None: its process was killed.
+        :param report: how the load ended; None: its process was killed.
         """
         self.back_to_normal()
         state = self.state()

@@ -1,4 +1,4 @@
-"""What a child that loads into Redshift needs, imported before it is forked."""
+"""Imports what a child process that loads into Redshift needs, before it is forked."""
 
 from contextlib import suppress
 
@@ -11,5 +11,5 @@ import sparkify_dwh.jobs.load.run  # noqa: F401
 from sparkify_dwh import Settings
 from sparkify_dwh.storage.aws import client
 
-with suppress(Exception):  # a profile of AWS that is not there, such as a machine may name
+with suppress(Exception):  # the machine's AWS profile may not exist
     client(Settings(aws_region="us-east-1"), "s3")
