@@ -1,4 +1,4 @@
-"""docs/extend.md is executed: a source and a table of one's own, without touching the library."""
+"""docs/extend.md is executed: your own source and table, without touching the library."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_page_is_short() -> None:
     assert len(code) < 40, len(code)
 
 
-def test_a_source_and_a_table_of_ones_own(project: Path) -> None:
+def test_your_own_source_and_table(project: Path) -> None:
     run = sparkify(project, "load")
     assert run["event"] == "loaded"
     (book,) = run["sources"]
@@ -102,8 +102,8 @@ def test_the_same_on_redshift(
     assert refused == {("show_present", 3), ("episode_id_valid", 4), ("malformed_json", 5)}
 
 
-def test_the_shipped_sources_still_load_beside_it(project: Path) -> None:
-    from sparkify_dwh.sample.generate import generate
+def test_the_shipped_sources_still_load_with_it(project: Path) -> None:
+    from sparkify_dwh import generate
 
     expected = generate(project / "made", events=300, songs=20, days=2)
     places = ["--log-data", "made/log_data", "--song-data", "made/song_data"]

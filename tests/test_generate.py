@@ -220,7 +220,7 @@ def test_the_content_exercises_the_rules(made: tuple[Path, Expected]) -> None:
     for song in songs:
         names = song["title"], song["artist_name"]
         durations.setdefault(names, set()).add(song["duration"])
-        assert all(text == clean(text) for text in names)  # the repair changes no sound name
+        assert all(text == clean(text) for text in names)  # the repair changes no valid name
     assert any(len(seen) > 1 for seen in durations.values())
     for key, nothing in (("year", 0), ("artist_location", ""), ("artist_latitude", None)):
         assert 0 < sum(song[key] == nothing for song in songs) < len(songs)
@@ -358,9 +358,9 @@ def test_dirty_adds_broken_records_and_keeps_the_sound_ones(tmp_path: Path) -> N
             lines = content.split(b"\n")
             rules = [broken_rules(line) for line in lines]
             refused["events"].update(found[0] for found in rules if found)
-            sound = [line for line, found in zip(lines, rules, strict=True) if not found]
-            assert sound == before[name].split(b"\n")
-            assert len(sound) < len(lines)
+            valid = [line for line, found in zip(lines, rules, strict=True) if not found]
+            assert valid == before[name].split(b"\n")
+            assert len(valid) < len(lines)
         elif name.startswith("song_data") and name not in before:
             found = broken_rules(content) if content != b"{}" else ["song_id_present"]
             refused["songs"][found[0]] += 1
@@ -406,7 +406,7 @@ def test_small_and_odd_sizes(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "says"),
+    ("arguments", "message"),
     [
         ({"events": -1}, "events must not be negative, but is -1"),
         ({"songs": -5}, "songs must not be negative"),
@@ -419,8 +419,8 @@ def test_small_and_odd_sizes(
         ({"start": date(2100, 12, 31), "days": 2}, "must be within the years 2000 to 2100"),
     ],
 )
-def test_arguments_refused(tmp_path: Path, arguments: dict[str, Any], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
+def test_arguments_refused(tmp_path: Path, arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         generate(tmp_path, **arguments)
     assert not any(tmp_path.iterdir())
 

@@ -24,7 +24,7 @@ SEEDS = 3000 if SOAK else 60
 
 
 def made(root: Path, seed: int) -> tuple[Expected, dict[str, list[tuple[str, bytes]]]]:
-    """Few sound records among many broken ones, so that broken ones are neighbours."""
+    """Few valid records among many broken ones, so that broken ones are neighbours."""
     draw = random.Random(seed)
     expected = generate(
         root,

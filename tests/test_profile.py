@@ -353,9 +353,9 @@ def test_large_objects_are_read_where_they_lie(
     """Not cut into records by Python; one line alone may be large, and is judged like any."""
     cut: list[str] = []
     monkeypatch.setattr(RecordReader, "_cut", lambda self, piece: cut.append(piece.path))
-    sound = [{"n": n, "text": "x" * 400} for n in range(2000)]
+    valid = [{"n": n, "text": "x" * 400} for n in range(2000)]
     broken = b'{"n": 1, "text": "%s",}\n' % (b"x" * 400_000)
-    found = profiled(sound, [{"n": 1, "text": "x" * 400_000}], broken)
+    found = profiled(valid, [{"n": 1, "text": "x" * 400_000}], broken)
     assert cut == []
     assert (found.records, found.broken) == (2001, {"malformed_json": 1})
 
@@ -477,8 +477,8 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert done.stdout.startswith("x.json: 1 record in 1 file, 35 bytes; 1 broken\n")
     assert "\x1b" not in done.stdout and "\\x1b[31m" in done.stdout
     assert "\nx.json:2  malformed_json  broken" in done.stdout
-    told = json.loads(run.invoke(app, ["profile", "x.json", "--json"]).stdout)
-    (source,) = told["sources"]
+    output = json.loads(run.invoke(app, ["profile", "x.json", "--json"]).stdout)
+    (source,) = output["sources"]
     assert source["broken"] == {"malformed_json": 1} and source["fields"][0]["name"] == "a"
     missing = run.invoke(app, ["profile", "nowhere"])
     assert missing.exit_code == 3 and not missing.stdout

@@ -61,7 +61,7 @@ _SCALAR = st.one_of(
 )
 _NESTED = st.one_of(
     st.lists(st.integers(0, 2), max_size=2),
-    # Texts of one spelling only: a nested value is told by its JSON.
+    # Texts of one spelling only: a nested value is compared by its JSON.
     st.dictionaries(st.sampled_from(["x", "y"]), st.sampled_from(["", "\u00e5", "z"]), max_size=2),
 )
 _RECORD = st.dictionaries(st.sampled_from(_KEYS), st.one_of(_SCALAR, _SCALAR, _NESTED), max_size=5)
@@ -110,8 +110,8 @@ def compare(found: SourceProfile, records: list[dict[str, Any]]) -> None:
         top, damage = want.pop("top"), want.pop("damage")
         assert {name: getattr(each, name) for name in want} == want, each.name
         assert {kind.kind: (kind.rows, kind.distinct) for kind in each.damage} == damage
-        shown = [(value.rows, value.value) for value in each.top]
-        assert shown == [(n, json_value(text)) for n, text in top[:5]]
+        frequent = [(value.rows, value.value) for value in each.top]
+        assert frequent == [(n, json_value(text)) for n, text in top[:5]]
     for key in found.keys:
         assert (key.absent, key.repeated) == reference.key(records, key.fields), key
     unique = {key.fields for key in found.keys if key.unique}
@@ -120,8 +120,8 @@ def compare(found: SourceProfile, records: list[dict[str, Any]]) -> None:
         if plain and len(records) > 1 and reference.key(records, [each.name]) == (0, 0):
             assert (each.name,) in unique
     groups = reference.groups(records, sorted(names))
-    told = {(frozenset(group.fields), group.rows) for group in found.together}
-    assert {group for group in groups if len(group[0]) > 1} <= told <= groups
+    reported = {(frozenset(group.fields), group.rows) for group in found.together}
+    assert {group for group in groups if len(group[0]) > 1} <= reported <= groups
     assert found.duplicates == reference.duplicates(records)
 
 
@@ -141,7 +141,7 @@ def test_random_records(files: list[list[Line]], ascii_only: bool) -> None:
 @settings(max_examples=examples(2, 40))
 @given(_LINES)
 def test_random_records_of_a_large_object(lines: list[Line]) -> None:
-    """Large enough to be read where it lies."""
+    """Large enough to be read in place."""
     lines = texts_first(lines)
     records = [line for line in lines if isinstance(line, dict)]
     found = profile([[*lines, *PADDING]], True)

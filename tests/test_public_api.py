@@ -84,7 +84,7 @@ def modules() -> Iterator[ModuleType]:
 
 
 def documented(cls: type, name: str) -> bool:
-    """Whether a member says what it is; what it overrides may say it for it."""
+    """Whether a member or a member it overrides has a docstring."""
     if inspect.getdoc(getattr(cls, name)):
         return True
     # Hooks of a library that has no docstrings of its own.
@@ -111,24 +111,24 @@ def test_everything_public_has_a_docstring() -> None:
 
 
 @pytest.mark.parametrize("name", sparkify_dwh.__all__)
-def test_public_results_say_what_each_field_holds(name: str) -> None:
+def test_public_results_document_each_field(name: str) -> None:
     thing = getattr(sparkify_dwh, name)
     if inspect.isclass(thing) and dataclasses.is_dataclass(thing):
-        said = thing.__doc__ or ""
+        documentation = thing.__doc__ or ""
         # A dataclass without a docstring gets its signature for one, which names every field.
-        assert not said.startswith(f"{name}("), name
+        assert not documentation.startswith(f"{name}("), name
         for field in dataclasses.fields(thing):
             words = field.name.replace("_", "[_ ]")
-            assert re.search(rf"\b{words}\b", said), f"{name}.{field.name}"
+            assert re.search(rf"\b{words}\b", documentation), f"{name}.{field.name}"
 
 
-def test_the_warehouse_says_what_it_raises() -> None:
+def test_the_warehouse_documents_what_it_raises() -> None:
     for name, value in vars(sparkify_dwh.Warehouse).items():
         if name.startswith("_") or not isinstance(value, FunctionType | property):
             continue
-        said = (value.fget if isinstance(value, property) else value).__doc__ or ""
-        named = re.findall(r":raises (\w+):", said)
-        assert named or "raises nothing" in said, name
+        documentation = (value.fget if isinstance(value, property) else value).__doc__ or ""
+        named = re.findall(r":raises (\w+):", documentation)
+        assert named or "raises nothing" in documentation, name
         for error in named:
             assert issubclass(getattr(sparkify_dwh, error), sparkify_dwh.SparkifyError), error
 
@@ -147,10 +147,9 @@ def test_importing_the_package_loads_no_engine() -> None:
         assert heavy not in done.stdout
 
 
-def test_results_show_themselves_in_a_notebook(tmp_path: Path) -> None:
+def test_results_display_themselves_in_a_notebook(tmp_path: Path) -> None:
     """Five lines in a notebook: settings, warehouse, load, plan, query."""
-    from sparkify_dwh import Settings, Warehouse
-    from sparkify_dwh.sample.generate import generate
+    from sparkify_dwh import Settings, Warehouse, generate
 
     generate(tmp_path / "data", events=200, songs=10, days=1, dirty=0.05)
     wh = Warehouse(
@@ -176,5 +175,5 @@ def test_results_show_themselves_in_a_notebook(tmp_path: Path) -> None:
 def test_notebook_tables_show_hostile_text_inert() -> None:
     from sparkify_dwh import Table
 
-    shown = Table(("<b>",), [("<script>alert(1)</script>",)])._repr_html_()
-    assert "<script>" not in shown and "<b>" not in shown
+    html = Table(("<b>",), [("<script>alert(1)</script>",)])._repr_html_()
+    assert "<script>" not in html and "<b>" not in html

@@ -1,4 +1,4 @@
-"""The report: what it says, that it is safe to open, and that it is there whole or not at all."""
+"""The report: its content, that it is safe to open, and that it is written whole or not at all."""
 
 from __future__ import annotations
 
@@ -73,10 +73,10 @@ def section(page: Page, name: str) -> str:
     return found.text
 
 
-# What it says ------------------------------------------------------------------------------------
+# Its content -------------------------------------------------------------------------------------
 
 
-def test_the_page_says_what_the_run_log_says(loaded: Folders) -> None:
+def test_the_page_agrees_with_the_run_log(loaded: Folders) -> None:
     page = sound(loaded.warehouse.report().html)
     for name in SECTIONS:
         assert section(page, name)
@@ -95,13 +95,15 @@ def test_the_page_says_what_the_run_log_says(loaded: Folders) -> None:
     assert "The books balance" in text
     refused = [e for e in page.all("details") if e.attributes.get("data-item") == "refused"]
     (failed,) = (r["run_id"] for r in runs.records() if r["event"] == "refused")
-    shown = Counter(
+    expected = Counter(
         (row["source"], row["rule"])
         for row in loaded.warehouse.rejects().records()
         if row["run_id"] != failed
     )
-    assert {(e.attributes["data-source"], e.attributes["data-rule"]) for e in refused} == set(shown)
-    for (_, rule), count in shown.items():
+    assert {(e.attributes["data-source"], e.attributes["data-rule"]) for e in refused} == set(
+        expected
+    )
+    for (_, rule), count in expected.items():
         assert f"{rule}" in section(page, "refused") and f"{count:,} row" in page.text
     for name, rows in loaded.star().items():
         assert f"sparkify.{name}{len(rows):,}" in section(page, "star").replace("\n", "")
@@ -201,7 +203,7 @@ def test_charts_are_counted_right(loaded: Folders) -> None:
     assert {row[:2]: row[2] for row in found["users"]} == {r[:2]: r[2] for r in users}
 
 
-def test_a_chart_of_ones_own(warehouse: MakeFolders) -> None:
+def test_your_own_chart(warehouse: MakeFolders) -> None:
     folders = warehouse()
     mine = Chart(
         "answer", "The <answer>", "To everything.", "ranking",
@@ -228,7 +230,7 @@ def test_the_chart_that_the_page_of_docs_shows(warehouse: MakeFolders) -> None:
 
 
 def test_a_person_that_was_erased_is_not_on_the_page(warehouse: MakeFolders) -> None:
-    """It shows what the tables hold now: no copy is kept anywhere."""
+    """It shows the current content of the tables: no copy is kept anywhere."""
     folders = warehouse()
     lines = event_line(userId="8") + event_line(userId="77", location="Nowhere, NW", sessionId=5)
     refused = event_line(userId="77", level="gold", firstName="Zaphod", itemInSession=9)
@@ -430,18 +432,21 @@ def test_the_command(loaded: Folders, tmp_path: Path) -> None:
     sound(path.read_text("utf-8"))
     done = CliRunner().invoke(app, ["report", "-", *options])
     assert done.exit_code == 0 and done.stdout.startswith("<!doctype html>")
-    for bad, says in ((str(tmp_path), "is a folder"), (f"{tmp_path}/no/r.html", "does not exist")):
+    for bad, message in (
+        (str(tmp_path), "is a folder"),
+        (f"{tmp_path}/no/r.html", "does not exist"),
+    ):
         done = CliRunner().invoke(app, ["report", bad, *options])
-        assert done.exit_code == 2 and says in done.stderr and done.stdout == ""
+        assert done.exit_code == 2 and message in done.stderr and done.stdout == ""
     none = ["--database-url", f"duckdb:///{tmp_path}/none.duckdb"]
     assert CliRunner().invoke(app, ["report", str(path), *none]).exit_code == 5
     assert not (tmp_path / "none.duckdb").exists()
 
 
 def test_it_shows_itself_in_a_notebook() -> None:
-    shown = Report('<!doctype html><p title="x">')._repr_html_()
-    assert 'srcdoc="&lt;!doctype html&gt;&lt;p title=&quot;x&quot;&gt;"' in shown
-    assert 'sandbox="allow-scripts"' in shown and len(repr(Report("x" * 9000))) < 50
+    html = Report('<!doctype html><p title="x">')._repr_html_()
+    assert 'srcdoc="&lt;!doctype html&gt;&lt;p title=&quot;x&quot;&gt;"' in html
+    assert 'sandbox="allow-scripts"' in html and len(repr(Report("x" * 9000))) < 50
 
 
 def test_rendering_imports_nothing_at_the_start_of_the_command_line() -> None:

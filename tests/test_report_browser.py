@@ -42,7 +42,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Path:
-    """The report of a warehouse with sound, broken and hostile rows, and a failed load."""
+    """The report of a warehouse with valid, broken and hostile rows, and a failed load."""
     root = tmp_path_factory.mktemp("browser")
     generate(root / "data", events=600, songs=40, days=3, seed=5, dirty=0.02)
     folders = Folders(root / "w", template, reject_floor=30)
@@ -57,23 +57,23 @@ def report(tmp_path_factory: pytest.TempPathFactory, template: Path) -> Path:
 
 
 class Opened:
-    """The page in a window, and all that was heard of it."""
+    """The page in a browser, and all its messages."""
 
     def __init__(self, browser: Browser, path: Path, **options: Any) -> None:
         self.context = browser.new_context(**options)
         self.page: Page = self.context.new_page()
-        self.heard: list[str] = []
+        self.messages: list[str] = []
         self.requests: list[str] = []
-        self.page.on("console", lambda m: self.heard.append(f"{m.type}: {m.text}"))
-        self.page.on("pageerror", lambda error: self.heard.append(str(error)))
-        self.page.on("dialog", lambda dialog: self.heard.append(dialog.message))
+        self.page.on("console", lambda m: self.messages.append(f"{m.type}: {m.text}"))
+        self.page.on("pageerror", lambda error: self.messages.append(str(error)))
+        self.page.on("dialog", lambda dialog: self.messages.append(dialog.message))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri(), wait_until="load")
         self.path = path
 
     def quiet(self) -> bool:
         """No error, no warning of the policy, no request but for the page, nothing run."""
-        assert self.heard == []
+        assert self.messages == []
         assert [u for u in self.requests if not u.startswith("data:")] == [self.path.as_uri()]
         return self.page.evaluate("window.pwned === undefined && document.scripts.length === 1")
 
@@ -127,35 +127,35 @@ def test_filters(opened: Any) -> None:
     here = opened()
     page = here.page
 
-    def shown(group: str) -> int:
+    def visible(group: str) -> int:
         return page.locator(f"[data-item={group}]:visible").count()
 
-    everything = shown("refused")
+    everything = visible("refused")
     rules = page.locator("[data-filters=refused] [data-field=rule] option").all_inner_texts()[1:]
     assert everything > len(rules) // 2 > 2
     field = page.get_by_label("Show rows refused by")
     field.select_option(rules[0])
-    assert 0 < shown("refused") < everything
+    assert 0 < visible("refused") < everything
     visible = page.locator("[data-item=refused]:visible")
     assert {e.get_attribute("data-rule") for e in visible.all()} == {rules[0]}
     assert page.locator("[data-count=refused]").inner_text() == (
-        f"{shown('refused')} of {everything} shown"
+        f"{visible('refused')} of {everything} shown"
     )
     # By the keyboard alone, and back to all.
     field.focus()
     page.keyboard.press("Home")
-    assert shown("refused") == everything
-    runs = shown("runs")
+    assert visible("refused") == everything
+    runs = visible("runs")
     page.get_by_label("Show runs that are").select_option("loaded")
-    assert shown("runs") == page.locator("#history .state-loaded").count() < runs
-    everywhere = shown("rules")
+    assert visible("runs") == page.locator("#history .state-loaded").count() < runs
+    everywhere = visible("rules")
     page.get_by_label("broken at least once").check()
-    broken = shown("rules")
+    broken = visible("rules")
     assert 0 < broken < everywhere
     page.get_by_label("Show rules of").select_option("songplays")
-    assert shown("rules") < broken
+    assert visible("rules") < broken
     page.get_by_label("broken at least once").uncheck()
-    assert shown("rules") > 3
+    assert visible("rules") > 3
     page.get_by_label("Show the lineage of").select_option("users")
     dim = "document.querySelectorAll('.lineage .dim[data-table=%s]').length"
     assert page.evaluate(dim % "songplays") > 5 and page.evaluate(dim % "users") == 0
@@ -210,15 +210,15 @@ def test_the_keyboard_reaches_everything_and_is_seen(opened: Any) -> None:
     skip = page.evaluate("document.activeElement.textContent")
     assert skip == "Skip to the report"
     assert page.locator(".skip").bounding_box()["x"] >= 0
-    seen: set[str] = set()
+    focused: set[str] = set()
     for _ in range(60):
         page.keyboard.press("Tab")
         name, outline = page.evaluate(
             "(e => [e.tagName, getComputedStyle(e).outlineStyle])(document.activeElement)"
         )
-        seen.add(name)
+        focused.add(name)
         assert outline != "none" or name == "BODY", name  # past the end it goes round
-    assert {"A", "SUMMARY", "SELECT", "DIV"} <= seen
+    assert {"A", "SUMMARY", "SELECT", "DIV"} <= focused
 
 
 def test_on_paper(opened: Any, tmp_path: Path) -> None:
@@ -259,7 +259,7 @@ def test_hostile_text_is_seen_and_does_nothing(opened: Any) -> None:
 def test_a_script_that_came_in_would_not_run(
     browser: Browser, report: Path, tmp_path: Path
 ) -> None:
-    """The policy holds by itself, though escaping leaves nothing for it to do."""
+    """The policy protects on its own, although escaping leaves nothing for it to do."""
     pierced = report.read_text("utf-8").replace(
         "<main",
         '<script>window.pwned=1</script><img src="https://example.com/x.png" '
@@ -270,7 +270,7 @@ def test_a_script_that_came_in_would_not_run(
     path.write_text(pierced, encoding="utf-8")
     there = Opened(browser, path)
     assert there.page.evaluate("window.pwned === undefined")
-    assert len(there.heard) >= 2 and all("Content Security Policy" in h for h in there.heard)
+    assert len(there.messages) >= 2 and all("Content Security Policy" in h for h in there.messages)
     there.context.close()
 
 
@@ -288,9 +288,9 @@ def test_the_browser_is_installed_where_it_may_and_must(
     tmp_path: Path, commands: tuple[str, ...], installs: bool
 ) -> None:
     """By scripts/test: as root, with apt-get, where there is none."""
-    told = tmp_path / "told"
+    commands_run = tmp_path / "commands"
     for name, body in {
-        **dict.fromkeys(commands, f'echo "$0 $@" >> {told}'),
+        **dict.fromkeys(commands, f'echo "$0 $@" >> {commands_run}'),
         "id": f"echo {1000 if 'user' in commands else 0}",
     }.items():
         path = tmp_path / name
@@ -307,6 +307,6 @@ def test_the_browser_is_installed_where_it_may_and_must(
         check=False,
     )
     assert done.returncode == 0 and done.stdout == "on\n", done.stderr
-    assert told.exists() == installs
+    assert commands_run.exists() == installs
     if installs:
-        assert "install -qq -y --no-install-recommends chromium" in told.read_text()
+        assert "install -qq -y --no-install-recommends chromium" in commands_run.read_text()

@@ -80,9 +80,9 @@ def test_the_star_is_drawn() -> None:
         assert table.fullname in svg.text
         for column in table.columns:
             assert column.name in svg.text
-    said = page.all("desc")[0].text
-    assert "songplays.start_time refers to time.start_time" in said
-    # The fact stands left of all that it refers to.
+    description = page.all("desc")[0].text
+    assert "songplays.start_time refers to time.start_time" in description
+    # The fact is left of all that it refers to.
     boxes = {e.text.split(":")[0]: e for e in page.all("title")[1:]}
     assert next(iter(boxes)) == "sparkify.songplays" and len(boxes) == 5
 
@@ -140,14 +140,14 @@ def test_a_bar_holds_what_became_of_the_rows() -> None:
             "merged": 40, "duplicate": 20, "scope": 15, "stale": 10, "refused": 10,
         }  # fmt: skip
         (svg,) = page.all("svg")
-        for said in ("100 rows read", "95 staged", "15 refused", "2 files, 123 kB", "40 merged"):
-            assert said in svg.text
+        for text in ("100 rows read", "95 staged", "15 refused", "2 files, 123 kB", "40 merged"):
+            assert text in svg.text
 
 
 def test_every_account_of_the_books_has_a_place() -> None:
-    """Of the rows staged for a table; the others are counted beside the equation."""
-    beside = {"target", "staged", "replaced", "recomputed", "resolved_again"}
-    names = {each.name for each in dataclasses.fields(Account)} - beside
+    """Of the rows staged for a table; the others are not part of the equation."""
+    additional = {"target", "staged", "replaced", "recomputed", "resolved_again"}
+    names = {each.name for each in dataclasses.fields(Account)} - additional
     assert names <= set(ACCOUNTS), "an account that the picture leaves out"
     for name in ACCOUNTS:
         assert Account("t", **{"staged": 3, name: 3}).balanced

@@ -1,4 +1,4 @@
-"""The report on Redshift says what the one on DuckDB says of the same objects."""
+"""The report on Redshift has the same facts as the one on DuckDB."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def facts(warehouse: Warehouse) -> Facts:
         return gather(engine, connection, warehouse.declarations)
 
 
-def told(found: Facts) -> dict[str, Any]:
+def comparable(found: Facts) -> dict[str, Any]:
     """What does not depend on the engine: no times, no run ids, no place of a refused row."""
     assert found.load is not None
     return {
@@ -58,7 +58,7 @@ def test_both_engines_tell_the_same(
     for each in (on_redshift, on_duckdb):
         each.load()
     ours, theirs = facts(on_redshift.warehouse), facts(on_duckdb.warehouse)
-    assert told(ours) == told(theirs)
+    assert comparable(ours) == comparable(theirs)
     drawn = {chart.name: rows for chart, rows, _ in ours.charts}
     assert drawn["level_changes"] and drawn["places"][0][1] == 4
     page = on_redshift.warehouse.report().html

@@ -95,13 +95,13 @@ class Lookup:
 
     :param name: name of it in plans and steps.
     :param on: columns to match: column of the fact to column of the reference.
-    :param gives: columns to fill: column of the fact to column of the reference.
+    :param fills: columns to fill: column of the fact to column of the reference.
     :param prefer: order of several matches: column of the reference, "greatest" or "least" first.
     """
 
     name: str
     on: Mapping[str, str]
-    gives: Mapping[str, str]
+    fills: Mapping[str, str]
     prefer: tuple[tuple[str, Literal["greatest", "least"]], ...]
 
 
@@ -112,7 +112,7 @@ class Resolution:
     When a row of the reference changes, facts with the same value of ``link`` are resolved again.
 
     :param link: column of the fact and column of the reference.
-    :param lookups: tried in this order; the first that finds a row fills the columns it gives.
+    :param lookups: tried in this order; the first that finds a row fills its columns.
     """
 
     reference: sa.Table
@@ -122,7 +122,7 @@ class Resolution:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns of the fact that the look-ups fill."""
-        return tuple(dict.fromkeys(name for look in self.lookups for name in look.gives))
+        return tuple(dict.fromkeys(name for look in self.lookups for name in look.fills))
 
 
 @dataclass(frozen=True)

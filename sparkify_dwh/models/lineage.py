@@ -77,9 +77,9 @@ def fields(declarations: Declarations) -> Iterator[tuple[Source, Field | None, s
 def _column(declarations: Declarations, target: Target, column: sa.Column[Any]) -> ColumnLineage:
     name, table = column.name, target.name
     if target.resolution is not None and name in target.resolution.columns:
-        looks = [look for look in target.resolution.lookups if name in look.gives]
+        looks = [look for look in target.resolution.lookups if name in look.fills]
         columns = target.resolution.reference.c
-        through = tuple(dict.fromkeys(columns[look.gives[name]] for look in looks))
+        through = tuple(dict.fromkeys(columns[look.fills[name]] for look in looks))
         by = tuple(dict.fromkeys(fact for look in looks for fact in look.on))
         origins = _of_stored(declarations, through)
         return ColumnLineage(table, name, "looked up", origins, _named(through), by)

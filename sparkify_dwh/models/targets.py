@@ -221,19 +221,19 @@ SONGPLAYS = Target(
             Lookup(
                 "exact",
                 on={"song_title": "title", "artist_name": "artist_name", "duration": "duration"},
-                gives={"song_id": "song_id", "artist_id": "artist_id"},
+                fills={"song_id": "song_id", "artist_id": "artist_id"},
                 prefer=(("year", "greatest"), ("song_id", "least")),
             ),
             Lookup(
                 "titled",
                 on={"song_title": "title", "artist_name": "artist_name"},
-                gives={"song_id": "song_id", "artist_id": "artist_id"},
+                fills={"song_id": "song_id", "artist_id": "artist_id"},
                 prefer=(("year", "greatest"), ("song_id", "least")),
             ),
             Lookup(
                 "credited",
                 on={"artist_name": "artist_name"},
-                gives={"artist_id": "artist_id"},
+                fills={"artist_id": "artist_id"},
                 prefer=(("artist_id", "least"),),
             ),
         ),

@@ -35,7 +35,7 @@ class Lookups:
 
     def _table(self, look: Lookup) -> sa.Table:
         reference = self.resolution.reference
-        names = dict.fromkeys([*look.on.values(), *look.gives.values()])
+        names = dict.fromkeys([*look.on.values(), *look.fills.values()])
         return temporary(
             f"lookup_{self.fact.name}_{look.name}", *copied(reference.c[name] for name in names)
         )
@@ -110,7 +110,7 @@ class Lookups:
             table = self.tables[look.name]
             on = sa.and_(*(rows.c[ours] == table.c[theirs] for ours, theirs in look.on.items()))
             origin = origin.outerjoin(table, on)
-            for ours, theirs in look.gives.items():
+            for ours, theirs in look.fills.items():
                 found.setdefault(ours, []).append(table.c[theirs])
         return sa.select(
             *((sa.func.coalesce(*found[n]) if n in found else rows.c[n]).label(n) for n in names)
