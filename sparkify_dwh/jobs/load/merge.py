@@ -1,4 +1,4 @@
-"""Targets merged in their order, and staging replaced."""
+"""Merging: every target in its order, then staging."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .state import LoadState
 
 
 def merge_star(ex: Executor, state: LoadState) -> None:
-    """Merges every target and stages the accepted rows, all in the caller's transaction."""
+    """Merges every target and stages the accepted rows, in the caller's transaction."""
     fed = {batch.source.name for batch in state.batches if batch.rows is not None}
     if state.engine.reads_first:
         empty_staging(ex, state, [s for s in state.declarations.sources if s.name not in fed])

@@ -1,4 +1,4 @@
-"""What others are told of a load: lineage events in a file, a webhook when it fails."""
+"""Announcing a load: lineage events in a file, and a webhook when it fails."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .result import Run
 
 @dataclass
 class Announcement:
-    """What a load leaves to announce when it is done."""
+    """Where a load puts its result to be announced."""
 
     run: Run = field(init=False)
 
@@ -29,7 +29,7 @@ class Announcement:
 def announced(
     identity: RunIdentity, settings: Settings, declarations: Declarations, *, dry_run: bool
 ) -> Iterator[Announcement]:
-    """Announces the load of the block; what listeners do never changes how it ends."""
+    """Announces the load in the block; listeners never change how it ends."""
     run_context.RUN_ID.set(identity.run_id)
     run_context.STEP.set(None)
     announcement = Announcement()
@@ -44,7 +44,7 @@ def announced(
     except BaseException as error:
         if events is not None:
             events.failed(error)
-        # Whoever interrupts a load knows of it.
+        # A person who interrupts a load needs no message.
         if isinstance(error, Exception) and settings.webhook_url is not None and not dry_run:
             webhook.send(settings, failure(identity, settings, error))
         raise
@@ -53,7 +53,7 @@ def announced(
 
 
 def failure(identity: RunIdentity, settings: Settings, error: Exception) -> dict[str, Any]:
-    """The message about a load that failed; ``text`` is what chat services show."""
+    """The message about a failed load; chat services show its ``text``."""
     why = without_samples(reason(error))
     status = "refused" if isinstance(error, QualityError) else "failed"
     code = exit_code(error)

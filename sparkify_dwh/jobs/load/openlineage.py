@@ -43,12 +43,12 @@ _FACETS = {
 
 
 def run_uuid(run_id: str) -> str:
-    """The UUID that the specification wants, always the same for a run."""
+    """The UUID that the specification asks for; always the same for a run."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, f"{PRODUCER}runs/{run_id}"))
 
 
 class Events:
-    """The events of one load: START, then one of COMPLETE, FAIL, ABORT. Nothing here raises."""
+    """The events of one load: START, then one of COMPLETE, FAIL, ABORT. Never raises."""
 
     def __init__(
         self, settings: Settings, declarations: Declarations, identity: RunIdentity
@@ -62,12 +62,12 @@ class Events:
         }
 
     def started(self) -> None:
-        """The load begins; what it may read and write is named."""
+        """Appends START, with everything the load may read and write."""
         outputs = [self._output(target.table, {}) for target in self.declarations.targets]
         self._append("START", self.identity.started_at, self._inputs(self.places), outputs)
 
     def completed(self, run: Run) -> None:
-        """The load ended; what it read and wrote is named, with rows."""
+        """Appends COMPLETE, with what the load read and wrote, and the rows."""
         read = [book.source for book in run.sources if book.objects]
         tables = {target.name: target.table for target in self.declarations.targets}
         outputs = [
@@ -80,7 +80,7 @@ class Events:
         self._append("COMPLETE", ledger.utc_now(), self._inputs(read), outputs)
 
     def failed(self, error: BaseException) -> None:
-        """The load failed, or was ended from outside."""
+        """Appends FAIL, or ABORT where the load was ended from outside."""
         facet = _facet(
             "ErrorMessageRunFacet",
             message=without_samples(reason(error)),
@@ -114,7 +114,7 @@ class Events:
         return found
 
     def _columns(self, table: sa.Table) -> dict[str, Any]:
-        """The fields that each column comes from, of sources that have a place."""
+        """The fields that each column comes from, for sources that have a place."""
         found = {}
         for each in lineage(self.declarations):
             inputs = [
@@ -171,7 +171,7 @@ class Events:
 
 
 def append_line(path: Path, line: str) -> None:
-    """Appends a line in one write, so that several loaders do not mix theirs."""
+    """Appends a line in one write, so that the lines of several loaders do not mix."""
     handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(handle, (line + "\n").encode())

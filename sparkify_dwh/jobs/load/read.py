@@ -1,4 +1,4 @@
-"""Rows of every source read, judged and keyed, in tables of the load itself."""
+"""Reading: the rows of every source read, judged and keyed in temporary tables."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ from .state import Batch, LoadState
 
 
 def read(ex: Executor, state: LoadState) -> None:
-    """Reads, judges and keys the rows of every source; writes only tables of the load itself."""
+    """Reads, judges and keys the rows of every source.
+
+    :raises ObjectsChanged: when an object changed since it was listed.
+    :raises RejectLimitError: when a source refused more rows than its limits allow.
+    """
     if not state.engine.reads_first:
         empty_staging(ex, state, state.declarations.sources)
     erased_persons.withhold(ex, state.declarations.sources, state.quarantine, state.past.erasures)
@@ -29,8 +33,9 @@ def read(ex: Executor, state: LoadState) -> None:
     for batch in state.batches:
         if batch.pending:
             _read_source(ex, state, batch, repairs)
-    if state.refusing:  # only now: what all sources refuse is on record then
-        limits.refuse_load(state.refusing)
+    # Only now, so that the refusals of all sources are on record.
+    if state.breaches:
+        limits.refuse_load(state.breaches)
     for target in state.declarations.targets:
         fed = _batch_of(state, target)
         if fed is not None and fed.rows is not None:
@@ -41,7 +46,7 @@ def read(ex: Executor, state: LoadState) -> None:
 
 
 def empty_staging(ex: Executor, state: LoadState, sources: Iterable[Source]) -> None:
-    """By DELETE: TRUNCATE would commit on Redshift."""
+    """Deletes the rows of staging; TRUNCATE would commit on Redshift."""
     for source in sources:
         deleted = ex.change(sa.delete(source.staging), step="stage", target=source.name)
         state.emptied[source.staging] = deleted
@@ -68,7 +73,7 @@ def _read_source(ex: Executor, state: LoadState, batch: Batch, repairs: sa.Table
 
 
 def _mend(ex: Executor, state: LoadState, batch: Batch, repairs: sa.Table) -> None:
-    """Fills the mapping of damaged texts: over distinct values, not row by row."""
+    """Fills the mapping of damaged texts from distinct values, not row by row."""
     statement = damaged_texts(batch.source, batch.raw)
     if statement is None:
         return
@@ -88,7 +93,7 @@ def _mend(ex: Executor, state: LoadState, batch: Batch, repairs: sa.Table) -> No
 
 
 def _judge(ex: Executor, state: LoadState, batch: Batch, repairs: sa.Table) -> None:
-    """Judges all rows in one scan; refused ones leave the raw table for the quarantine."""
+    """Judges all rows in one scan; refused rows move from the raw table to the quarantine."""
     source, raw, engine = batch.source, batch.raw, state.engine
     step: dict[str, Any] = {"step": "judge", "target": source.name}
     violations = judge.violations_table(source, raw)
@@ -116,7 +121,7 @@ def _judge(ex: Executor, state: LoadState, batch: Batch, repairs: sa.Table) -> N
     )
     state.measures += measures
     if not all(measure.passed for measure in measures):
-        state.refusing.append(
+        state.breaches.append(
             limits.LimitBreach(
                 source.name,
                 batch.book.read,
@@ -128,7 +133,7 @@ def _judge(ex: Executor, state: LoadState, batch: Batch, repairs: sa.Table) -> N
 
 
 def _count_scopes(ex: Executor, state: LoadState, batch: Batch) -> None:
-    """Counts the accepted rows that belong to none of a target's rows, for all targets at once."""
+    """Counts the accepted rows out of scope, for all targets of a source at once."""
     rows = batch.rows
     assert rows is not None
     fed = [t for t in state.declarations.targets if t.source == batch.source.name and t.scope]

@@ -1,4 +1,4 @@
-"""The end of a load before its commit: the star checked, the books balanced, the run recorded."""
+"""The end of a load before COMMIT: check the star, balance the books, record the run."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from .state import LoadState
 
 
 def check(ex: Executor, state: LoadState) -> None:
-    """Keys unique, foreign keys resolve, checks hold, for the rows that this load touched."""
+    """Checks keys, foreign keys and declared rules of the rows that this load touched.
+
+    :raises CheckError: when one does not hold.
+    """
     failed = []
     for name, tables in state.tables.items():
         stored = tables.stored if state.engine.checks_apart else None
@@ -46,7 +49,7 @@ def balance(state: LoadState) -> None:
 
 
 def record(ex: Executor, state: LoadState) -> None:
-    """The ledger, counts, values of all rules; the other audit tables come last."""
+    """Writes refused rows, the ledger, books, rule values, steps and the row ``loaded``."""
     engine, run_id = state.engine, state.identity.run_id
     with ex.when("rows were refused", state.quarantine.count) as should_run:
         if should_run:

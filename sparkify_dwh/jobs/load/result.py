@@ -22,11 +22,11 @@ class Run:
     :param event: ``loaded``, ``nothing new`` or ``dry run``.
     :param engine: ``duckdb`` or ``redshift``.
     :param started_at: UTC, without a zone; ``seconds``: how long it took.
-    :param sources: per source: records read, staged, refused.
-    :param targets: per table: what became of the staged rows.
+    :param sources: records read, staged and refused, by source.
+    :param targets: what became of the staged rows, by table.
     :param measures: the value of every rule; ``steps``: rows and seconds of each step, in order.
     :param refused: refused records by rule.
-    :param warnings: sentences about what did not fail the load.
+    :param warnings: sentences about problems that did not fail the load.
     """
 
     run_id: str
@@ -87,7 +87,7 @@ def _target_row(account: Account) -> tuple[Any, ...]:
 
 
 def result_of(state: LoadState, event: str, seconds: float) -> Run:
-    """What a run did, by the state of its last attempt."""
+    """The result of a run, from the state of its last attempt."""
     return Run(
         run_id=state.identity.run_id,
         event=event,

@@ -67,7 +67,7 @@ class LoadState:
     tables: dict[str, TargetTables] = field(default_factory=dict)
     touched: dict[str, Account] = field(default_factory=dict)
     measures: list[Measure] = field(default_factory=list)
-    refusing: list[LimitBreach] = field(default_factory=list)
+    breaches: list[LimitBreach] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     repaired: set[str] = field(default_factory=set)
     emptied: dict[sa.Table, int] = field(default_factory=dict)
