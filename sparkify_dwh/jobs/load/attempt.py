@@ -26,7 +26,7 @@ def attempt(ex: Executor, state: LoadState) -> str:
     :returns: the event that ends the run: ``loaded``, ``nothing new`` or ``dry run``.
     :raises ObjectsChanged: when an object is not what was listed any more.
     :raises LedgerMoved: when another load or an erasure was committed since the ledger was read.
-    :raises QualityError: when rules, limits or checks refuse the state.
+    :raises QualityError: when rules, limits or checks refuse the load.
     :raises BooksError: when the books do not balance.
     """
     engine = state.engine
