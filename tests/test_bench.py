@@ -1,4 +1,4 @@
-"""The bench runs and tells ratios; whether they are good is not for a test to say."""
+"""The bench runs and prints ratios; whether they are good is not for a test to decide."""
 
 from __future__ import annotations
 

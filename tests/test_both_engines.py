@@ -187,7 +187,7 @@ def test_junk_is_skipped_and_counted(warehouse_on: MakeRig) -> None:
 
 
 def test_both_sources_may_be_one_place(warehouse_on: MakeRig) -> None:
-    """Each reads all of it: what is no record of its own is refused."""
+    """Each source reads all of it and refuses what is not one of its records."""
     warehouse = warehouse_on(**NO_LIMIT)
     warehouse.put("events", "e.json", line(event()))
     warehouse.put("events", "s.json", line(song()))
@@ -211,7 +211,7 @@ def test_an_empty_place_is_nothing_new(warehouse_on: MakeRig) -> None:
 
 
 def test_a_key_with_other_contents_in_a_new_version_of_its_object(warehouse_on: MakeRig) -> None:
-    """The newer load replaces; rows that the object no longer holds stay; the star says so."""
+    """The newer load replaces; rows that the object no longer contains stay, as the star shows."""
     warehouse, star = warehouse_on(**NO_LIMIT), Reference()
     versions = [
         lines(event(), event(itemInSession=1, location="A"), event(userId="x")),

@@ -1,4 +1,4 @@
-"""A person who was erased is gone, stays gone whatever is loaded, and is on record without a name.
+"""An erased person is deleted, stays deleted whatever is loaded, and is on record without a name.
 
 Tests run on both engines where these may differ.
 """
@@ -406,7 +406,7 @@ def test_without_a_declared_person(on_duckdb: OnDuckDB) -> None:
 
 
 def test_rows_that_would_point_nowhere(on_duckdb: OnDuckDB, source: Source) -> None:
-    """A table with a foreign key to plays, which does not say whom its rows are about."""
+    """A table with a foreign key to plays, which does not show whom its rows are about."""
     loaded(on_duckdb, source)
     table = sa.Table(
         "ratings",

@@ -39,7 +39,7 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-# Files that are no database -----------------------------------------------------------------------
+# Files that are not a database --------------------------------------------------------------------
 
 
 def a_folder(path: Path, good: bytes) -> None:
@@ -283,7 +283,7 @@ def test_a_folder_that_may_not_be_written(
 
 @pytest.fixture
 def small(tmp_path: Path) -> Iterator[Callable[[str, int], Path]]:
-    """Makes folders on disks of so many KiB."""
+    """Makes folders on disks of a given size in KiB."""
     mounted: list[Path] = []
 
     def make(name: str, size: int) -> Path:

@@ -108,7 +108,7 @@ def test_small_loads_in_a_row(warehouse_on: MakeRig) -> None:
     looks: list[float] = []
     for number in range(total):
         plays, late = arrive(warehouse, number)
-        # What stands for S3 and Redshift works in threads of this process.
+        # The stand-ins for S3 and Redshift run in threads of this process.
         began, alone = time.process_time(), time.thread_time()
         run, sent = statements(warehouse, warehouse.load)
         seconds.append(time.process_time() - began)

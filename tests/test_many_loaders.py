@@ -99,7 +99,7 @@ def whole(row: tuple[Any, ...]) -> bool:
 
 
 class Reader:
-    """Looks again and again, until it is told to stop."""
+    """Looks again and again until it is stopped."""
 
     def __init__(self, rig: Rig) -> None:
         settings = rig.warehouse.settings.model_copy(update={"lock_timeout": PATIENCE})
@@ -190,7 +190,7 @@ def each_ended(rig: Rig, loads: int) -> None:
 
 
 def test_processes_of_overlapping_places(warehouse: MakeFolders, tmp_path: Path) -> None:
-    """On DuckDB they wait for the file, one after the other."""
+    """On DuckDB they take turns with the file."""
     rig = warehouse(lock_timeout=PATIENCE)
     draw, deliveries = random.Random(kill_and_fail.SEED), Deliveries(rig)
     events: Counter[str | None] = Counter()

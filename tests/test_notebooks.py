@@ -24,7 +24,7 @@ from sparkify_dwh.sample.generate import generate
 FOLDER = Path(__file__).parents[1] / "notebooks"
 SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
 NAMES = ("1_initial_profiling", "2_song_files", "3_log_files", "4_analytics")
-#: What they may import beside the names of ``sparkify_dwh.__all__``.
+#: What they may import in addition to the names of ``sparkify_dwh.__all__``.
 ALLOWED = {"altair", "pandas"} | sys.stdlib_module_names
 
 
@@ -65,7 +65,7 @@ def charts(shown: list[str]) -> list[Any]:
     return [json.JSONDecoder().raw_decode(each[each.index("})({") + 3 :])[0] for each in found]
 
 
-# As they stand -----------------------------------------------------------------------------------
+# As they are in the repository -------------------------------------------------------------------
 
 
 def test_these_are_all_notebooks() -> None:

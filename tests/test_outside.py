@@ -1,4 +1,4 @@
-"""What others are told of a load: a webhook, JSON log lines, OpenLineage events."""
+"""What a load sends to others: a webhook, JSON log lines, OpenLineage events."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ NAME, SECRET = "Zacharias", "hush-hush"
 
 
 class Hook:
-    """A server that takes messages; answers as it is told to, 200 in the end."""
+    """A server that records messages; it returns the given answers, then 200."""
 
     def __init__(self) -> None:
         self.seen: list[tuple[dict[str, str], Any]] = []
@@ -252,7 +252,7 @@ def lineage_events(path: Path) -> list[dict[str, Any]]:
 
 
 def valid(each: dict[str, Any]) -> None:
-    """It is what the specification wants, and more than that."""
+    """It is what the specification requires, and more."""
     openlineage_model.run_event(each)
     assert datetime.fromisoformat(each["eventTime"]).tzinfo is not None
     facets = [*each["run"]["facets"].values(), *each["job"]["facets"].values()]

@@ -1,4 +1,4 @@
-"""The same objects on S3 give the same star, refusals and books on both engines."""
+"""The same objects on S3 lead to the same star, refusals and books on both engines."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ NO_LIMIT = {"max_reject_ratio": 1.0}
 
 
 class Both:
-    """Both engines on one bucket, and the oracle beside them."""
+    """Both engines on one bucket, and the oracle."""
 
     def __init__(self, redshift: OnRedshift, duckdb: OnDuckDB, source: Source) -> None:
         self.redshift, self.duckdb, self.source = redshift, duckdb, source
@@ -57,7 +57,7 @@ class Both:
 
 
 def same_refusals(ours: Counter[Any], theirs: Counter[Any]) -> None:
-    """The same records by the same rules; where Redshift tells the object, also the same place."""
+    """The same records by the same rules; with the same place where Redshift reports it."""
     assert by_rule(ours) == by_rule(theirs)
     placed = Counter({row: n for row, n in ours.items() if row[2] is not None})
     assert placed - theirs == Counter()

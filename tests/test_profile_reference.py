@@ -65,7 +65,7 @@ _NESTED = st.one_of(
     st.dictionaries(st.sampled_from(["x", "y"]), st.sampled_from(["", "\u00e5", "z"]), max_size=2),
 )
 _RECORD = st.dictionaries(st.sampled_from(_KEYS), st.one_of(_SCALAR, _SCALAR, _NESTED), max_size=5)
-#: Lines that are no record, and why.
+#: Lines that are not a record, and why.
 _BROKEN = {
     b"{": "malformed_json",
     b'{"a":1,}': "malformed_json",

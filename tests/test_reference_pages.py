@@ -69,7 +69,7 @@ def test_every_command_that_the_pages_name_exists() -> None:
 def test_generated_parts_are_up_to_date() -> None:
     pages = sorted(str(path.relative_to(ROOT)) for path in DOCS.glob("*.md"))
     if os.environ.get("SPARKIFY_SOAK_VERSIONS") == "lowest":
-        # Older versions tell the same licences in other words.
+        # Older versions name the same licences in other words.
         pages.remove("docs/licences.md")
     done = subprocess.run(
         [sys.executable, "-m", "cogapp", "--check", "--diff", "-P", "-I", "docs", *pages],

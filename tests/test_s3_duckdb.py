@@ -226,7 +226,7 @@ def test_bytes_that_never_match_the_etag_end_the_load(
     source.put("events", "a.json", b"x" * 100)
     (each,) = listed(s3_client, source)
     answering(s3_client, *[{"Body": Body([b"y" * 100])}] * s3.ATTEMPTS)
-    with pytest.raises(errors.SourceError, match="other bytes than its size and etag tell"):
+    with pytest.raises(errors.SourceError, match="transfers did not match its size and etag"):
         list(s3_client.fetch([each], tmp_path))
 
 

@@ -94,7 +94,7 @@ def planted(folder: Path, where: str, **more: str) -> dict[str, str]:
 
 
 def leaked(*texts: str) -> list[str]:
-    """Marks that stand in texts, with what is around them."""
+    """Marks that texts contain, with what is around them."""
     whole = "\n".join(texts).lower()
     places = ((mark, whole.find(mark.lower())) for mark in MARKS.values())
     return [whole[max(0, at - 200) : at + 40] for _, at in places if at >= 0]
@@ -130,7 +130,7 @@ FAR = [
 
 
 def told(folder: Path, environment: dict[str, str], commands: list[list[str]]) -> str:
-    """What a process says that runs commands one after the other."""
+    """What a process prints that runs several commands."""
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT.format(commands=commands)],
         cwd=folder,

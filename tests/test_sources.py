@@ -206,7 +206,7 @@ def test_a_folder_under_two_names_gives_the_same_star(warehouse: MakeFolders) ->
 
 
 def test_both_sources_may_be_one_folder(warehouse: MakeFolders) -> None:
-    """Each reads all of it: what is no record of its own is refused."""
+    """Each source reads all of it and refuses what is not one of its records."""
     folders = warehouse(**NO_LIMIT)
     folders.put("events", "e.json", line(event()))
     folders.put("events", "s.json", line(song()))

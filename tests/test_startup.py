@@ -1,4 +1,4 @@
-"""What a short command does not import, and what stands for it."""
+"""What a short command does not import, and what it uses instead."""
 
 from __future__ import annotations
 

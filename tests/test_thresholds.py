@@ -19,7 +19,7 @@ from sparkify_dwh.steps.feed import keys_table
 from sparkify_dwh.steps.limits import reject_measures
 from sparkify_dwh.steps.star_checks import check_target
 
-#: What a refused load leaves its mark in, beside nothing.
+#: The only tables in which a refused load leaves rows.
 OF_FAILED_RUNS = {"audit.load_run", "audit.rejected_row", "audit.quality_result"}
 
 

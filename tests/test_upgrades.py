@@ -43,7 +43,7 @@ def tables(warehouse: Warehouse) -> list[sa.Table]:
 
 
 def rows_of(warehouse: Warehouse) -> Rows:
-    """All rows; the numbers that Redshift itself gives to staged rows left out."""
+    """All rows, without the numbers that Redshift assigns to staged rows."""
     with warehouse.engine.connect() as connection:
         return {
             str(table): sorted(

@@ -1,4 +1,4 @@
-"""Records that are about one person, user 10, and others about user 8."""
+"""Records about one person, user 10, and others about user 8."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from typing import Any
 
 from support.records import event_line, song_line
 
-#: A name that stands in the person's records only.
+#: A name that only the person's records contain.
 NAME = "Zacharias"
-#: Spellings that a load takes for the same user, and those that it refuses on a play.
+#: Spellings that a load reads as the same user, and those that it refuses on a play.
 TAKEN, NOT_TAKEN = (10, "10", "00010", "10.0", 10.0, "1e1"), (" 10 ", "+10", "\u00a010")
 
 
@@ -28,7 +28,7 @@ def other(number: int, **values: Any) -> str:
     return event_line(itemInSession=number, sessionId=7, ts=1541106200000 + number, **values)
 
 
-#: Refused, by the parser or by a rule, and about the person as far as can be told.
+#: Refused, by the parser or by a rule, and as far as anyone can see about the person.
 REFUSED = (
     *(person(40 + n, user) for n, user in enumerate(NOT_TAKEN)),
     person(50, level="gold"),

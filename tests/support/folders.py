@@ -20,9 +20,9 @@ class Folders(DuckDBRig):
         for folder in self.folders.values():
             folder.mkdir(parents=True)
         shutil.copyfile(template, self.database)
-        given = {setting: str(self.folders[source]) for source, setting in SOURCES.items()}
+        sources = {setting: str(self.folders[source]) for source, setting in SOURCES.items()}
         self.warehouse = Warehouse(
-            Settings(database_url=f"duckdb:///{self.database}", **{**given, **values})
+            Settings(database_url=f"duckdb:///{self.database}", **{**sources, **values})
         )
 
     def put(self, source: str, name: str, data: bytes) -> Path:

@@ -1,4 +1,4 @@
-"""Reads hostile files in a process of its own and tells, as JSON, what came of it and its peak.
+"""Reads hostile files in its own process; prints the refusals and the peak of memory as JSON.
 
 usage: python hostile_files.py duckdb|redshift FOLDER
 """
@@ -74,9 +74,11 @@ def on_redshift(folder: Path) -> list[dict[str, object]]:
     list(locate.find(objects, source, {("nothing",)}))
     rows.refuse(Outcome(errors=errors), objects, reading)
     quarantine.close()
-    told = ("key", "rule", "line", "raw_bytes")
-    held = map(json.loads, quarantine.path.read_text().splitlines())
-    return sorted(({name: row[name] for name in told} for row in held), key=lambda r: r["key"])
+    columns = ("key", "rule", "line", "raw_bytes")
+    rows_refused = map(json.loads, quarantine.path.read_text().splitlines())
+    return sorted(
+        ({name: row[name] for name in columns} for row in rows_refused), key=lambda r: r["key"]
+    )
 
 
 if __name__ == "__main__":

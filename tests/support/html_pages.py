@@ -35,12 +35,12 @@ class Page(HTMLParser):
         assert not self._open, [each.name for each in self._open]
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        given = {name: value or "" for name, value in attrs}
-        assert len(given) == len(attrs), f"an attribute twice: {tag} {attrs}"
-        made = Element(tag, given, tuple(each.name for each in self._open))
-        self.elements.append(made)
+        attributes = {name: value or "" for name, value in attrs}
+        assert len(attributes) == len(attrs), f"an attribute twice: {tag} {attrs}"
+        element = Element(tag, attributes, tuple(each.name for each in self._open))
+        self.elements.append(element)
         if tag not in VOID:
-            self._open.append(made)
+            self._open.append(element)
 
     def handle_endtag(self, tag: str) -> None:
         assert self._open and self._open[-1].name == tag, f"{tag} closes nothing"

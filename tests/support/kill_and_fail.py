@@ -29,14 +29,14 @@ from sparkify_dwh.dialects.duckdb.incoming_table import is_incoming
 from sparkify_dwh.sample.generate import generate
 
 SOAK = os.environ.get("SPARKIFY_SOAK") == "1"
-#: Where a sample of fault points begins and what befalls each: another one each day.
+#: Decides where a sample of fault points begins and how each is struck; differs each day.
 SEED = int(os.environ.get("SPARKIFY_SOAK_SEED", date.today().toordinal()))
-#: A usual run tries one fault point in so many.
+#: A usual run tries one fault point in this many.
 EVERY = 7
-#: Seconds after which a child that does not end is taken for stuck.
+#: Seconds after which a child counts as stuck.
 STUCK = 240
 CONTEXT = multiprocessing.get_context("forkserver")
-#: What children would import, each anew; the last one also makes a client of S3.
+#: What each child would otherwise import anew; the last one also makes an S3 client.
 PRELOADED = [
     *("support.kill_and_fail", "alembic.command", "sparkify_dwh.jobs.load.run"),
     "support.standin_ready",
@@ -54,7 +54,7 @@ ENDLESS = (
 def points(total: int, name: str) -> list[int]:
     """Fault points from 1 to ``total``: all of them in a soak, else one in :data:`EVERY`.
 
-    :param name: of what is struck; by it and the seed the sample has its offset.
+    :param name: what is struck; with the seed it decides the sample's offset.
     """
     if SOAK:
         return list(range(1, total + 1))
@@ -70,7 +70,7 @@ def at_moments(
     after: Callable[[int, Any], None] | None = None,
     dialect: Any = DuckDBDialect,
 ) -> Iterator[list[str]]:
-    """Calls with the number of each moment and what the driver is called with; lists them."""
+    """Calls back with each moment's number and the driver's target; lists the moments."""
     seen: list[str] = []
 
     def wrapped(name: str) -> Any:
@@ -84,7 +84,7 @@ def at_moments(
             try:
                 return original(self, target, *rest, **named)
             finally:
-                # Also where it failed: a new database is asked for what it cannot have yet.
+                # Also where it failed: a new database is asked for tables that it lacks.
                 if after is not None:
                     after(number, target)
 
@@ -105,7 +105,7 @@ def at_moments(
 
 
 def fail_at(moment: int, *, ever_since: bool = False) -> Any:
-    """The driver raises an error at a moment, and from then on when asked to."""
+    """The driver raises an error at a moment, or at each from then on."""
 
     def before(number: int, target: Any) -> None:
         if number == moment or (ever_since and number > moment):
@@ -145,7 +145,7 @@ class Report:
 
 
 def observed(values: dict[str, Any], **options: Any) -> Report:
-    """Loads; an error is part of the report."""
+    """Loads, and reports an error too."""
     report = Report()
     try:
         warehouse = Warehouse(Settings(**values))
@@ -178,7 +178,7 @@ def _kill_on_redshift(
 
 
 class Terminated(BaseException):
-    """What a handler of SIGTERM may raise."""
+    """An exception that a handler of SIGTERM may raise."""
 
 
 def _wait_for_signal(moment: int, marker: str, values: dict[str, Any], path: str) -> None:
@@ -273,7 +273,7 @@ class Scene:
     def state(self, database: Path, *, killed: bool = False) -> str:
         """``before`` or ``after``; fails when it is neither.
 
-        :param killed: the load could drop nothing: rows that were read stand beside staging.
+        :param killed: the load could drop nothing, so tables of incoming rows are left.
         """
         found = digest(database)
         if killed:
@@ -289,7 +289,7 @@ class Scene:
 
 
 def digest(database: Path) -> dict[str, str]:
-    """Of every table but the run log; audit rows of runs that did not load are left out."""
+    """Of every table but the run log, without audit rows of runs that did not load."""
     found = {}
     with duckdb.connect(str(database), read_only=True) as connection:
         tables = connection.execute(

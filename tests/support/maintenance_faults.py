@@ -1,6 +1,6 @@
-"""Changes beside the loads — erasing, pruning, compacting — that are struck on either engine.
+"""Changes other than loads (erasing, pruning, compacting), struck on either engine.
 
-The warehouse of a scene is put back before each strike, so that each begins at the same rows.
+The warehouse of a scene is restored before each strike, so that each begins with the same rows.
 """
 
 from __future__ import annotations
@@ -130,7 +130,7 @@ class Scene:
         return self.rig.star()
 
     def made(self, name: str, what: str) -> int:
-        """How much of a change is made: 0 none, 1 all; of a compaction, each object by itself.
+        """How much of a change is made: 0 none, 1 all; of a compaction, how many objects.
 
         Fails when it is anything in between.
         """

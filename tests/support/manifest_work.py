@@ -57,8 +57,8 @@ class Cluster(Executor):
     def rows(self, statement: Any, values: Any = None, **step: Any) -> Any:
         self.sent += 1
         # The names come from the driver as new texts, one for each object.
-        wanted = "lines_scanned" in str(statement)
-        return [(f"{each.key} ".rstrip(), 1) for each in self.objects] if wanted else []
+        by_object = "lines_scanned" in str(statement)
+        return [(f"{each.key} ".rstrip(), 1) for each in self.objects] if by_object else []
 
     def numbers(self, statement: Any, **step: Any) -> Mapping[str, int]:
         self.sent += 1
@@ -67,7 +67,7 @@ class Cluster(Executor):
 
 
 def listed(count: int) -> list[Object]:
-    """Objects as a listing gives them."""
+    """Objects as a listing returns them."""
     return [
         Object(f"s3://udacity-dend/song_data/A/B/C/TRAABC{n:012}.json", f"{n:032x}", 270)
         for n in range(count)

@@ -26,7 +26,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-#: Where a page says that it works.
+#: The folder that pages say they work in.
 SHOWN_FOLDER = "/home/ava/warehouse"
 RUN_ID = re.compile(r"\d{8}T\d{9}-[0-9a-f]{6}")
 #: What differs from run to run; data and files of the pages are of 2018.

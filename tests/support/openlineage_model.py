@@ -1,6 +1,6 @@
 """Events judged by the OpenLineage client, whose classes are generated from the specification.
 
-Unlike the client, which takes what it is given, a key that a class does not have, a value of
+Unlike the client, which accepts anything, a key that a class does not have, a value of
 another type and a facet of another name or a later version than the class's are refused.
 """
 
@@ -38,28 +38,28 @@ _URL = re.compile(r"https://openlineage\.io/spec/(?:facets/)?(\d+-\d+-\d+)/(.+)"
 def run_event(event: dict[str, Any]) -> Any:
     """The event as an object of the client.
 
-    :raises AssertionError, TypeError, ValueError: where it is not as the specification wants it.
+    :raises AssertionError, TypeError, ValueError: where it does not follow the specification.
     """
-    made = _made(base.RunEvent, event, "event")
-    assert event["schemaURL"] == made.schemaURL
-    return made
+    parsed = _parsed(base.RunEvent, event, "event")
+    assert event["schemaURL"] == parsed.schemaURL
+    return parsed
 
 
-def _made(kind: Any, values: Any, where: str) -> Any:
+def _parsed(kind: Any, values: Any, where: str) -> Any:
     assert isinstance(values, dict), where
     hints = typing.get_type_hints(kind)
     fields = {each.name: each for each in attr.fields(kind)}
     assert values.keys() <= fields.keys(), (where, values.keys() - fields.keys())
     needed = {name for name, each in fields.items() if each.default is attr.NOTHING}
-    # The client fills these in; the specification wants them in the event.
+    # The client fills these in; the specification requires them in the event.
     needed |= {"producer", "schemaURL", "_producer", "_schemaURL"} & fields.keys()
     assert needed <= values.keys(), (where, needed - values.keys())
-    given = {
+    arguments = {
         fields[name].alias: _checked(hints[name], value, f"{where}.{name}")
         for name, value in values.items()
         if fields[name].init
     }
-    return kind(**given)
+    return kind(**arguments)
 
 
 def _checked(hint: Any, value: Any, where: str) -> Any:
@@ -74,7 +74,7 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
         assert isinstance(value, dict), where
         return {key: _entry(inner[1], key, each, f"{where}.{key}") for key, each in value.items()}
     if attr.has(hint):
-        return _made(hint, value, where)
+        return _parsed(hint, value, where)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return hint(value)
     assert type(value) is hint, (where, value)
@@ -83,13 +83,13 @@ def _checked(hint: Any, value: Any, where: str) -> Any:
 
 def _entry(hint: Any, key: str, value: Any, where: str) -> Any:
     if not issubclass(hint, base.BaseFacet):
-        return _made(hint, value, where)
+        return _parsed(hint, value, where)
     kind = FACETS[key]
     assert issubclass(kind, hint), where
     ours, theirs = _URL.fullmatch(value["_schemaURL"]), _URL.fullmatch(kind._get_schema())
     assert ours and theirs and ours[2] == theirs[2], (where, value["_schemaURL"])
     assert _version(ours[1]) <= _version(theirs[1]), (where, value["_schemaURL"])
-    return _made(kind, value, where)
+    return _parsed(kind, value, where)
 
 
 def _version(text: str) -> list[int]:

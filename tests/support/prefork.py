@@ -34,9 +34,9 @@ _SHIM = """\
 import json, os, socket, sys
 home = socket.socket(socket.AF_UNIX)
 home.connect({address!r})
-asked = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
-socket.send_fds(home, [len(asked).to_bytes(4, "big")], [0, 1, 2])
-home.sendall(asked)
+request = json.dumps([sys.argv[1:], os.getcwd(), dict(os.environ)]).encode()
+socket.send_fds(home, [len(request).to_bytes(4, "big")], [0, 1, 2])
+home.sendall(request)
 sys.exit((home.recv(1) or b"\\x89")[0])
 """
 
@@ -45,11 +45,13 @@ sys.exit((home.recv(1) or b"\\x89")[0])
 def preforked(folder: Path) -> Iterator[Path]:
     """A folder for PATH with a `sparkify` in it, while the process behind it is there."""
     address = str(folder / "home")
-    ready, told = os.pipe()
+    ready, ready_end = os.pipe()
     server = subprocess.Popen(
-        [sys.executable, __file__, address, str(told)], pass_fds=[told], stdin=subprocess.DEVNULL
+        [sys.executable, __file__, address, str(ready_end)],
+        pass_fds=[ready_end],
+        stdin=subprocess.DEVNULL,
     )
-    os.close(told)
+    os.close(ready_end)
     with os.fdopen(ready, "rb") as stream:
         assert stream.read() == b"ready"
     shim = folder / "sparkify"
@@ -62,7 +64,7 @@ def preforked(folder: Path) -> Iterator[Path]:
         server.wait()
 
 
-def serve(address: str, told: int) -> None:
+def serve(address: str, ready_end: int) -> None:
     """Forks a process for each command that is asked for, until it is terminated."""
     import importlib
     import signal
@@ -73,23 +75,23 @@ def serve(address: str, told: int) -> None:
     with socket.socket(socket.AF_UNIX) as home:
         home.bind(address)
         home.listen()
-        os.write(told, b"ready")
-        os.close(told)
+        os.write(ready_end, b"ready")
+        os.close(ready_end)
         while True:
-            asked, _ = home.accept()
+            caller, _ = home.accept()
             if os.fork() == 0:
                 home.close()
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                _answer(asked)
-            asked.close()
+                _answer(caller)
+            caller.close()
 
 
-def _answer(asked: socket.socket) -> None:
-    size, streams, _, _ = socket.recv_fds(asked, 4, 3)
-    wanted = bytearray()
-    while len(wanted) < int.from_bytes(size, "big"):
-        wanted += asked.recv(65_536)
-    arguments, folder, environment = json.loads(wanted)
+def _answer(caller: socket.socket) -> None:
+    size, streams, _, _ = socket.recv_fds(caller, 4, 3)
+    request = bytearray()
+    while len(request) < int.from_bytes(size, "big"):
+        request += caller.recv(65_536)
+    arguments, folder, environment = json.loads(request)
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
         os.close(stream)
@@ -108,7 +110,7 @@ def _answer(asked: socket.socket) -> None:
     finally:
         sys.stdout.flush()
         sys.stderr.flush()
-        asked.sendall(bytes([code]))
+        caller.sendall(bytes([code]))
         os._exit(code)
 
 

@@ -77,7 +77,7 @@ class TargetBooks:
 
 @dataclass
 class Books:
-    """`violations` counts every row rule by itself over the staged rows, warnings too.
+    """`violations` counts every row rule separately over the staged rows, warnings too.
     `plays_resolved`: stored plays, not in this load, whose resolution changed.
     `artists_recomputed`: artists not staged in this load whose row changed."""
 
@@ -126,8 +126,8 @@ def play_rank(row: Row) -> tuple[Any, ...]:
 
 
 def song_rank(row: Row) -> tuple[Any, ...]:
-    given = sum(row[column] is not None for column in COLUMNS["songs"])
-    return given, *rank(row, COLUMNS["songs"])
+    filled = sum(row[column] is not None for column in COLUMNS["songs"])
+    return filled, *rank(row, COLUMNS["songs"])
 
 
 def time_row(row: Row) -> Row:

@@ -60,7 +60,7 @@ def parse_copied(source: str, name: str, data: bytes) -> list[Record]:
         value = LAST_WINS.raw_decode(copied.raw)[0]  # "Of two equal keys the last wins"
         rule, values = _judged(source, copied.raw, raw, value)
         if rule == "not_an_object" and (line, raw) not in told:
-            # A row of NULLs that the reader does not tell from others, such as one that it takes
+            # A row of NULLs that the reader cannot tell from others, such as one that it takes
             # for a part of the malformed record before.
             rule, values = None, dict.fromkeys(FIELDS[source])
         found.append(Record(name, line, raw, rule, values))

@@ -45,7 +45,7 @@ Values = dict[str, str | None]
 
 
 class Record(NamedTuple):
-    """One record of an object: `rule` says why the parser refuses it, None that it is staged."""
+    """One record of an object: `rule` is why the parser refuses it, or None where it is staged."""
 
     object: str
     line: int
@@ -55,7 +55,7 @@ class Record(NamedTuple):
 
 
 def parse_object(source: str, name: str, data: bytes) -> list[Record]:
-    """All records of one object, in order, as on disk (gzip is told by its magic bytes)."""
+    """All records of one object, in order, as on disk (gzip is recognized by its magic bytes)."""
     body = data
     if data.startswith(b"\x1f\x8b"):
         try:
@@ -66,7 +66,7 @@ def parse_object(source: str, name: str, data: bytes) -> list[Record]:
             return [Record(name, 0, data, "undecodable_object", {})]
     if not json.detect_encoding(body).startswith("utf-8"):
         return [Record(name, 0, data, "undecodable_object", {})]
-    # Bytes that are no UTF-8 become lone surrogates here and come back as they were in `raw`.
+    # Bytes that are not UTF-8 become lone surrogates here and come back unchanged in `raw`.
     text = body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "surrogateescape")
     return records_of(source, name, text)
 

@@ -68,7 +68,7 @@ def damage_of(text: str) -> set[str]:
 
 
 def field(records: Sequence[Record], name: str) -> dict[str, Any]:
-    """What `FieldProfile` must say, by the names of its attributes."""
+    """What `FieldProfile` must contain, by the names of its attributes."""
     values = [record.get(name, MISSING) for record in records]
     said = [v for v in values if v is not MISSING and v is not None]
     given = [v for v in said if v != ""]
@@ -124,7 +124,7 @@ def key(records: Sequence[Record], names: Sequence[str]) -> tuple[int, int]:
 
 
 def groups(records: Sequence[Record], names: Sequence[str]) -> set[tuple[frozenset[str], int]]:
-    """Fields that some records give and some do not, by the records that give them."""
+    """Fields that some records have and some do not, by the records that have them."""
     by_rows: dict[tuple[bool, ...], set[str]] = {}
     for name in names:
         flags = tuple(is_given(record, name) for record in records)

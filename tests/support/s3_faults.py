@@ -23,7 +23,7 @@ Answer = Callable[[Any, Any], AWSResponse | None]
 
 
 class Raw(io.BytesIO):
-    """A body as the HTTP library gives it."""
+    """A body as the HTTP library returns it."""
 
     def stream(self, amt: int = 65536, **_: Any) -> Iterator[bytes]:
         while block := self.read(amt):
@@ -31,7 +31,7 @@ class Raw(io.BytesIO):
 
 
 def slow_down(request: Any, plain: Any) -> AWSResponse:
-    """503, as a bucket answers that is asked too often."""
+    """503, the answer of a bucket that gets too many requests."""
     return AWSResponse(request.url, 503, {"content-type": "application/xml"}, Raw(SLOW_DOWN))
 
 
@@ -44,12 +44,12 @@ def hangs_up(request: Any, plain: Any) -> AWSResponse:
 
 
 def truncated(request: Any, plain: Any) -> AWSResponse | None:
-    """A body that ends before its length; other requests than GetObject are answered soundly."""
+    """A body that ends before its length; other requests than GetObject succeed."""
     return _body(request, plain, lambda data: data[: len(data) // 2])
 
 
 def other_bytes(request: Any, plain: Any) -> AWSResponse | None:
-    """A body of the right length that is not what its etag tells."""
+    """A body of the right length that does not match its etag."""
     return _body(request, plain, lambda data: data[:-1] + bytes([data[-1] ^ 1]))
 
 
@@ -73,7 +73,7 @@ WAYS: dict[str, Answer] = {
 
 
 class Requests:
-    """The requests of a load, counted from 1, and what befalls them.
+    """The requests of a load, numbered from 1, and how they fail.
 
     :param client: one that nothing befalls.
     """
