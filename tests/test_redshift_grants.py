@@ -93,7 +93,7 @@ def test_the_migrator_migrates(granted: Make) -> None:
     assert warehouse.migrate().state == "current"
 
 
-def test_the_migrator_is_no_administrator(granted: Make, redshift: Database) -> None:
+def test_the_migrator_is_not_an_administrator(granted: Make, redshift: Database) -> None:
     for sql in ("CREATE USER other PASSWORD 'Passw0rd1'", "DROP USER analyst", "CREATE ROLE other"):
         refused(redshift, "sparkify_migrator", sql)
 
