@@ -46,7 +46,7 @@ def test_a_row_when_it_starts_and_one_when_it_ends(scene: Scene, tmp_path: Path)
     assert loaded["rows_refused"] == sum(run.refused.values()) > 0
     assert began - timedelta(seconds=1) <= loaded["started"] <= loaded["ended"]
     assert loaded["ended"] <= newest["started"] <= newest["ended"]
-    events = warehouse.runs(run.run_id)["events"].records()
+    events = warehouse.run(run.run_id).events.records()
     assert [event["event"] for event in events] == ["started", "loaded"]
 
 

@@ -59,7 +59,7 @@ def test_the_log_is_only_appended_to(warehouse_on: MakeRig) -> None:
     found = warehouse.warehouse.runs().records()
     assert [run["event"] for run in found] == told[::-1]
     assert (found[2]["rows_read"], found[2]["rows_refused"]) == (5, 1)
-    events = warehouse.warehouse.runs(found[2]["run_id"])["events"].records()
+    events = warehouse.warehouse.run(found[2]["run_id"]).events.records()
     assert [each["event"] for each in events] == ["started", "loaded"]
 
 

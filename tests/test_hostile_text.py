@@ -351,7 +351,7 @@ def test_an_error_of_ours_is_inert_as_a_page(tmp_path: Path) -> None:
     for shown in (
         warehouse.query("SELECT first_name, '<b>' AS \"<i>\" FROM sparkify.users"),
         warehouse.runs(),
-        *warehouse.runs(run.run_id).values(),
+        warehouse.run(run.run_id),
         run,
     ):
         page = shown._repr_html_()

@@ -81,7 +81,7 @@ def looked_at(rig: Rig) -> float:
     """CPU seconds of showing all runs, one of them, and the refused rows."""
     began = time.process_time()
     newest = rig.warehouse.runs().rows[0][0]
-    rig.warehouse.runs(newest)
+    rig.warehouse.run(newest)
     rig.warehouse.rejects()
     return time.process_time() - began
 

@@ -82,9 +82,9 @@ def test_a_run_at_work_stays(on_each: Rig, source: Source) -> None:
     source.put("events", "a.json", event_line())
     on_each.load()
     settings = on_each.warehouse.settings
-    from sparkify_dwh.steps.ledger import ACTIVE, RunIdentity, new_run_id, utc_now
+    from sparkify_dwh.steps.ledger import ACTIVE, RunIdentity
 
-    working = RunIdentity(new_run_id(utc_now()), "x")
+    working = RunIdentity.new("x")
     with on_each.warehouse.engine.begin() as connection:
         connection.execute(working.event("started"))
     ACTIVE.add(working.run_id)

@@ -66,7 +66,7 @@ def load_and_compare(rig: OnRedshift, star: Reference, files: Files) -> tuple[Ru
 
 def same_places(rig: OnRedshift, run: Run, books: Books) -> None:
     """The same records by the same rules and, where found, with the same object, line and bytes."""
-    rows = rig.warehouse.rejects(run=run.run_id, locate=True).records()
+    rows = rig.warehouse.rejects(run_id=run.run_id, locate=True).records()
     recorded = Counter((row["source"], row["rule"]) for row in rows)
     assert recorded == Counter((each.source, each.rule) for each in books.refusals)
     expected = Counter(

@@ -284,7 +284,7 @@ def test_a_failed_load_records_no_secret(
         found = warehouse.query(f"SELECT * FROM audit.{table}")
         assert len(found) or table == "load_step"
         hunt.add(*found)
-    hunt.add(warehouse.runs(run))
+    hunt.add(warehouse.run(run))
     hunt.add(*(f"{s.sql} {s.parameters}" for s in redshift.statements))
     assert any("work/" in text for text in written)
     hunt.add(*written)

@@ -92,7 +92,7 @@ def test_a_load_at_its_limit_is_committed(
     folders.put("events", "a.json", events(good, bad))
     run = folders.load()
     assert run.event == "loaded" and run.refused == {"level_valid": bad}
-    rules = folders.warehouse.runs(run.run_id)["rules"].records()
+    rules = folders.warehouse.run(run.run_id).rules.records()
     measured = {rule["rule"]: rule for rule in rules if rule["target"] == "events"}
     declared = {rule.name for rule in folders.warehouse.declarations.source("events").rules}
     assert declared < set(measured)
@@ -136,15 +136,15 @@ def test_a_load_above_its_limit_ends_before_the_commit(
     newest = folders.warehouse.runs().records()[0]
     assert newest["event"] == "refused" and newest["reason"] == summary
     assert f"--run {newest['run_id']}" in error.hint
-    refused = folders.warehouse.rejects(run=newest["run_id"], locate=True).records()
+    refused = folders.warehouse.rejects(run_id=newest["run_id"], locate=True).records()
     assert [(row["rule"], row["key"], row["line"]) for row in refused] == [
         ("level_valid", path, line) for line in range(good + 1, good + bad + 1)
     ]
     assert all('"gold"' in row["raw"] for row in refused)
-    detail = folders.warehouse.runs(newest["run_id"])
-    assert [event["event"] for event in detail["events"].records()] == ["started", "refused"]
-    assert not detail["files"].rows and not detail["books"].rows
-    measured = {r["rule"]: r for r in detail["rules"].records()}
+    detail = folders.warehouse.run(newest["run_id"])
+    assert [event["event"] for event in detail.events.records()] == ["started", "refused"]
+    assert not detail.files.rows and not detail.books.rows
+    measured = {r["rule"]: r for r in detail.rules.records()}
     assert measured["level_valid"]["value"] == bad
     failed = "max_rejects" if limits else "reject_ratio"
     assert [name for name, rule in measured.items() if not rule["passed"]] == [failed]
@@ -169,8 +169,8 @@ def test_what_every_source_refuses_is_on_record(warehouse_on: MakeRig) -> None:
     ]
     assert len(lines) == 5
     run = folders.warehouse.runs().records()[0]["run_id"]
-    assert len(folders.warehouse.rejects(run=run)) == 50
-    targets = {rule["target"] for rule in folders.warehouse.runs(run)["rules"].records()}
+    assert len(folders.warehouse.rejects(run_id=run)) == 50
+    targets = {rule["target"] for rule in folders.warehouse.run(run).rules.records()}
     assert targets == {"songs", "events"}
 
 
@@ -231,9 +231,9 @@ def test_a_check_of_the_star_that_fails_refuses_the_load(warehouse_on: MakeRig) 
     assert state(folders) == before
     run = folders.warehouse.runs().records()[0]
     assert run["event"] == "refused"
-    rules = folders.warehouse.runs(run["run_id"])["rules"].records()
+    rules = folders.warehouse.run(run["run_id"]).rules.records()
     assert [(r["value"], r["passed"]) for r in rules if r["rule"] == "few_items"] == [(2.0, False)]
-    assert len(folders.warehouse.rejects(run=run["run_id"])) == 1
+    assert len(folders.warehouse.rejects(run_id=run["run_id"])) == 1
 
 
 PLAYS = Base.metadata.tables["sparkify.songplays"]

@@ -124,9 +124,6 @@ def _session(
                     if ending is error:
                         raise
                     raise ending from error
-            finally:
-                with suppress(OSError):
-                    state.quarantine.close()
     except DatabaseError as error:
         if not run_log.started or not engine.is_lost(error):
             raise
@@ -134,6 +131,10 @@ def _session(
             return LOADED
         if retries.ending(error) is not None:
             raise
+    finally:
+        # A session that cannot open its connection leaves it open too.
+        with suppress(OSError):
+            state.quarantine.close()
     retries.wait()
     return None
 
