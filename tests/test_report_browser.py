@@ -136,8 +136,8 @@ def test_filters(opened: Any) -> None:
     field = page.get_by_label("Show rows refused by")
     field.select_option(rules[0])
     assert 0 < visible("refused") < everything
-    visible = page.locator("[data-item=refused]:visible")
-    assert {e.get_attribute("data-rule") for e in visible.all()} == {rules[0]}
+    items = page.locator("[data-item=refused]:visible")
+    assert {e.get_attribute("data-rule") for e in items.all()} == {rules[0]}
     assert page.locator("[data-count=refused]").inner_text() == (
         f"{visible('refused')} of {everything} shown"
     )
