@@ -96,7 +96,7 @@ class Engine(ABC):
     def explain(self, error: BaseException) -> Exception:
         """A driver's error as one of ours, with what to do about it."""
 
-    def said(self, error: BaseException) -> str:
+    def database_message(self, error: BaseException) -> str:
         """The database's own message for an error, one line."""
         lines = self._words(error)
         return lines[0] if lines else type(error).__name__

@@ -22,7 +22,7 @@ def query(engine: Engine, sql: str, limit: int | None) -> Table:
             rows = result.fetchall() if limit is None else result.fetchmany(limit)
             return Table(tuple(result.keys()), [tuple(row) for row in rows])
         except (sa.exc.ProgrammingError, sa.exc.NotSupportedError, sa.exc.DataError) as error:
-            message = f"the query failed: {engine.said(error)}"
+            message = f"the query failed: {engine.database_message(error)}"
             raise UsageError(message, engine.advice(error)) from error
         finally:
             connection.rollback()

@@ -194,8 +194,8 @@ class RedshiftConnection(Engine):
                 raise
             raise self.explain(error) from error
 
-    def said(self, error: BaseException) -> str:
-        return fields(error).get("M") or super().said(error)
+    def database_message(self, error: BaseException) -> str:
+        return fields(error).get("M") or super().database_message(error)
 
     def advice(self, error: BaseException) -> str:
         return fields(error).get("H", "")

@@ -8,6 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...core.errors import RejectLimitError, SettingsError
+from ...core.quantity import quantity
 from ...core.settings import Settings
 from ...models.declare import Source
 from ...models.expressions import HasBit
@@ -109,7 +110,7 @@ class RedshiftEngine(RedshiftWriter):
         reader: RedshiftCompactedReader,
         reading: Reading,
     ) -> None:
-        """Copies all compacted objects at once, then deletes rows of members that are not due."""
+        """Copies all compacted objects at once, then deletes rows of members not to be read."""
         source = reader.source
         step: dict[str, Any] = {"step": "read", "target": source.name}
         outcome = Outcome()
@@ -219,7 +220,7 @@ class RedshiftEngine(RedshiftWriter):
         raise RejectLimitError(
             "\n".join(
                 [
-                    f"{source.name}: COPY refused {refused:,} records and gave up: "
+                    f"{source.name}: COPY refused {quantity(refused, 'record')} and gave up: "
                     f"{self._max_error():,} are too many",
                     *show_refusals(errors, source, refusals.quarantine),
                 ]
