@@ -32,6 +32,7 @@ from .inspection.profile.results import SourceProfile as SourceProfile
 from .inspection.report.report import Report as Report
 from .inspection.runs import RunDetail as RunDetail
 from .jobs.compact_result import Compaction as Compaction
+from .jobs.downgrade_losses import Loss as Loss
 from .jobs.erase import Erasure as Erasure
 from .jobs.load.plan import Plan as Plan
 from .jobs.load.result import Run as Run
