@@ -87,8 +87,10 @@ main(sys.argv[1:])
 """
 
 
-def interrupted(script: str, arguments: Sequence[str], number: int, cwd: Path) -> tuple[int, str]:
-    """Sends a signal as soon as the script has printed a line; returns code and stderr."""
+def interrupted(
+    script: str, arguments: Sequence[str], number: int, cwd: Path
+) -> tuple[int, str, str]:
+    """Sends a signal when the script has printed a line; returns exit code, stdout and stderr."""
     process = subprocess.Popen(
         [sys.executable, "-c", script, *arguments],
         cwd=cwd,
@@ -100,8 +102,8 @@ def interrupted(script: str, arguments: Sequence[str], number: int, cwd: Path) -
     assert process.stdout is not None
     assert process.stdout.readline()
     process.send_signal(number)
-    _, errors = process.communicate(timeout=60)
-    return process.returncode, errors
+    output, errors = process.communicate(timeout=60)
+    return process.returncode, output, errors
 
 
 @pytest.mark.parametrize(
@@ -111,22 +113,26 @@ def interrupted(script: str, arguments: Sequence[str], number: int, cwd: Path) -
 def test_a_signal_rolls_the_load_back(number: int, code: int, word: str, migrated: Path) -> None:
     generate(migrated / "data", events=50, songs=5, days=1)
     places = ("--log-data", "data/log_data", "--song-data", "data/song_data")
-    ended, errors = interrupted(BLOCKING_LOAD, ["load", *places], number, migrated)
+    ended, output, errors = interrupted(
+        BLOCKING_LOAD, ["load", "--json", *places], number, migrated
+    )
     assert ended == code
+    failure = json.loads(output)
+    assert (failure["event"], failure["exit_code"]) == ("rolled back", code)
     assert f"error: {word}\n" in errors
     assert "Traceback" not in errors
     warehouse = Warehouse(Settings(database_url=f"duckdb:///{migrated}/sparkify.duckdb"))
     assert warehouse.query("select count(*) from sparkify.songplays").rows == [(0,)]
     assert warehouse.query("select count(*) from audit.load_file").rows == [(0,)]
-    (event,) = [row["event"] for row in warehouse.runs().records()]
-    assert event == "rolled back"
+    (row,) = warehouse.runs().records()
+    assert (row["event"], row["run_id"]) == ("rolled back", failure["run_id"])
     assert run("load", *places, cwd=migrated).returncode == 0
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_a_running_statement(number: int, code: int, migrated: Path) -> None:
     endless = "select sum(a.range * b.range) from range(10000000) a, range(10000000) b"
-    ended, errors = interrupted(ANNOUNCED_QUERY, ["query", endless], number, migrated)
+    ended, _, errors = interrupted(ANNOUNCED_QUERY, ["query", endless], number, migrated)
     assert ended == code
     assert "Traceback" not in errors
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import typer
 
+from ..core import run_context
 from ..core.errors import SparkifyError
 from .output import OutputError, ReaderGone, silence
 
@@ -77,6 +78,8 @@ def failed_load(error: BaseException) -> dict[str, Any]:
     from ..core.errors import QualityError, exit_code, reason, without_samples
 
     run_id = getattr(error, "run_id", None)
+    if not isinstance(error, SparkifyError) and run_context.IS_RECORDED.get():
+        run_id = run_context.RUN_ID.get()
     event = "rolled back" if run_id else "not started"
     if isinstance(error, QualityError):
         event = "refused"

@@ -31,6 +31,7 @@ def announced(
 ) -> Iterator[Announcement]:
     """Announces the load in the block; listeners never change how it ends."""
     run_context.RUN_ID.set(identity.run_id)
+    run_context.IS_RECORDED.set(False)
     run_context.STEP.set(None)
     announcement = Announcement()
     events = None

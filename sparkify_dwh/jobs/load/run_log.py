@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 
 import sqlalchemy as sa
 
+from ...core import run_context
 from ...core.errors import (
     DatabaseError,
     QualityError,
@@ -70,6 +71,7 @@ class RunLog:
         connection.rollback()
         self.end(connection, STARTED)
         self.started = self.keeps
+        run_context.IS_RECORDED.set(self.started)
         for message in messages:
             self.tell(message)
         return messages
