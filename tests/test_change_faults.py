@@ -96,7 +96,7 @@ def test_another_session_in_the_way_of_an_erasure(
         "^DELETE FROM sparkify.users", "1023", detail="violation on table - 1", times=times
     )
     report = observed("erase", bucket.rig.warehouse, None)
-    again = [text for text in report.told if "starting again" in text]
+    again = [text for text in report.messages if "starting again" in text]
     assert len(again) == (2 if made else retries.RETRIES["conflict"].most)
     assert report.error == (None if made else "DatabaseError")
     assert bucket.survived("erase", report, "a conflict", load=False) == made

@@ -59,7 +59,7 @@ def test_a_second_loader_gives_up_and_names_the_first(scene: Scene, tmp_path: Pa
     assert (report.error, report.exit_code) == ("LockError", 5)
     assert f"(process {first.process.pid}); waited 0.3 s" in report.what
     assert str(database) in report.what and "--lock-timeout" in report.hint
-    assert [text for text in report.told if f"(process {first.process.pid})" in text]
+    assert [text for text in report.messages if f"(process {first.process.pid})" in text]
     assert first.end().event == "loaded"
     assert scene.state(database) == "after"
 
@@ -90,9 +90,9 @@ def test_the_command_says_so_in_two_lines(scene: Scene, tmp_path: Path) -> None:
 def test_a_second_loader_that_waits_long_enough_loads(scene: Scene, tmp_path: Path) -> None:
     database, path = scene.database(tmp_path), tmp_path / "report"
     first = Holder(scene, database, tmp_path, len(scene.moments) // 2)
-    told = tmp_path / "told"
-    second = start(kill_and_fail._tell_to, str(told), scene.values(database), str(path))
-    until(told.exists)
+    marker = tmp_path / "told"
+    second = start(kill_and_fail._touch_on_message, str(marker), scene.values(database), str(path))
+    until(marker.exists)
     first.go_on()
     assert first.end().event == "loaded"
     assert ended(second) == 0

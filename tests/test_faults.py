@@ -98,7 +98,7 @@ def test_what_fails_after_the_commit_does_not_undo_it(
     with kill_and_fail.at_moments(after=interrupt):
         report = kill_and_fail.observed(values)
     assert report.error == "KeyboardInterrupt"
-    assert any("was committed before this" in text for text in report.told)
+    assert any("was committed before this" in text for text in report.messages)
     assert scene.state(database) == "after"
     assert outcomes(values)[0] == ("loaded", None)
 
@@ -201,7 +201,7 @@ def test_a_signal_ends_a_statement_and_rolls_back(
     assert scene.state(database) == "before"
     assert outcomes(values)[0] == ("rolled back", reason)
     # Recorded on the load's own connection, so that nobody came between.
-    assert not [text for text in report.told if "waiting" in text]
+    assert not [text for text in report.messages if "waiting" in text]
     assert kill_and_fail.observed(values).event == "loaded"
     assert kill_and_fail.star(database) == scene.star
 

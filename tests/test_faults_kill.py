@@ -28,7 +28,7 @@ def survives(scene: Scene, database: Path, what: str) -> str:
     assert killed in ({"before": (None, "died"), "after": ("loaded",)}[state]), what
     following = kill_and_fail.observed(values)
     assert following.event == ("loaded" if state == "before" else "nothing new"), what
-    named = [text for text in following.told if "died" in text]
+    named = [text for text in following.messages if "died" in text]
     assert len(named) == (1 if killed == "died" else 0), what
     assert named == [text for text in following.warnings if "died" in text], what
     healed = kill_and_fail.digest(database)
@@ -120,7 +120,7 @@ def test_a_dead_run_is_named_by_the_next_load_only(scene: Scene, tmp_path: Path)
     following = kill_and_fail.observed(values)
     named = [text.split()[1] for text in following.warnings if "died" in text]
     assert sorted(named) == dead
-    assert not [text for text in kill_and_fail.observed(values).told if "died" in text]
+    assert not [text for text in kill_and_fail.observed(values).messages if "died" in text]
     assert [event for event, _ in outcomes(values)] == [
         *("nothing new", "loaded"),
         *("died", "died", "loaded"),

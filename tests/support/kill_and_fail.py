@@ -139,7 +139,7 @@ class Report:
     exit_code: int | None = None
     what: str = ""
     hint: str = ""
-    told: list[str] = field(default_factory=list)
+    messages: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     moments: list[str] = field(default_factory=list)
 
@@ -149,7 +149,7 @@ def observed(values: dict[str, Any], **options: Any) -> Report:
     report = Report()
     try:
         warehouse = Warehouse(Settings(**values))
-        warehouse._tell = report.told.append
+        warehouse._tell = report.messages.append
         run = warehouse.load(**options)
         report.event, report.warnings = run.event, run.warnings
     except BaseException as error:
@@ -343,8 +343,8 @@ def _hold_scratch(folder: str, marker: str) -> None:
     from sparkify_dwh.storage.scratch import Scratch
 
     tempfile.tempdir = folder
-    held = Scratch()
-    Path(marker).write_text(str(held.path))
+    scratch = Scratch()
+    Path(marker).write_text(str(scratch.path))
     signal.pause()
 
 
@@ -362,9 +362,9 @@ def _hold(moment: int, marker: str, release: str, values: dict[str, Any], path: 
     Path(path).write_text(json.dumps(vars(report)))
 
 
-def _tell_to(told: str, values: dict[str, Any], path: str) -> None:
+def _touch_on_message(marker: str, values: dict[str, Any], path: str) -> None:
     warehouse = Warehouse(Settings(**values))
-    warehouse._tell = lambda text: Path(told).touch()
+    warehouse._tell = lambda _: Path(marker).touch()
     run = warehouse.load()
     report = Report(event=run.event, warnings=run.warnings)
     Path(path).write_text(json.dumps(vars(report)))

@@ -55,7 +55,7 @@ CHANGES: dict[str, Callable[[Warehouse, str | None], Any]] = {
 def observed(name: str, warehouse: Warehouse, into: str | None) -> Report:
     """Makes a change; an error is part of the report."""
     report = Report()
-    warehouse._tell = report.told.append
+    warehouse._tell = report.messages.append
     try:
         done = CHANGES[name](warehouse, into)
         report.event = name
