@@ -16,12 +16,11 @@ from support.records import song
 from typer.testing import CliRunner, Result
 
 from sparkify_dwh import Settings, Warehouse
-from sparkify_dwh.cli import app
+from sparkify_dwh.cli import app, init
 from sparkify_dwh.cli.init import config_text
 from sparkify_dwh.cli.options import SETTINGS
 from sparkify_dwh.core import errors
-from sparkify_dwh.core.config_file import ENV_ONLY, ENV_PREFIX
-from sparkify_dwh.sample.generate import generate
+from sparkify_dwh.core.config_file import CONFIG_FILE, ENV_ONLY, ENV_PREFIX
 
 RUNNER = CliRunner()
 SONG = song(artist_id="A1", song_id="S1")
@@ -143,6 +142,7 @@ def test_sources_of_extensions_are_pairs() -> None:
 
 
 def test_init_writes_valid_settings() -> None:
+    assert init.CONFIG_FILE == CONFIG_FILE
     sparkify("init")
     lines = Path("sparkify.toml").read_text().splitlines()
     assert tomllib.loads("\n".join(lines)) == {}
