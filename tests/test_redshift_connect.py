@@ -125,13 +125,13 @@ def test_iam_with_a_user(temporary: Database, aws: FakeAws) -> None:
     )
     assert shown(engine, "SELECT current_user") == "loader"
     (call,) = aws.calls
-    wanted = {
+    expected = {
         "ClusterIdentifier": "dwh",
         "DbUser": "loader",
         "DbName": temporary.name,
         "DurationSeconds": "3600",
     }
-    assert wanted.items() <= call.parameters.items()
+    assert expected.items() <= call.parameters.items()
     assert "AutoCreate" not in call.parameters
     assert "sparkify_dwh" in call.headers["User-Agent"]
 
@@ -192,7 +192,7 @@ def a_login(aws: FakeAws, url: str) -> tuple[Login, list[datetime]]:
     return Login(given, make_url(url), lambda: clock[0]), clock
 
 
-def test_credentials_are_kept_while_they_are_fresh(aws: FakeAws) -> None:
+def test_credentials_are_reused_while_they_are_fresh(aws: FakeAws) -> None:
     login, clock = a_login(aws, "redshift+redshift_connector://h/dev")
     assert login.credentials().password.get_secret_value() == "secret-1"
     clock[0] += timedelta(minutes=57, seconds=59)
@@ -236,12 +236,12 @@ def test_credentials_that_are_refused_are_asked_for_once_more(
 
 def test_a_rotated_secret_is_read_again(redshift: Database, aws: FakeAws) -> None:
     redshift.server.login("loader", "old-one")
-    held = {"SecretString": '{"username": "loader", "password": "old-one"}'}
-    aws.answers["GetSecretValue"] = lambda: held
+    secret = {"SecretString": '{"username": "loader", "password": "old-one"}'}
+    aws.answers["GetSecretValue"] = lambda: secret
     engine = engine_of(bare(redshift), auth="secret", secret_arn="a", aws_endpoint_url=aws.url)
     assert shown(engine, "SELECT current_user") == "loader"
     redshift.server.login("loader", "new-one")
-    held["SecretString"] = held["SecretString"].replace("old", "new")
+    secret["SecretString"] = secret["SecretString"].replace("old", "new")
     assert shown(engine, "SELECT current_user") == "loader"
     redshift.server.login("loader", "not-in-the-secret")
     with pytest.raises(DatabaseError, match="user and password in the secret were refused"):
@@ -400,7 +400,7 @@ def test_statement_timeout_reaches_the_session(redshift: Database) -> None:
 # What a DBA sees ---------------------------------------------------------------------------------
 
 
-def test_our_sessions_can_be_told_from_others(anywhere: Somewhere) -> None:
+def test_our_sessions_can_be_distinguished_from_others(anywhere: Somewhere) -> None:
     """By their application name, and each statement by its query group."""
     engine = engine_of(anywhere.url)
     assert shown(engine, "SHOW query_group") == QUERY_GROUP == "sparkify_dwh"
@@ -416,7 +416,7 @@ def test_the_engine_for_others_is_made_alike(redshift: Database) -> None:
         assert connection.execute(sa.text("SHOW query_group")).scalar() == QUERY_GROUP
 
 
-def test_a_refused_login_leaves_no_connection_behind(redshift: Database) -> None:
+def test_a_refused_login_leaves_no_connection(redshift: Database) -> None:
     redshift.server.refuse_logins = ("no", "28000")
     try:
         with pytest.raises(DatabaseError):
@@ -437,7 +437,7 @@ EACH = {
 
 @pytest.mark.parametrize("auth", EACH)
 @pytest.mark.parametrize(
-    ("code", "says", "next_step"),
+    ("code", "message", "next_step"),
     [
         ("ExpiredTokenException", "the AWS session has expired", "sign in again"),
         ("ExpiredToken", "the AWS session has expired", "sign in again"),
@@ -450,7 +450,7 @@ EACH = {
     ],
 )
 def test_aws_refuses(
-    redshift: Database, aws: FakeAws, auth: str, code: str, says: str, next_step: str
+    redshift: Database, aws: FakeAws, auth: str, code: str, message: str, next_step: str
 ) -> None:
     values, action = EACH[auth]
     aws.answers[action.partition(":")[2]] = Refusal(code, "first line\nsecond line")
@@ -458,7 +458,7 @@ def test_aws_refuses(
     with pytest.raises(DatabaseError) as caught:
         engine.connect()
     assert caught.value.exit_code == 5
-    assert caught.value.what.startswith(f"{action}: {says}")
+    assert caught.value.what.startswith(f"{action}: {message}")
     assert next_step in caught.value.hint
     assert "\n" not in caught.value.what + caught.value.hint
 
@@ -477,7 +477,7 @@ def no_session(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wrong", "says"),
+    ("wrong", "message"),
     [
         (no_keys, "boto3 finds no AWS credentials"),
         (no_region, "no AWS region is set"),
@@ -489,13 +489,13 @@ def test_boto3_is_not_set_up(
     aws: FakeAws,
     monkeypatch: pytest.MonkeyPatch,
     wrong: Callable[[pytest.MonkeyPatch], None],
-    says: str,
+    message: str,
 ) -> None:
     import boto3
 
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)
     wrong(monkeypatch)
-    with pytest.raises(DatabaseError, match=says):
+    with pytest.raises(DatabaseError, match=message):
         engine_of(bare(redshift), auth="iam", cluster_identifier="dwh").connect()
 
 

@@ -103,7 +103,7 @@ def test_a_lost_connection_starts_the_load_again(
     loaded_once(filled)
 
 
-def test_a_connection_lost_before_anything_is_on_record_is_told(filled: OnRedshift) -> None:
+def test_a_connection_lost_before_anything_is_recorded_is_reported(filled: OnRedshift) -> None:
     filled.database.faults.drop("^INSERT INTO audit.load_run", "after")
     with pytest.raises(errors.DatabaseError, match=r"connection to \S+ was lost"):
         filled.load()
@@ -188,7 +188,7 @@ def test_a_commit_that_was_not_done_is_done_again(filled: OnRedshift) -> None:
     loaded_once(filled)
 
 
-def test_a_commit_that_cannot_be_settled_is_told(filled: OnRedshift) -> None:
+def test_a_commit_with_an_unknown_outcome_is_reported(filled: OnRedshift) -> None:
     drop_at_the_load_s_commit(filled, "after", "^SELECT audit.load_run")
     with pytest.raises(errors.DatabaseError, match=r"COMMIT of load \S+ got no answer") as caught:
         filled.load()
@@ -266,7 +266,7 @@ def test_gzip_that_does_not_unpack(filled: OnRedshift, source: Source) -> None:
     nothing_loaded(filled)
 
 
-def test_a_full_cluster_is_no_trouble_of_the_source(filled: OnRedshift) -> None:
+def test_a_full_cluster_is_not_an_error_of_the_source(filled: OnRedshift) -> None:
     filled.database.faults.fail("^COPY staging", "disk full", "53100")
     with pytest.raises(errors.DatabaseError, match="disk full"):
         filled.load()
@@ -285,7 +285,7 @@ def test_a_bucket_that_is_missing(filled: OnRedshift) -> None:
     nothing_loaded(filled)
 
 
-def test_an_object_that_is_gone_when_copy_reads_waits(filled: OnRedshift, source: Source) -> None:
+def test_an_object_missing_when_copy_reads_waits(filled: OnRedshift, source: Source) -> None:
     source.put("events", "b.json", event_line(itemInSession=1))
     filled.database.faults.call("^COPY staging.events", lambda _: source.delete("events", "b.json"))
     run = filled.load()

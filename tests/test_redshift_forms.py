@@ -188,7 +188,7 @@ def test_records_after_one_that_is_not_json_are_not_lost(bucket: OnRedshift) -> 
 
 
 @pytest.mark.parametrize("seed", range(12 if SOAK else 1))
-def test_mutated_lines_end_as_the_oracle_says(seed: int, bucket: OnRedshift) -> None:
+def test_mutated_lines_end_as_in_the_oracle(seed: int, bucket: OnRedshift) -> None:
     files = mutated_objects(random.Random(100 + seed))
     _, books = load_and_compare(bucket, Reference(parse_copied), files)
     assert min(books.sources["events"].staged, len(books.refusals)) > 300
@@ -196,7 +196,7 @@ def test_mutated_lines_end_as_the_oracle_says(seed: int, bucket: OnRedshift) -> 
     figure("mutated lines", engine=STANDIN, seed=seed, records=read)
 
 
-def test_forms_mixed_into_files_end_as_the_oracle_says(bucket: OnRedshift) -> None:
+def test_forms_mixed_into_files_end_as_in_the_oracle(bucket: OnRedshift) -> None:
     @fuzzed("loads of odd records in files", 3, 150, engine=STANDIN)
     @given(_files())
     def check(loads: list[Files]) -> None:

@@ -208,7 +208,7 @@ def test_later_tables_are_granted_too(granted: Make, redshift: Database) -> None
         allowed(redshift, "sparkify_loader", f"INSERT INTO {schema}.later VALUES (1)")
 
 
-def test_without_the_grants_nothing_is_seen(granted: Make, redshift: Database) -> None:
+def test_without_the_grants_nothing_is_visible(granted: Make, redshift: Database) -> None:
     """A user whom the page does not mention."""
     redshift.server.login("stranger", "Passw0rd")
     redshift.roles.append("stranger")
@@ -216,7 +216,7 @@ def test_without_the_grants_nothing_is_seen(granted: Make, redshift: Database) -
         refused(redshift, "stranger", f"SELECT * FROM {table}")
 
 
-# Queries only read, whoever asks -----------------------------------------------------------------
+# Queries only read, for any user ---------------------------------------------------------------
 
 
 def test_a_query_changes_nothing(granted: Make, redshift: Database) -> None:
@@ -243,6 +243,6 @@ def test_a_query_may_hold_percent_signs(granted: Make) -> None:
     assert found.rows == [(3, "x%%y", True)]
 
 
-def test_a_wrong_query_is_told_in_one_line(granted: Make) -> None:
+def test_a_wrong_query_is_reported_in_one_line(granted: Make) -> None:
     with pytest.raises(UsageError, match=r'^the query failed: column "nothing" does not exist$'):
         granted("analyst").query("SELECT nothing FROM sparkify.users")

@@ -143,7 +143,7 @@ def test_work_files_are_removed_whatever_the_outcome(
     assert source.work_files() == []
 
 
-def test_work_files_that_may_not_be_removed_are_no_trouble(
+def test_work_files_that_cannot_be_removed_do_not_fail_the_load(
     on_redshift: OnRedshift,
     source: Source,
     monkeypatch: pytest.MonkeyPatch,
@@ -306,9 +306,9 @@ def test_a_row_that_is_missing_without_an_error_entry_fails_the_load(
 
     def forget(_: Any) -> None:
         (path,) = database.log.folder.iterdir()
-        held = json.loads(path.read_text())
-        held["files"][0]["lines_scanned"] += 1
-        path.write_text(json.dumps(held))
+        record = json.loads(path.read_text())
+        record["files"][0]["lines_scanned"] += 1
+        path.write_text(json.dumps(record))
 
     database.faults.call("^COPY staging.events", forget, "after")
     for path in database.log.folder.glob("*"):
@@ -318,7 +318,7 @@ def test_a_row_that_is_missing_without_an_error_entry_fails_the_load(
     assert on_redshift.star()["songplays"] == []
 
 
-def test_staging_is_counted_for_itself(
+def test_rows_in_staging_are_counted(
     on_redshift: OnRedshift, source: Source, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The rows in staging are counted, not taken from COPY's report."""
@@ -505,7 +505,7 @@ def test_objects_too_large_to_be_read_again(
     assert found == {("nested_value", None, None), ("ts_valid", None, None)}
 
 
-def test_an_object_that_is_no_utf8_text_is_one_refusal(
+def test_an_object_that_is_not_utf8_text_is_one_refusal(
     on_redshift: OnRedshift, source: Source
 ) -> None:
     days(source, 1)

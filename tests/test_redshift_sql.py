@@ -128,7 +128,7 @@ def steps(statements: Statements) -> Statements:
 # The plan ----------------------------------------------------------------------------------------
 
 
-def test_the_plan_is_held_to_the_letter() -> None:
+def test_the_plan_is_golden() -> None:
     golden = GOLDEN / "redshift_load.sql"
     found = str(plan()) + "\n"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -145,10 +145,10 @@ def test_a_load_sends_what_the_plan_shows(captured: Captured, number: int) -> No
     sent = steps(captured.loads[number])
     shown = plan(work_prefix=None) if number == 2 else plan()
     planned = [s for s in shown.statements if s.step != "transaction"]
-    at, held = 0, set()
+    at, conditions = 0, set()
     for statement in planned:
         if at < len(sent) and sent[at] == bare(statement.sql):
-            held.add(statement.condition)
+            conditions.add(statement.condition)
             at += 1
             while statement.repeated and at < len(sent) and sent[at] == bare(statement.sql):
                 at += 1
@@ -156,7 +156,7 @@ def test_a_load_sends_what_the_plan_shows(captured: Captured, number: int) -> No
             assert statement.condition or statement.repeated, statement.sql
     assert at == len(sent), f"sent, but not planned: {sent[at]}"
     if number == 0:
-        assert {s.condition for s in planned} - held == {
+        assert {s.condition for s in planned} - conditions == {
             "a key has more than one row",
             "facts were stored before",
             "the load deleted 100,000 rows",

@@ -347,7 +347,7 @@ def test_a_defect_of_ours_is_not_taken_for_trouble(migrated: Database) -> None:
         (lambda url: url + "?sslmode=require", 2),
     ],
 )
-def test_the_command_ends_with_its_code_and_no_traceback(
+def test_the_command_exits_with_its_code_and_no_traceback(
     redshift: Database,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

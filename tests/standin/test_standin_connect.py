@@ -103,7 +103,7 @@ def test_cleartext_passwords_and_the_simple_protocol(s3_server: S3Server) -> Non
         client.close()
 
 
-def test_the_session_is_marked_for_whoever_looks(redshift: Database) -> None:
+def test_the_session_is_marked_for_the_dba(redshift: Database) -> None:
     """r_query_group, r_STV_SESSIONS"""
     with Client(redshift, application_name="loader 1.0") as client:
         assert client.one("SHOW application_name") == "loader 1.0"

@@ -149,7 +149,7 @@ def test_keys_are_not_enforced_but_known(client: Client) -> None:
     assert client.error("INSERT INTO p (b) VALUES (1)")["M"].startswith("Cannot insert a NULL")
 
 
-def test_identity_gives_values_that_copy_and_insert_leave_out(client: Client) -> None:
+def test_identity_provides_values_that_copy_and_insert_omit(client: Client) -> None:
     """r_CREATE_TABLE_NEW"""
     client("CREATE TABLE t (id BIGINT IDENTITY(0, 1), a INT)")
     client("INSERT INTO t (a) VALUES (5), (6)")
@@ -161,7 +161,7 @@ def test_a_distkey_needs_its_style_and_its_column(client: Client) -> None:
     assert "named in key" in client.error("CREATE TABLE t (a INT) SORTKEY (b)")["M"]
 
 
-def test_like_takes_the_columns_and_on_demand_the_defaults(client: Client) -> None:
+def test_like_copies_the_columns_and_on_request_the_defaults(client: Client) -> None:
     client("CREATE TABLE t (a INT DEFAULT 3 NOT NULL, b VARCHAR(5))")
     client("CREATE TABLE plain (LIKE t)")
     client("CREATE TABLE full_copy (LIKE t INCLUDING DEFAULTS)")
@@ -171,7 +171,7 @@ def test_like_takes_the_columns_and_on_demand_the_defaults(client: Client) -> No
     assert "NULL" in client.error("INSERT INTO plain (b) VALUES ('x')")["M"]
 
 
-def test_varchar_can_be_widened_alone_only(client: Client) -> None:
+def test_only_varchar_can_be_widened(client: Client) -> None:
     """r_ALTER_TABLE: not in a transaction block, and only the size of VARCHAR."""
     client(
         "CREATE TABLE t (a VARCHAR(4), d VARCHAR(4) DEFAULT 'x', k VARCHAR(4) PRIMARY KEY, "

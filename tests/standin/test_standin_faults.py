@@ -98,14 +98,14 @@ def test_the_connection_drops_at_any_message(redshift: Database, number: int) ->
     assert _rows(redshift) == 0
 
 
-def test_the_messages_of_a_client_are_told(redshift: Database) -> None:
+def test_the_messages_of_a_client_are_recorded(redshift: Database) -> None:
     with Client(redshift) as client:
         seen = redshift.faults.watch_messages()
         client("SELECT 42")
-        told = list(seen)
+        kinds = list(seen)
         redshift.faults.clear()
         client("SELECT 43")
-    assert {b"P", b"B", b"E", b"S"} <= {*told} and seen == told
+    assert {b"P", b"B", b"E", b"S"} <= {*kinds} and seen == kinds
 
 
 def test_a_function_runs_before_a_statement(redshift: Database) -> None:

@@ -68,7 +68,7 @@ def tables(engine: sa.Engine) -> sa.Engine:
     return engine
 
 
-def test_reflection_gives_back_what_was_declared(tables: sa.Engine) -> None:
+def test_reflection_returns_what_was_declared(tables: sa.Engine) -> None:
     inspector = sa.inspect(tables)
     assert (
         inspector.get_schema_names() == ["app", "public"] or "app" in inspector.get_schema_names()

@@ -19,7 +19,7 @@ _SIGNS = st.sampled_from(
 
 
 @given(st.lists(_PIECES | _SIGNS, max_size=12))
-def test_joining_the_tokens_gives_the_text_back(pieces: list[str]) -> None:
+def test_joining_the_tokens_yields_the_text(pieces: list[str]) -> None:
     sql = " ".join(pieces)
     tokens = tokenize(sql)
     rest = sql[len(render(tokens)) :]

@@ -94,7 +94,7 @@ def test_what_has_nothing_behind_it_is_not_pretended(redshift: Database, sql: st
             client(sql)
 
 
-def test_begin_takes_an_isolation_level_and_ignores_it(redshift: Database) -> None:
+def test_begin_accepts_an_isolation_level_and_ignores_it(redshift: Database) -> None:
     """r_BEGIN"""
     with Client(redshift) as client:
         client.autocommit = True
