@@ -21,6 +21,7 @@ from sparkify_dwh.cli.init import config_text
 from sparkify_dwh.cli.options import SETTINGS
 from sparkify_dwh.core import errors
 from sparkify_dwh.core.config_file import CONFIG_FILE, ENV_ONLY, ENV_PREFIX
+from sparkify_dwh.sample.generate import generate
 
 RUNNER = CliRunner()
 SONG = song(artist_id="A1", song_id="S1")
