@@ -221,7 +221,7 @@ class RedshiftEngine(RedshiftWriter):
             "\n".join(
                 [
                     f"{source.name}: COPY refused {quantity(refused, 'record')} and gave up: "
-                    f"{self._max_error():,} are too many",
+                    f"MAXERROR was {self._max_error():,}",
                     *show_refusals(errors, source, refusals.quarantine),
                 ]
             ),

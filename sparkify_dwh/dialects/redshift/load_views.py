@@ -15,6 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ...core.errors import BooksError
+from ...core.quantity import quantity
 from ...models.declare import Source
 from ...steps.executor import Executor
 from ...storage.objects import Object
@@ -134,9 +135,10 @@ class LoadViews:
                 return outcome
             if not wait():
                 raise BooksError(
-                    f"COPY of {source.name}: Redshift reports {sum(outcome.scanned.values()):,} "
-                    f"records read, {copied:,} loaded and {len(errors):,} refused; objects of the "
-                    f"manifest that it does not report: {len(missing):,}",
+                    f"COPY of {source.name}: Redshift reports "
+                    f"{quantity(sum(outcome.scanned.values()), 'record')} read, {copied:,} loaded "
+                    f"and {len(errors):,} refused; objects of the manifest that it does not "
+                    f"report: {len(missing):,}",
                     "the load was rolled back; see SYS_LOAD_DETAIL and SYS_LOAD_ERROR_DETAIL",
                 )
 
