@@ -16,6 +16,7 @@ import sqlalchemy as sa
 
 from ..core.errors import SourceError
 from ..core.observer import Fraction, unknown_fraction
+from ..core.quantity import quantity
 from ..core.settings import Settings
 from ..models.declare import Source
 from ..steps.executor import Executor
@@ -152,9 +153,10 @@ class Engine(ABC):
             return []
         if len(unchanged) < len(compacted):
             log.warning(
-                "%s of %s compacted objects are gone or changed; their source objects are read"
-                " instead",
-                *(len(compacted) - len(unchanged), len(compacted)),
+                "%s gone or changed; the source objects are read instead",
+                quantity(
+                    len(compacted) - len(unchanged), "compacted object is", "compacted objects are"
+                ),
             )
         return [file for file in compacted if file.object in unchanged]
 

@@ -106,7 +106,7 @@ def compact(
                 _predict(job, group)
             else:
                 _compact_group(job, group)
-                engine.tell(f"{number} of {len(groups)} compacted objects written")
+                engine.tell(f"compacted object {number} of {len(groups)} written")
     finally:
         engine.close()
     result.seconds = time.perf_counter() - began

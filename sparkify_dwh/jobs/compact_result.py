@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from ..core.quantity import quantity
 from ..core.table import html_table
 
 
@@ -52,5 +53,5 @@ class Compaction:
 
     def _repr_html_(self) -> str:
         rows = [tuple(each.values()) for each in self.made]
-        head = f"{self.source}: {self.compacted:,} objects into {len(self.made):,}"
+        head = f"{self.source}: {quantity(self.compacted, 'object')} into {len(self.made):,}"
         return html_table(("key", "size", "objects", "rows", "refused"), rows, head)

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from ..core.errors import UsageError
+from ..core.quantity import quantity
 from ..core.table import html_table
 from ..dialects.base import Engine, SchemaCheck
 from ..models.audit import STARTED
@@ -65,11 +66,13 @@ def cutoff(days: int | None, before: datetime | None) -> datetime:
     if before is None:
         days = DAYS if days is None else days
         if days < 0:
-            raise UsageError(f"{days} days: it must not be negative", "0 means until now")
+            raise UsageError(f"{quantity(days, 'day')}: must not be negative", "0 means until now")
         try:
             return now - timedelta(days=days)
         except OverflowError:
-            raise UsageError(f"{days:,} days: no run is that old", "give fewer days") from None
+            raise UsageError(
+                f"{quantity(days, 'day')}: no run is that old", "give fewer days"
+            ) from None
     before = ledger.utc(before)
     if before > now:
         raise UsageError(f"{before} UTC is in the future", "name a moment that has passed")

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..core.errors import RejectLimitError
+from ..core.quantity import quantity
 from ..core.settings import Settings
 from .books import Measure
 from .quarantine import Refusal
@@ -47,7 +48,7 @@ class LimitBreach:
     def __str__(self) -> str:
         rules = ", ".join(f"{rule} {count:,}" for rule, count, _ in self.worst[:3])
         return (
-            f"{self.source}: {self.refused:,} of {self.read:,} rows refused, "
+            f"{self.source}: {self.refused:,} of {quantity(self.read, 'row')} refused, "
             f"more than allowed ({rules})"
         )
 

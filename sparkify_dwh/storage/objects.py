@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from stat import S_ISREG
 
 from ..core.errors import SourceError
+from ..core.quantity import quantity
 
 SUFFIXES = (".json", ".json.gz")
 
@@ -68,7 +69,13 @@ class ObjectsChanged(Exception):
             for key in sorted(keys)[:3]
         ]
         if len(keys) > 3:
-            self.warnings.append(f"{len(keys) - 3} more objects changed; they wait too")
+            self.warnings.append(
+                quantity(
+                    len(keys) - 3,
+                    "more object changed; it waits too",
+                    "more objects changed; they wait too",
+                )
+            )
         super().__init__(self.warnings[-1])
 
 

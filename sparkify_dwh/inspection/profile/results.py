@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from html import escape
 from typing import Any
 
+from ...core.quantity import quantity
 from ...core.table import html_table
 from .findings import Broken, FieldProfile, KeyCandidate, Suggestion, Together
 from .rows import (
@@ -79,7 +80,8 @@ class SourceProfile:
 
     def _repr_html_(self) -> str:
         head = (
-            f"{self.name}: {self.records:,} records in {self.objects:,} objects, "
+            f"{self.name}: {quantity(self.records, 'record')} in "
+            f"{quantity(self.objects, 'object')}, "
             f"{sum(self.broken.values()):,} broken"
         )
         parts = [

@@ -146,7 +146,7 @@ def _is_id(name: str) -> bool:
 def _key(found: SourceProfile) -> Iterator[Suggestion]:
     key = best_key(found)
     if key is not None:
-        proof = f"{found.records:,} records, each with its own value"
+        proof = f"{quantity(found.records, 'record')}, each with its own value"
         yield Suggestion("key", key.fields, f"PRIMARY KEY ({', '.join(key.fields)})", proof)
     elif found.keys:
         near = found.keys[0]
@@ -185,7 +185,7 @@ def _distribution(found: SourceProfile, hints: Mapping[str, Hint]) -> Iterator[S
             yield Suggestion("distribution", (), "DISTSTYLE EVEN", reason)
         return
     share = hints[best.name].most / found.records
-    reason = f"{best.distinct:,} values, the most frequent in {share:.2%} of the records"
+    reason = f"{quantity(best.distinct, 'value')}, the most frequent in {share:.2%} of the records"
     value = f"DISTKEY ({best.name})" + (" once large" if found.records < SMALL else "")
     yield Suggestion("distribution", (best.name,), value, reason)
 
@@ -237,10 +237,10 @@ def _group_rules(group: Together, records: int) -> Iterator[Suggestion]:
     names = group.fields
     if group.where:
         value = f"{', '.join(names)} {_is(names)} given exactly where {condition_text(group)}"
-        yield _rule(names, value, f"{group.rows:,} of {records:,} records")
+        yield _rule(names, value, f"{group.rows:,} of {quantity(records, 'record')}")
     else:
         value = f"{', '.join(names)} are given together or not at all"
-        yield _rule(names, value, f"{group.rows:,} of {records:,} records give them")
+        yield _rule(names, value, f"given by {group.rows:,} of {quantity(records, 'record')}")
 
 
 def _field_rules(field: FieldProfile, records: int, hint: Hint) -> Iterator[Suggestion]:
@@ -266,7 +266,7 @@ def _field_rules(field: FieldProfile, records: int, hint: Hint) -> Iterator[Sugg
         yield from _number_rules(field, hint)
     if hint.values and field.given >= _LEAST_RECORDS:
         values = " or ".join(sorted(map(value_text, hint.values)))
-        reason = f"{quantity(len(hint.values), 'value')} in {field.given:,} records"
+        reason = f"{quantity(len(hint.values), 'value')} in {quantity(field.given, 'record')}"
         yield _rule((name,), f"{name} is {values}", reason)
     yield from _damage_rules(field)
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from ...core.quantity import quantity
 from .markup import cut, element, picture
 
 WIDTH, HEIGHT = 480.0, 240.0
@@ -155,8 +156,8 @@ def shades(
         for j, head in enumerate(across.values())
         if j % every == 0
     ]
-    what = f"{len(rows)} rows by {len(across)} columns of shades, at most {full(most)}. "
-    what += "The table has the numbers."
+    shape = f"{quantity(len(rows), 'row')} by {quantity(len(across), 'column')}"
+    what = f"{shape} of shades, at most {full(most)}. The table has the numbers."
     return picture(name, title, what, WIDTH, y + 8, *parts, class_="chart")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ...core.errors import BooksError, CheckError
+from ...core.quantity import quantity
 from ...models.audit import LOADED
 from ...steps import ledger
 from ...steps.books import book_rows, measure_rows
@@ -21,7 +22,11 @@ def check(ex: Executor, state: LoadState) -> None:
         stored = tables.stored if state.engine.checks_apart else None
         found = check_target(ex, tables.target, tables.keys, stored)
         state.measures += found
-        failed += [f"{name}: {m.rule} broken by {m.value:,.0f} rows" for m in found if not m.passed]
+        failed += [
+            f"{name}: {m.rule} broken by {quantity(round(m.value), 'row')}"
+            for m in found
+            if not m.passed
+        ]
     if failed:
         raise CheckError("; ".join(failed), "the load was rolled back; sparkify check looks deeper")
 
