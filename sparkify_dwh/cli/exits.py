@@ -77,9 +77,7 @@ def failed_load(error: BaseException) -> dict[str, Any]:
     """A failed load as plain values, for ``--json``."""
     from ..core.errors import QualityError, exit_code, reason, without_samples
 
-    run_id = getattr(error, "run_id", None)
-    if not isinstance(error, SparkifyError) and run_context.IS_RECORDED.get():
-        run_id = run_context.RUN_ID.get()
+    run_id = run_context.RUN_ID.get() if run_context.IS_RECORDED.get() else None
     event = "rolled back" if run_id else "not started"
     if isinstance(error, QualityError):
         event = "refused"
