@@ -445,6 +445,10 @@ def test_other_keys_than_declared_are_not_compacted(twins: Twins, tmp_path: Path
     paths.write_text(json.dumps({"jsonpaths": [f"$['more']['{key}']" for key in keys]}))
     with pytest.raises(SettingsError, match="reads other keys than events declares"):
         twins.compact("events")
+    # COPY refuses such a file, so compact does too.
+    paths.write_text(json.dumps({"jsonpaths": [f"$.{key}" for key in keys], "more": []}))
+    with pytest.raises(SettingsError, match="is not a jsonpaths file for events"):
+        twins.compact("events")
     paths.unlink()
     with pytest.raises(SettingsError, match="cannot be read"):
         twins.compact("events")
