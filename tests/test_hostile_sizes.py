@@ -174,9 +174,9 @@ def test_huge_objects_are_refused_in_bounded_memory(way: str, bombs: Path, tmp_p
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch) -> None:
     """Limits of 400 bytes for a record, and of 600 or twice its size for gzip."""
-    monkeypatch.setattr("reference_parse.MAX_RECORD", 400)
-    monkeypatch.setattr("reference_parse.MAX_UNPACKED", 600)
-    monkeypatch.setattr("reference_parse.MAX_RATIO", 2)
+    monkeypatch.setattr("support.reference_parse.MAX_RECORD", 400)
+    monkeypatch.setattr("support.reference_parse.MAX_UNPACKED", 600)
+    monkeypatch.setattr("support.reference_parse.MAX_RATIO", 2)
     monkeypatch.setattr(json_records, "MAX_RECORD", 400)
     monkeypatch.setattr(json_records, "_BLOCK", 50)
     monkeypatch.setattr(json_records, "_KEPT", 70_000)
@@ -184,8 +184,8 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool, "_BLANK_BYTES", 10)
     monkeypatch.setattr(spool, "_BATCH", 2)
     monkeypatch.setattr(line_survey, "_CHUNK", 100)
-    monkeypatch.setattr(gzip_files, "FREE", 600)
-    monkeypatch.setattr(gzip_files, "RATIO", 2)
+    monkeypatch.setattr(gzip_files, "ALWAYS_ALLOWED", 600)
+    monkeypatch.setattr(gzip_files, "MAX_RATIO", 2)
     monkeypatch.setattr(gzip_files, "_CHUNK", 64)
 
 
