@@ -17,18 +17,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-#: Imported once: what commands import when they run.
-PRELOADED = (
-    "sparkify_dwh.cli",
-    "sparkify_dwh.core.settings",
-    "sparkify_dwh.warehouse",
-    "sparkify_dwh.sample.generate",
-    "sparkify_dwh.dialects.duckdb.engine",
-    "sparkify_dwh.cli.summary",
-    "alembic.command",
-    "rich.console",
-    "rich.table",
-)
 _SHIM = """\
 #!{python} -SE
 import json, os, socket, sys
@@ -67,9 +55,16 @@ def preforked(folder: Path) -> Iterator[Path]:
 def serve(address: str, ready_end: int) -> None:
     """Forks a process for each command that is asked for, until it is terminated."""
     import importlib
+    import pkgutil
     import signal
 
-    for name in PRELOADED:
+    import sparkify_dwh
+
+    # All that a command may import when it runs, and what the library imports within functions.
+    for found in pkgutil.walk_packages(sparkify_dwh.__path__, "sparkify_dwh."):
+        if not found.name.endswith("__main__"):
+            importlib.import_module(found.name)
+    for name in ("alembic.command", "rich.console", "rich.table"):
         importlib.import_module(name)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the children
     with socket.socket(socket.AF_UNIX) as home:
