@@ -40,10 +40,10 @@ def _spread(attempt: int) -> float:
 class Retry:
     """One reason to start again.
 
-    :param most: how many times; None: until ``lock_timeout`` has passed, where the reason is a
-        lock, else for as long as others make progress.
-    :param pause: seconds before the n-th new start.
-    :param message: what is said, with ``what`` went wrong, this is the n-th time of ``most``.
+    :param most: how many times; None: a conflict in this process until ``lock_timeout`` has passed,
+        anything else without limit, since each time another session has made progress.
+    :param pause: seconds before the n-th start.
+    :param message: what is said; ``what`` went wrong, ``n`` and ``most`` are filled in.
     """
 
     most: int | None
@@ -108,7 +108,7 @@ class Retries:
         return None
 
     def _over(self, name: str, retry: Retry, n: int, error: BaseException) -> BaseException | None:
-        """The error where it is not to start again any more."""
+        """The error that ends the job once its reason is used up."""
         if name == "conflict in this process":
             self._conflict_since = self._conflict_since or time.monotonic()
             waited = time.monotonic() - self._conflict_since

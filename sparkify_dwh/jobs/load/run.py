@@ -47,7 +47,7 @@ def load(
     :param prepare: called with the connection first: it migrates the database, or raises where the
         schema is not this library's.
     :param reload: whether objects that the ledger holds are loaded again.
-    :param tell: called with a line of text whenever a person may want to know what happens.
+    :param tell: called with a line of text about what a person may want to know.
     :raises SparkifyError: of the class that says why; the load was rolled back.
     """
     identity = RunIdentity.new(engine.name)
@@ -132,7 +132,7 @@ def _session(
         if retries.ending(error) is not None:
             raise
     finally:
-        # A session that cannot open its connection leaves it open too.
+        # Also where the session could not open its connection.
         with suppress(OSError):
             state.quarantine.close()
     retries.wait()
@@ -157,7 +157,7 @@ def _is_committed(state: LoadState, run_log: RunLog) -> bool:
         try:
             with engine.session() as connection:
                 if not run_log.has(connection, LOADED):
-                    # Whoever gets the lock knows that the other transaction has ended.
+                    # The lock is granted only once the other transaction has ended.
                     with connection.begin():
                         engine.lock(Executor(connection))
                     if not run_log.has(connection, LOADED):
