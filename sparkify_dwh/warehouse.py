@@ -63,10 +63,12 @@ class Warehouse:
         self.declarations = declarations or declarations_for(self.settings)
         self.observer = observer
         self._tell: Callable[[str], None] = log.info
-        self._gate = SchemaGate(self.settings, self.declarations, lambda text: self._tell(text))
 
     def __repr__(self) -> str:
         return f"Warehouse({self.settings.masked()['database_url']!r})"
+
+    def _gate(self) -> SchemaGate:
+        return SchemaGate(self.settings, self.declarations, self._tell)
 
     def _engine(self) -> Engine:
         engine = load_engine(self.settings)
@@ -91,9 +93,10 @@ class Warehouse:
         """
         from .jobs import migrate
 
+        config = self._gate().config
         with self._engine().session() as connection:
-            migrate.upgrade(connection, self._gate.config, to)
-            return migrate.status(connection, self._gate.config)
+            migrate.upgrade(connection, config, to)
+            return migrate.status(connection, config)
 
     def migration_losses(self, to: str) -> list[Loss]:
         """The tables and columns that hold rows and that migrating to a revision would drop.
@@ -107,14 +110,14 @@ class Warehouse:
         if not engine.exists():
             return []
         with engine.session(read_only=True) as connection:
-            return losses(connection, self._gate.config, to)
+            return losses(connection, self._gate().config, to)
 
     def schema_status(self) -> SchemaStatus:
         """Which schema version the database has; creates nothing.
 
         :raises DatabaseError: when the database cannot be opened or reached.
         """
-        return self._gate.status(self._engine())
+        return self._gate().status(self._engine())
 
     def migration_sql(self, to: str = "heads") -> str:
         """The SQL that migrates an empty database to a revision; does not connect.
@@ -123,7 +126,7 @@ class Warehouse:
         """
         from .jobs import migrate
 
-        return migrate.migration_sql(self._gate.config, to)
+        return migrate.migration_sql(self._gate().config, to)
 
     # Loading ------------------------------------------------------------------------------
 
@@ -136,14 +139,14 @@ class Warehouse:
         :raises QualityError: when rules, limits or checks refuse the load.
         :raises DatabaseError: when the database, its lock or its schema version stands in the way.
         """
-        engine = self._engine()
-        if dry_run and engine.embedded and self._gate.is_missing(engine):
+        engine, gate = self._engine(), self._gate()
+        if dry_run and engine.embedded and gate.is_missing(engine):
             engine = engine.aside()
         return load(
             engine,
             self.declarations,
             self.settings,
-            prepare=partial(self._gate.prepare, engine),
+            prepare=partial(gate.prepare, engine),
             reload=all,
             dry_run=dry_run,
             tell=self._tell,
@@ -178,7 +181,7 @@ class Warehouse:
 
         engine = self._engine()
         return compact(
-            *(engine, self.declarations, partial(self._gate.prepare, engine), source, into),
+            *(engine, self.declarations, partial(self._gate().prepare, engine), source, into),
             slices=slices,
             reload=all,
             dry_run=dry_run,
@@ -190,7 +193,7 @@ class Warehouse:
         :param engine: plans for this engine with an empty ledger, without connecting or listing.
         :raises UsageError: when there is no such engine.
         """
-        return plan(self.settings, self.declarations, self._gate, engine, reload=all)
+        return plan(self.settings, self.declarations, self._gate(), engine, reload=all)
 
     # Looking at files ---------------------------------------------------------------------
 
@@ -228,7 +231,7 @@ class Warehouse:
             self._reader(),
             self.declarations,
             user,
-            require_current=self._gate.require_current,
+            require_current=self._gate().require_current,
             dry_run=dry_run,
         )
 
@@ -248,7 +251,7 @@ class Warehouse:
         return prune(
             self._reader(),
             cutoff(days, before),
-            require_current=self._gate.require_current,
+            require_current=self._gate().require_current,
             dry_run=dry_run,
         )
 
@@ -264,7 +267,7 @@ class Warehouse:
         return check_sources(
             self._reader(),
             self.declarations,
-            require_current=self._gate.require_current,
+            require_current=self._gate().require_current,
             max_age=max_age,
         )
 
@@ -343,7 +346,7 @@ class Warehouse:
 
         place = None if path is None else writable(path)
         with self._reading() as engine:
-            report = build_report(engine, self.declarations, self._gate.require_current)
+            report = build_report(engine, self.declarations, self._gate().require_current)
         if place is not None:
             report.write(place)
         return report
@@ -370,7 +373,7 @@ class Warehouse:
         except DatabaseError as error:
             try:
                 with engine.session(read_only=True) as connection:
-                    self._gate.require_current(connection)
+                    self._gate().require_current(connection)
             except SchemaVersionError as version_error:
                 raise version_error from error
             except DatabaseError:

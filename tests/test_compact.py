@@ -216,7 +216,7 @@ def test_a_missing_compacted_object_is_no_loss(
     with caplog.at_level("WARNING"):
         twins.load()
     assert len(seen) == 1
-    assert "compacted: 1 object is gone or changed" in caplog.text
+    assert "1 compacted object is gone or changed" in caplog.text
     put_songs(twins, 1, start=50)
 
 

@@ -86,7 +86,7 @@ def test_the_sdist_holds_the_package_its_migrations_and_the_docs(dists: list[lis
     assert {(m.uid, m.uname) for m in members} == {(0, "")}
 
 
-SUFFIXES = (".mako", ".css", ".js", ".yaml", ".typed", ".ini")
+SUFFIXES = (".pyi", ".mako", ".css", ".js", ".yaml", ".typed", ".ini")
 
 
 def test_the_wheel_holds_the_package_and_its_migrations(dists: list[list[Path]]) -> None:
