@@ -18,7 +18,7 @@ def query(engine: Engine, sql: str, limit: int | None) -> Table:
             # Without parameters, drivers leave their marks alone, such as a percent sign.
             result = connection.execution_options(no_parameters=True).exec_driver_sql(sql)
             if not result.returns_rows:
-                raise UsageError("the statement returns no rows", "only queries are answered")
+                raise UsageError("the statement returns no rows", "only queries are allowed")
             rows = result.fetchall() if limit is None else result.fetchmany(limit)
             return Table(tuple(result.keys()), [tuple(row) for row in rows])
         except (sa.exc.ProgrammingError, sa.exc.NotSupportedError, sa.exc.DataError) as error:

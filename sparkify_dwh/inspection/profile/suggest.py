@@ -8,12 +8,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from ...core.quantity import quantity
+from ...models.base import MAX_WIDTH
 from .findings import FieldProfile, KeyCandidate, Suggestion, Together
 from .results import SourceProfile
 from .rows import condition_text, type_names, value_text
 
-#: Most bytes of a VARCHAR on Redshift.
-MOST_BYTES = 65_535
 #: A text column gets half as much again as its longest value, up to the next power of two.
 HEADROOM = 1.5
 _LEAST_WIDTH = 8
@@ -54,12 +53,12 @@ def suggest(found: SourceProfile, hints: Mapping[str, Hint]) -> tuple[Suggestion
 
 def width_for(longest: int) -> int | None:
     """The width of a text column for values of that many bytes; None where no VARCHAR fits."""
-    if longest > MOST_BYTES:
+    if longest > MAX_WIDTH:
         return None
     width = _LEAST_WIDTH
     while width < longest * HEADROOM:
         width *= 2
-    return min(width, MOST_BYTES)
+    return min(width, MAX_WIDTH)
 
 
 # Types ------------------------------------------------------------------------------------
