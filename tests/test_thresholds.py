@@ -135,7 +135,7 @@ def test_a_load_above_its_limit_ends_before_the_commit(
 
     newest = folders.warehouse.runs().records()[0]
     assert newest["event"] == "refused" and newest["reason"] == summary
-    assert f"--run {newest['run_id']}" in error.hint
+    assert f"--run {newest['run_id']}" in error.hint and error.run_id == newest["run_id"]
     refused = folders.warehouse.rejects(run_id=newest["run_id"], locate=True).records()
     assert [(row["rule"], row["key"], row["line"]) for row in refused] == [
         ("level_valid", path, line) for line in range(good + 1, good + bad + 1)

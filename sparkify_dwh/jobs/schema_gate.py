@@ -46,24 +46,25 @@ class SchemaGate:
         if not engine.exists():
             return True
         with engine.session(read_only=True) as connection:
-            return not self.has_schema(connection)
+            found = self._outdated(connection)
+            return found is not None and found.state == "missing"
 
-    def has_schema(self, connection: sa.Connection) -> bool:
-        """Whether there is any schema of this library; ends the transaction."""
-        if migrate.is_current(connection, self.declarations):
-            return True
-        found = migrate.status(connection, self.config)
-        connection.rollback()
-        return found.state != "missing"
+    def is_present(self, connection: sa.Connection) -> bool:
+        """Whether there is a schema; ends the transaction.
+
+        :raises SchemaVersionError: when there is one, and it is not this library's.
+        """
+        found = self._outdated(connection)
+        if found is not None and found.state != "missing":
+            migrate.require_current(found)
+        return found is None
 
     def require_current(self, connection: sa.Connection) -> None:
         """Ends the transaction.
 
         :raises SchemaVersionError: unless the database has this library's schema.
         """
-        if not migrate.is_current(connection, self.declarations):
-            found = migrate.status(connection, self.config)
-            connection.rollback()
+        if (found := self._outdated(connection)) is not None:
             migrate.require_current(found)
 
     def prepare(self, engine: Engine, connection: sa.Connection) -> None:
@@ -71,8 +72,19 @@ class SchemaGate:
 
         :raises SchemaVersionError: unless the database has this library's schema in the end.
         """
-        if engine.embedded and not self.has_schema(connection):
+        found = self._outdated(connection)
+        if found is not None and found.state == "missing" and engine.embedded:
             self.tell("new database: migrating it first")
             migrate.upgrade(connection, self.config, "heads")
             connection.rollback()
-        self.require_current(connection)
+            found = self._outdated(connection)
+        if found is not None:
+            migrate.require_current(found)
+
+    def _outdated(self, connection: sa.Connection) -> SchemaStatus | None:
+        """The status of a schema that is not current; None where it is. Ends the transaction."""
+        if migrate.is_current(connection, self.declarations):
+            return None
+        found = migrate.status(connection, self.config)
+        connection.rollback()
+        return None if found.state == "current" else found

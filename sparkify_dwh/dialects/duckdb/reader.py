@@ -60,7 +60,6 @@ class Reader:
         :raises ObjectsChanged: when it fails and objects have changed since they were listed.
         """
         create_incoming(self.ex, self.source, self.rows.raw)
-        objects = [] if self.ex.planning else objects
         self.sorter.objects = {each.key: each for each in objects}
         try:
             with self._changes_first():

@@ -88,8 +88,7 @@ def plan(
         if not engine.exists():
             return Plan(_statements(planner, state), _objects(state))
         with engine.session(read_only=True) as connection:
-            if gate.has_schema(connection):
-                gate.require_current(connection)
+            if gate.is_present(connection):
                 planner.ledger = connection
             return Plan(_statements(planner, state), _objects(state))
     finally:

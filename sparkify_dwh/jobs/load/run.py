@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import sqlalchemy as sa
 
@@ -22,7 +22,7 @@ from ...steps.quarantine import Quarantine
 from ...storage.listing import list_sources
 from ...storage.objects import ObjectsChanged
 from ..retries import Retries, explained
-from .attempt import DRY_RUN, attempt, housekeep
+from .attempt import attempt, housekeep
 from .notify import announced
 from .result import Run, result_of
 from .run_log import RunLog
@@ -106,14 +106,12 @@ def _session(
                 ex = Executor(connection)
                 if observer is not SILENT:
                     ex.observer, ex.fraction = observer, engine.watch(connection)
-                event = attempt(ex, state)
+                with _swept(engine, connection, state.dry_run):
+                    event = attempt(ex, state)
                 if event == NOTHING_NEW:
                     run_log.end(connection, event)
-                elif event == DRY_RUN:
-                    _sweep(engine, connection)
                 return event
             except BaseException as error:
-                _sweep(engine, connection)
                 if engine.is_lost(error):
                     raise explained(engine, error) from error
                 if isinstance(error, ObjectsChanged):
@@ -139,11 +137,18 @@ def _session(
     return None
 
 
-def _sweep(engine: Engine, connection: sa.Connection) -> None:
-    """An attempt leaves nothing behind in the database unless it commits."""
-    with suppress(sa.exc.SQLAlchemyError):
-        connection.rollback()
-        engine.sweep(connection)
+@contextmanager
+def _swept(engine: Engine, connection: sa.Connection, dry_run: bool) -> Iterator[None]:
+    """The attempt in the block leaves nothing behind in the database unless it commits."""
+    is_done = False
+    try:
+        yield
+        is_done = True
+    finally:
+        if dry_run or not is_done:
+            with suppress(sa.exc.SQLAlchemyError):
+                connection.rollback()
+                engine.sweep(connection)
 
 
 def _is_committed(state: LoadState, run_log: RunLog) -> bool:
