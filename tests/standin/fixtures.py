@@ -20,6 +20,7 @@ import redshift_connector.core
 
 from .answers import FakeAws, fake_aws
 from .buckets import Bucket, S3Server
+from .client import Client
 from .server import Database, Isolation, Standin
 
 _buckets = itertools.count(1)
@@ -86,6 +87,15 @@ def make_redshift(
 def redshift(make_redshift: Callable[[Isolation], Database]) -> Database:
     """A database with SNAPSHOT isolation, like that of a new cluster."""
     return make_redshift("SNAPSHOT")
+
+
+@pytest.fixture
+def client(redshift: Database) -> Iterator[Client]:
+    """A client of a database with a table t (id, name); some modules have another of their own."""
+    with Client(redshift) as connected:
+        connected("CREATE TABLE t (id INT, name VARCHAR(8))")
+        connected.commit()
+        yield connected
 
 
 @pytest.fixture

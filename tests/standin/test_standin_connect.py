@@ -19,8 +19,6 @@ from .client import Client, SimpleClient
 from .cluster import Cluster
 from .server import Database, Standin
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 
 def test_tls_is_verified_by_ssl_cert_file(redshift: Database) -> None:
     with Client(redshift) as client:

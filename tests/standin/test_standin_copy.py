@@ -4,33 +4,14 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator
 
 import boto3
 import pytest
 
 from .buckets import Bucket, S3Server
 from .client import Client
+from .copying import copy, rows
 from .server import Database
-
-pytest_plugins = [f"{__package__}.fixtures"]
-
-
-@pytest.fixture
-def client(redshift: Database) -> Iterator[Client]:
-    with Client(redshift) as connected:
-        connected("CREATE TABLE t (id INT, name VARCHAR(8))")
-        connected.commit()
-        yield connected
-
-
-def copy(source: str, options: str = "", table: str = "t") -> str:
-    return f"COPY {table} FROM '{source}' IAM_ROLE default FORMAT AS JSON 'auto' {options}"
-
-
-def rows(client: Client, table: str = "t") -> list[list[object]]:
-    return client(f"SELECT * FROM {table} ORDER BY 1, 2")
-
 
 # --- the data files ------------------------------------------------------------------------------
 

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from redshift_connector.error import Error
 
 from .buckets import Bucket, S3Server
 from .client import Client
 from .copy_command import CopyCommand, parse_copy
+from .copying import copy, rows
 from .errors import RedshiftError
 from .server import Database
 from .tokens import tokenize
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 ROLE = "arn:aws:iam::123456789012:role/loader"
-
-
-@pytest.fixture
-def client(redshift: Database) -> Iterator[Client]:
-    with Client(redshift) as connected:
-        connected("CREATE TABLE t (id INT, name VARCHAR(8))")
-        connected.commit()
-        yield connected
-
-
-def copy(source: str, options: str = "", table: str = "t") -> str:
-    return f"COPY {table} FROM '{source}' IAM_ROLE default FORMAT AS JSON 'auto' {options}"
-
-
-def rows(client: Client, table: str = "t") -> list[list[object]]:
-    return client(f"SELECT * FROM {table} ORDER BY 1, 2")
 
 
 # --- errors and transactions ---------------------------------------------------------------------

@@ -10,8 +10,6 @@ from .buckets import Bucket
 from .client import Client
 from .server import Standin
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 
 @pytest.fixture(scope="module")
 def shared(standin: Standin) -> Iterator[Client]:

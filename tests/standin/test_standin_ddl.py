@@ -9,8 +9,6 @@ import pytest
 from .client import Client
 from .server import Database, Isolation
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 EVENTS = """
 CREATE TABLE app.events (
     id BIGINT IDENTITY(0, 1),

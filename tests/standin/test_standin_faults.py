@@ -11,8 +11,6 @@ from .client import Client
 from .faults import When
 from .server import Database
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 # redshift_connector 2.2.0 reads a message together with the head of the next one. If the connection
 # ends between the two, it parses what is left as a message and raises whatever error that causes.
 LOST = (Error, OSError, KeyError, struct.error)

@@ -12,8 +12,6 @@ from . import allow
 from .client import Client
 from .server import Database
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 RESULTS: list[tuple[str, Any]] = [
     ("coalesce(NULL, 'a')", "a"),
     ("nvl(NULL, 2, 3)", 2),

@@ -12,8 +12,6 @@ from .buckets import Bucket
 from .client import Client
 from .server import Database
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 _numbers = count(1)
 
 

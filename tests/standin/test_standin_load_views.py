@@ -11,8 +11,6 @@ from .buckets import Bucket
 from .client import Client
 from .server import Database
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 # View and its columns, in the order of its page
 SHAPES = {
     "stl_load_errors": "userid slice tbl starttime session query filename line_number colname type "

@@ -12,8 +12,6 @@ from .errors import RedshiftError
 from .rewrite import plan
 from .server import Database
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 # Statement, what the message names, page of the guide
 REFUSED = [
     ("SELECT DISTINCT ON (a) a FROM t", "DISTINCT ON", "c_unsupported-postgresql-features"),

@@ -15,8 +15,6 @@ from sqlalchemy.dialects import registry
 
 from .server import Database
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 METADATA = sa.MetaData(schema="app")
 USERS = sa.Table(
     "users",

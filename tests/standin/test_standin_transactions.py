@@ -12,8 +12,6 @@ from redshift_connector.error import Error
 from .client import Client
 from .server import Database, Isolation
 
-pytest_plugins = [f"{__package__}.fixtures"]
-
 
 def test_ddl_and_rows_roll_back_together(redshift: Database) -> None:
     with Client(redshift) as client:
